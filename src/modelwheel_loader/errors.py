@@ -1,0 +1,233 @@
+"""Every error that modelwheel raises, in one tree. Nothing else escapes from a public call.
+
+ModelwheelError
+├── BundleError
+│   ├── InvalidBundle
+│   ├── IntegrityError
+│   └── UnsupportedFormat
+├── TrustError
+├── EnvironmentMismatch
+│   └── MissingExtra
+├── DataError
+│   ├── InputError
+│   └── OutputError
+├── PredictionError
+├── PackError
+│   ├── ParityError
+│   └── DependencyError
+├── WriteError
+├── ResolutionError
+├── UsageError
+└── WorkerError
+
+An error carries *all* the defects that were found, not the first one. Each defect has a stable code
+(`codes.CODES` lists them with cause and cure), the place, what was found, what was expected and a hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .codes import CODES
+from .text import clip
+
+SHOWN_DEFECTS = 20
+"""How many defects the text of an error lists; the rest are counted. `defects` holds what was collected."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Defect:
+    """One thing that is wrong.
+
+    `where` is the place in a bundle (a member, or a path in a JSON document); `row` and `field` are the place in
+    data. `found` and `expected` are short and already safe to print (`text.clip`).
+    """
+
+    code: str
+    message: str
+    where: str = ""
+    row: int | None = None
+    field: str | None = None
+    found: str = ""
+    expected: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part
+            for part in (
+                self.where and clip(self.where, 120),
+                "" if self.row is None else f"row {self.row}",
+                "" if self.field is None else f"field {clip(self.field, 80)!r}",
+            )
+            if part
+        )
+        text = f"{place}: {self.message}" if place else self.message
+        if self.expected and self.found:
+            text += f" (expected {self.expected}, found {self.found})"
+        elif self.expected or self.found:
+            text += f" (expected {self.expected})" if self.expected else f" (found {self.found})"
+        return f"{text} [{self.code}]"
+
+    @property
+    def advice(self) -> str:
+        """What to do next: the hint for this case, or the cure that the code always has."""
+        return self.hint or CODES[self.code].cure
+
+    def to_dict(self) -> dict[str, Any]:
+        """The defect as JSON types; empty parts are left out."""
+        parts = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in parts.items() if value not in ("", None)}
+
+
+class ModelwheelError(Exception):
+    """The base of all errors of modelwheel: a message, and the defects behind it."""
+
+    def __init__(self, message: str, defects: Iterable[Defect] = (), *, counted: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.defects: Sequence[Defect] = tuple(defects)
+        self.counted = len(self.defects) if counted is None else counted
+        """How many defects there are in all; more than `len(defects)` when collecting stopped at its bound."""
+
+    @classmethod
+    def of(cls, code: str, message: str, /, **place: Any) -> Self:
+        """An error with one defect, whose sentence is also the message."""
+        return cls(message, [Defect(code=code, message=message, **place)])
+
+    @property
+    def code(self) -> str:
+        """The stable code of the first defect."""
+        return self.defects[0].code if self.defects else "unknown"
+
+    @property
+    def hint(self) -> str:
+        """What to do next, by the first defect."""
+        return self.defects[0].advice if self.defects else ""
+
+    def __str__(self) -> str:
+        shown = self.defects[:SHOWN_DEFECTS]
+        if len(shown) == 1 and self.counted == 1 and shown[0].message == self.message:
+            lines = [str(shown[0])]
+        else:
+            lines = [self.message, *(f"  - {defect}" for defect in shown)]
+        if self.counted > len(shown):
+            lines.append(f"  … and {self.counted - len(shown):,} more")
+        # one line for each different advice: ten defects of one kind have one cure
+        lines += [f"  → {advice}" for advice in dict.fromkeys(defect.advice for defect in shown) if advice]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON types, for `--json` and logs."""
+        return {
+            "error": type(self).__name__,
+            "code": self.code,
+            "message": self.message,
+            "defects": [defect.to_dict() for defect in self.defects],
+            "counted": self.counted,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {k: v for k, v in self.__dict__.items() if k not in {"message", "defects", "counted"}}
+        return _rebuild, (type(self), self.message, self.defects, self.counted), state
+
+
+def _rebuild(cls: type[ModelwheelError], message: str, defects: Sequence[Defect], counted: int) -> ModelwheelError:
+    return cls(message, defects, counted=counted)
+
+
+class BundleError(ModelwheelError):
+    """Something is wrong with the bundle itself."""
+
+
+class InvalidBundle(BundleError):
+    """The file, folder or installation breaks a rule of the format (`docs/format.md`)."""
+
+
+class IntegrityError(BundleError):
+    """Bytes differ from their recorded digest."""
+
+
+class UnsupportedFormat(BundleError):
+    """The bundle is in a format that this version of modelwheel does not read."""
+
+
+class TrustError(ModelwheelError):
+    """Loading would run code of the bundle, and the caller has not said that it may."""
+
+
+class EnvironmentMismatch(ModelwheelError):
+    """This interpreter or its packages do not satisfy what the bundle needs."""
+
+
+class MissingExtra(EnvironmentMismatch):
+    """An optional package is needed for this call and is not installed."""
+
+
+class DataError(ModelwheelError, ValueError):
+    """Data does not fit the schema. A `ValueError` too, so that services which map those to 4xx keep working."""
+
+    def to_problem(self, *, values: bool = False) -> dict[str, Any]:
+        """The error as an RFC 9457 problem (`application/problem+json`).
+
+        Values of the data are left out unless `values` is true: responses end up in logs.
+        """
+        hidden = () if values else ("found", "message")
+        return {
+            "type": f"urn:modelwheel:error:{self.code}",
+            "title": "The data does not fit the model's schema",
+            "status": 422,
+            "detail": f"{self.counted} defect{'' if self.counted == 1 else 's'} found",
+            "errors": [
+                {
+                    **{k: v for k, v in defect.to_dict().items() if k not in hidden},
+                    "detail": CODES[defect.code].cause,
+                }
+                for defect in self.defects
+            ],
+            "counted": self.counted,
+        }
+
+
+class InputError(DataError):
+    """What the caller passed does not fit the input schema."""
+
+
+class OutputError(DataError):
+    """What the model answered does not fit the output schema."""
+
+
+class PredictionError(ModelwheelError):
+    """The model itself raised; the original exception is `__cause__`."""
+
+
+class PackError(ModelwheelError):
+    """A bundle cannot be made from this model."""
+
+
+class ParityError(PackError):
+    """No runtime answers as the original model does."""
+
+
+class DependencyError(PackError):
+    """The model refers to something that no installed distribution provides."""
+
+
+class WriteError(ModelwheelError):
+    """The bundle cannot be written; `errno` is the operating system's reason, or None."""
+
+    errno: int | None = None
+
+
+class ResolutionError(ModelwheelError):
+    """There is no such file, bundle or version."""
+
+
+class UsageError(ModelwheelError, TypeError):
+    """The call itself is wrong: an argument of the wrong type, or two that contradict each other."""
+
+
+class WorkerError(ModelwheelError):
+    """The worker process of an isolated model failed."""

@@ -1,0 +1,47 @@
+"""Text from bundles and data, made safe to print: no terminal escapes, no bidirectional overrides, no novels."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, the line and paragraph separators, and every character that changes writing direction or is
+# invisible (Unicode's Bidi_Control and zero-width characters): text from a file must not rewrite what a reader sees.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def safe(text: str) -> str:
+    """`text` with every control, direction and invisible character written as its escape."""
+    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def clip(text: object, limit: int = 60) -> str:
+    """`text` made safe and at most `limit` characters long; what is cut is marked with `…`."""
+    whole = text if isinstance(text, str) else str(text)
+    cleaned = safe(whole[: limit + 1])
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A bounded, safe piece of a value of the caller's data, with its type when that is not plain from the text.
+
+    Never calls the `repr` of a type that is not a plain scalar: it may be slow, huge or raise.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        # int → str is quadratic and bounded by the interpreter; a long one is named by its size instead
+        if isinstance(value, int) and value.bit_length() > 256:
+            return f"an integer of {value.bit_length()} bits"
+        return clip(float.__repr__(value) if type(value) is not float and isinstance(value, float) else repr(value), limit)
+    if isinstance(value, str):
+        return clip(repr(str(value[: limit + 1])), limit)
+    if isinstance(value, bytes):
+        return clip(repr(bytes(value[:limit])), limit)
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        size = f" of length {len(value)}"  # type: ignore[arg-type]
+    except TypeError:
+        size = ""
+    return clip(f"a {name}{size}", limit)
