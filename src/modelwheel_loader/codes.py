@@ -42,7 +42,26 @@ CODES: dict[str, Code] = {
     "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
     "schema.attribute": Code("A field has no such attribute.", "Look at `modelwheel.Field` in the reference."),
     # predict.*: calling the model
+    "predict.failed": Code(
+        "The model itself raised an exception.",
+        "Look at the `__cause__`: it is the model's own exception. Compare the data with the golden examples.",
+    ),
+    "predict.differs": Code(
+        "The model's answers for the golden examples are outside the recorded tolerance.",
+        "Do not serve it from this environment: compare the package versions with `explain`, or use another runtime.",
+    ),
+    "predict.no-method": Code("The packed object lacks a method that the bundle lists.", "Pack the model again."),
     # pack.*, write.*: authoring
     # usage.*: a wrong call
+    "usage.closed": Code("The bundle or the model was closed.", "Open or load it again."),
+    "usage.no-examples": Code("The bundle holds no such golden examples.", "Pack with examples, or skip the replay."),
+    "usage.runtime": Code("No runtime has that name.", "Use one of the names listed."),
+    "usage.runtime-left-out": Code(
+        "The bundle was packed without that runtime.", "Use another runtime: `bundle.runtimes` lists them."
+    ),
+    "usage.no-method": Code("The model has no such method.", "Look at `model.methods`."),
+    "usage.runtime-method": Code(
+        "The bundle has that method, but not in the runtime that was loaded.", "Load the runtime that has it."
+    ),
     "usage.argument": Code("An argument has a wrong type or value.", "Read the signature in the reference."),
 }

@@ -18,6 +18,7 @@ ModelwheelError
 ├── WriteError
 ├── ResolutionError
 ├── UsageError
+│   └── NoSuchMethod
 └── WorkerError
 
 An error carries *all* the defects that were found, not the first one. Each defect has a stable code
@@ -227,6 +228,10 @@ class ResolutionError(ModelwheelError):
 
 class UsageError(ModelwheelError, TypeError):
     """The call itself is wrong: an argument of the wrong type, or two that contradict each other."""
+
+
+class NoSuchMethod(UsageError, AttributeError):
+    """The model has no method of that name. An `AttributeError` too, so that `hasattr` and `getattr` work."""
 
 
 class WorkerError(ModelwheelError):

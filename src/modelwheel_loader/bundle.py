@@ -1,0 +1,252 @@
+"""An opened bundle: what it is, what it takes, whether it can run here. Opening reads and checks; it runs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from .consistency import checked_manifest
+from .errors import BundleError, IntegrityError
+from .integrity import Checker
+from .limits import DEFAULT, Limits
+from .members import Members
+from .model import Model
+from .resolve import open_place
+from .runtimes import NativeRuntime, OnnxRuntime
+from .selection import Candidate, choose, judge
+from .text import safe
+from .trust import Trust
+
+if TYPE_CHECKING:
+    from .explanation import Explanation
+    from .goldens import Goldens
+    from .integrity import Policy
+    from .manifest import Manifest, Method, Payload
+    from .onnx_session import SessionOptions
+    from .places import Place
+    from .report import Report
+    from .schema import Schema
+
+Reference = str | os.PathLike[str]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is (bytes or rows)."""
+
+
+class Bundle:
+    """A bundle in a wheel file, an unpacked folder or an installation.
+
+    `digest` is the SHA-256 of its manifest, which names the digest of every payload: it is the same wherever the
+    bundle lies. Usable as a context manager; payloads that a model maps stay mapped after `close`.
+    """
+
+    def __init__(self, place: Place, *, limits: Limits = DEFAULT, trust: Trust | None = None) -> None:
+        self._place = place
+        self._limits = limits
+        self._trust = trust
+        self.manifest: Manifest
+        self.manifest, self.digest = checked_manifest(place, limits)
+
+    @property
+    def path(self) -> os.PathLike[str]:
+        """The wheel file, the folder, or the `.dist-info` directory of the installation."""
+        return self._place.path
+
+    @property
+    def kind(self) -> str:
+        """Where the bundle lies: `wheel`, `folder` or `installed`."""
+        return self._place.kind
+
+    @property
+    def name(self) -> str:
+        """The normalised name of the distribution."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The normalised version of the distribution."""
+        return self.manifest.version
+
+    @property
+    def schema(self) -> Schema:
+        """What the model takes."""
+        return self.manifest.input
+
+    @cached_property
+    def methods(self) -> Mapping[str, Method]:
+        """The prediction methods by name, each with the schema of its answer."""
+        return MappingProxyType({method.name: method for method in self.manifest.methods})
+
+    @property
+    def runtimes(self) -> tuple[Payload, ...]:
+        """What can run the model, each with its `kind`, in the author's order."""
+        return self.manifest.runtimes
+
+    @cached_property
+    def examples(self) -> Goldens | None:
+        """The golden examples, or None when the author left them out. Their values are read when asked for."""
+        from .goldens import Goldens  # noqa: PLC0415 - only when somebody asks
+
+        return Goldens(self.manifest, self._members("first", None), self._limits) if self.manifest.examples else None
+
+    def load(
+        self,
+        *,
+        trust: Trust | None = None,
+        runtime: str = "auto",
+        integrity: Policy = "first",
+        cache: Reference | None = None,
+        onnx: SessionOptions | None = None,
+    ) -> Model:
+        """Open the model for prediction.
+
+        `trust` says whether code of the bundle may run; without it, an installed bundle is trusted and a file is not.
+        `runtime` is `auto`, or the kind to use and no other. `integrity` says which bytes are compared with their
+        digests (`docs/security.md`), `cache` is the directory that remembers what was compared, and `onnx` sets up
+        onnxruntime. Raises `TrustError`, `EnvironmentMismatch` with the reason for each runtime, `IntegrityError`.
+        """
+        given = self._trusting(trust)
+        payload = choose(self._candidates(given), runtime, self.manifest)
+        members = self._members(integrity, cache)
+        opened = (
+            NativeRuntime(payload, self.schema, members)
+            if payload.kind == "native"
+            else OnnxRuntime(payload, self.schema, members, onnx)
+        )
+        methods = {name: self.methods[name] for name in payload.methods}
+        recipe = (load_again, (self._reference(), self.digest, given, payload.kind, integrity, cache, onnx))
+        return Model(self, opened, methods, recipe)
+
+    def explain(self, *, trust: Trust | None = None) -> Explanation:
+        """For each runtime: whether it can run here, and if not, exactly why and what to do."""
+        from .explanation import explain  # noqa: PLC0415
+
+        return explain(self.manifest, self._candidates(self._trusting(trust)), self._members("code", None))
+
+    def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
+        """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
+        from .verification import verify_bundle  # noqa: PLC0415
+
+        given = self._trusting(trust)
+        return verify_bundle(self, self._place, self._candidates(given), given, progress)
+
+    def replay(self, model: Model) -> Report:
+        """Replay the golden examples through `model`, which was loaded from this bundle."""
+        from .verification import replay_report  # noqa: PLC0415
+
+        return replay_report(self, model)
+
+    def close(self) -> None:
+        """Close the file. Loaded models keep working; nothing more can be read."""
+        self._place.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_again, (self._reference(), self.digest, self._trust)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(payload.kind for payload in self.runtimes)
+        return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(str(self.path))}>"
+
+    def _reference(self) -> str:
+        return f"{self.name}=={self.version}" if self.kind == "installed" else os.path.abspath(self.path)  # noqa: PTH100
+
+    def _trusting(self, trust: Trust | None) -> Trust:
+        if trust is not None:
+            return Trust.checked(trust)
+        return self._trust or (Trust.installed() if self.kind == "installed" else Trust.data_only())
+
+    def _candidates(self, trust: Trust) -> list[Candidate]:
+        return [judge(payload, self.manifest, self._place, self.digest, trust) for payload in self.runtimes]
+
+    def _members(self, integrity: Policy, cache: Reference | None) -> Members:
+        return Members(self._place.root, self.manifest, Checker(self._place, integrity, cache), self._limits)
+
+
+def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT, trust: Trust | None = None) -> Bundle:
+    """Open the bundle that `reference` means: a path, or a requirement that an installed bundle satisfies.
+
+    A `PathLike`, or a text that ends in `.whl` or holds a path separator, is a path; any other text is a requirement
+    (`churn`, `churn==1.2.0`, `churn>=1.2,<2`). Reads and checks; imports nothing and runs nothing from the bundle.
+    Raises `ResolutionError`, `InvalidBundle` with all defects, `IntegrityError`, `UnsupportedFormat`.
+    """
+    if isinstance(reference, Bundle):
+        return reference
+    place = open_place(reference, limits=limits)
+    try:
+        return Bundle(place, limits=limits, trust=trust)
+    except BaseException:
+        place.close()
+        raise
+
+
+def open_again(reference: Reference, digest: str, trust: Trust | None) -> Bundle:
+    """Open a bundle that was pickled; raises `IntegrityError` when another one lies there now."""
+    bundle = open_bundle(reference, trust=trust)
+    if bundle.digest != digest:
+        bundle.close()
+        raise IntegrityError.of(
+            "integrity.replaced",
+            f"{safe(str(reference))} is not the bundle that was pickled",
+            expected=digest,
+            found=bundle.digest,
+        )
+    return bundle
+
+
+def load_again(
+    reference: Reference,
+    digest: str,
+    trust: Trust,
+    runtime: str,
+    integrity: Policy,
+    cache: Reference | None,
+    onnx: SessionOptions | None,
+) -> Model:
+    """Load a model that was pickled, from the same bundle, with the same trust and the same runtime."""
+    bundle = open_again(reference, digest, None)
+    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx)
+
+
+def load(
+    reference: Reference | Bundle,
+    *,
+    trust: Trust | None = None,
+    runtime: str = "auto",
+    integrity: Policy = "first",
+    cache: Reference | None = None,
+    onnx: SessionOptions | None = None,
+    limits: Limits = DEFAULT,
+) -> Model:
+    """Open the bundle that `reference` means and load its model: `open_bundle` and `Bundle.load` in one call."""
+    bundle = open_bundle(reference, limits=limits)
+    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx)
+
+
+
+def verify(
+    reference: Reference | Bundle,
+    *,
+    trust: Trust | None = None,
+    progress: Progress | None = None,
+    limits: Limits = DEFAULT,
+) -> Report:
+    """Verify the bundle that `reference` means: `report.ok` says whether it is whole and answers as recorded.
+
+    A bundle that cannot be opened gives a report with the defects, not an exception; `ResolutionError` is raised when
+    there is nothing to verify.
+    """
+    from .verification import failed_report  # noqa: PLC0415
+
+    try:
+        bundle = open_bundle(reference, limits=limits)
+    except BundleError as error:
+        return failed_report(safe(str(reference)), error)
+    return bundle.verify(trust=trust, progress=progress)

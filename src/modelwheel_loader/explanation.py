@@ -1,0 +1,134 @@
+"""`explain`: for each runtime, whether it can run here, why not, what to do, and what loading it would import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import Defect
+from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement
+from .picklescan import references
+from .text import clip, safe
+
+if TYPE_CHECKING:
+    from .manifest import Manifest
+    from .members import Members
+    from .selection import Candidate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeStatus:
+    """One runtime: can it run here, and what is known of it.
+
+    `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
+    information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not.
+    """
+
+    kind: str
+    available: bool
+    reasons: tuple[Defect, ...]
+    methods: tuple[str, ...]
+    requires: tuple[Requirement, ...]
+    imports: tuple[str, ...]
+    mapped_bytes: int
+    copied_bytes: int
+    parity: dict[str, Parity]
+
+    def lines(self) -> Iterator[str]:
+        """The status as text."""
+        yield f"{self.kind}: {'can run here' if self.available else 'can NOT run here'} ({', '.join(self.methods)})"
+        for defect in self.reasons:
+            yield f"  {defect}"
+        for advice in dict.fromkeys(defect.advice for defect in self.reasons):
+            yield f"  → {advice}"
+        for item in self.requires:
+            yield f"  needs {safe(item.name)}{safe(item.specifier)} (packed with {safe(item.version)}: {clip(item.reason)})"
+        for method, parity in self.parity.items():
+            yield f"  {safe(method)}: {_parity(parity)}"
+        if self.mapped_bytes or self.copied_bytes:
+            yield f"  {self.mapped_bytes:,} bytes are mapped and shared, {self.copied_bytes:,} are copied"
+        if self.imports:
+            yield f"  would import {', '.join(clip(name, 100) for name in self.imports)}"
+
+
+def _parity(parity: Parity) -> str:
+    if parity.exact:
+        return f"equal to the original, bit for bit, on {parity.rows:,} rows"
+    return (
+        f"differs from the original by at most {parity.max_absolute:.3g} on {parity.rows:,} rows, "
+        f"{parity.label_disagreements} different labels"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """The status of every runtime, and the runtimes that the author's `pack` left out with the reason."""
+
+    name: str
+    version: str
+    runtimes: tuple[RuntimeStatus, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{safe(self.name)} {safe(self.version)}"]
+        lines += [f"  {line}" for status in self.runtimes for line in status.lines()]
+        lines += [f"  {safe(item.kind)}: left out by pack: {safe(item.reason)}" for item in self.left_out]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as JSON types."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "runtimes": [
+                {
+                    "kind": status.kind,
+                    "available": status.available,
+                    "reasons": [defect.to_dict() for defect in status.reasons],
+                    "methods": list(status.methods),
+                    "requires": [asdict(item) for item in status.requires],
+                    "imports": list(status.imports),
+                    "mapped_bytes": status.mapped_bytes,
+                    "copied_bytes": status.copied_bytes,
+                    "parity": {method: asdict(parity) for method, parity in status.parity.items()},
+                }
+                for status in self.runtimes
+            ],
+            "left_out": [asdict(item) for item in self.left_out],
+        }
+
+
+def explain(manifest: Manifest, candidates: Sequence[Candidate], members: Members) -> Explanation:
+    """The explanation of the runtimes of a bundle. Runs nothing of it."""
+    return Explanation(
+        name=manifest.name,
+        version=manifest.version,
+        runtimes=tuple(_status(candidate, manifest, members) for candidate in candidates),
+        left_out=manifest.left_out,
+    )
+
+
+def _status(candidate: Candidate, manifest: Manifest, members: Members) -> RuntimeStatus:
+    payload = candidate.payload
+    native = isinstance(payload, NativePayload)
+    return RuntimeStatus(
+        kind=payload.kind,
+        available=candidate.available,
+        reasons=(*candidate.refusal, *candidate.hindrances),
+        methods=payload.methods,
+        requires=payload.requires,
+        imports=_imports(payload, members) if native else (),
+        mapped_bytes=payload.mapped_bytes if native else _weight_bytes(payload, manifest),
+        copied_bytes=payload.copied_bytes if native else manifest.members[payload.member].size,
+        parity={} if native else dict(payload.parity),
+    )
+
+
+def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
+    found = references(members.small(payload.member))
+    return tuple(dict.fromkeys(f"{item.module}.{item.qualname}" for item in found))
+
+
+def _weight_bytes(payload: Payload, manifest: Manifest) -> int:
+    return sum(manifest.members[name].size for name in payload.members[1:])

@@ -1,0 +1,134 @@
+"""An opened model: the original's prediction methods, each checking what goes in and what comes out."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from .errors import ModelwheelError, NoSuchMethod, UsageError
+from .inputs import compile_input
+from .outputs import compile_output, empty_output
+from .runtimes import failed
+from .text import clip, safe
+
+if TYPE_CHECKING:
+    from .batch import Batch
+    from .bundle import Bundle
+    from .inputs import InputCheck
+    from .manifest import Method
+    from .report import Report
+    from .runtimes import Runtime
+
+RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
+"""Names that a prediction method cannot have."""
+
+
+class BoundMethod:
+    """One prediction method: checks the data, runs it, checks the answer."""
+
+    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "output")
+
+    def __init__(self, method: Method, check: InputCheck, call: Callable[[Batch], object]) -> None:
+        self._name = method.name
+        self._check = check
+        self._call = call
+        self._answer = compile_output(method.output)
+        self._empty = lambda: empty_output(method.output)
+        self.output = method.output
+
+    def __call__(self, data: object) -> Any:
+        """Answer for one row (a mapping), many rows, columns, a DataFrame of any library, or an array.
+
+        Raises `InputError` with all defects of the data, `PredictionError` when the model itself raises, and
+        `OutputError` when its answer does not have the recorded type.
+        """
+        batch = self._check(data)
+        if not batch.rows:
+            return self._empty()
+        try:
+            raw = self._call(batch)
+        except ModelwheelError:
+            raise
+        except Exception as error:  # the border to foreign code: whatever a model raises becomes one typed error
+            raise failed(self._name, error) from error
+        return self._answer(raw, batch.rows, batch.single)
+
+    def __repr__(self) -> str:
+        return f"<prediction method {self._name!r}>"
+
+
+class Model:
+    """A model that answers. Thread-safe; usable as a context manager; pickles as a reference to its bundle.
+
+    Every method that the bundle lists for this runtime is an attribute: `model.predict(rows)`.
+    """
+
+    def __init__(self, bundle: Bundle, runtime: Runtime, methods: Mapping[str, Method], recipe: tuple[Any, ...]) -> None:
+        self.bundle = bundle
+        self._runtime = runtime
+        self._recipe = recipe
+        self._bind(compile_input(bundle.schema), methods)
+        _OPEN.add(self)
+
+    def _bind(self, check: InputCheck, methods: Mapping[str, Method]) -> None:
+        self.methods = tuple(methods)
+        for name, method in methods.items():
+            setattr(self, name, BoundMethod(method, check, self._runtime.prepare(name)))
+
+    @property
+    def runtime(self) -> str:
+        """The kind of runtime that answers: `onnx` or `native`."""
+        return self._runtime.kind
+
+    def check(self) -> Report:
+        """Replay the golden examples of the bundle through every method of this model."""
+        return self.bundle.replay(self)
+
+    def close(self) -> None:
+        """Give up what the runtime holds. Calls after this raise `UsageError`."""
+        self._runtime.close()
+        for name in self.methods:
+            setattr(self, name, _closed)
+
+    def __getattr__(self, name: str) -> Any:
+        # only for names that are not there
+        bundle = self.__dict__.get("bundle")
+        if bundle is not None and name in bundle.methods:
+            raise NoSuchMethod.of(
+                "usage.runtime-method",
+                f"the {self.runtime} runtime of {bundle.name} has no method {name!r}; it has {', '.join(self.methods)}",
+                hint="Load another runtime: load(…, runtime=…). bundle.runtimes lists the methods of each.",
+            )
+        known = f"; its methods are {', '.join(self.__dict__.get('methods', ()))}" if bundle is not None else ""
+        raise NoSuchMethod.of("usage.no-method", f"the model has no method {clip(name)!r}{known}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._recipe
+
+    def __repr__(self) -> str:
+        bundle = self.bundle
+        return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
+
+
+def _closed(data: object) -> Any:  # noqa: ARG001 - it stands in for a prediction method
+    raise UsageError.of("usage.closed", "the model is closed")
+
+
+_OPEN: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _reopen_all() -> None:
+    for model in list(_OPEN):
+        model._runtime.reopen()  # noqa: SLF001 - the module's own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reopen_all)

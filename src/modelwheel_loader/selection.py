@@ -1,0 +1,85 @@
+"""Which runtime answers: the first that may and can run here, or the one that was asked for and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
+from .formats import FORMATS, KINDS
+from .runtimes import hindrances
+from .text import clip, safe
+
+if TYPE_CHECKING:
+    from .manifest import Manifest, Payload
+    from .places import Place
+    from .trust import Trust
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A runtime of the bundle, and what keeps it from running here: permission, and this environment."""
+
+    payload: Payload
+    refusal: tuple[Defect, ...]
+    hindrances: tuple[Defect, ...]
+
+    @property
+    def available(self) -> bool:
+        """Whether it may and can run here."""
+        return not self.refusal and not self.hindrances
+
+
+def judge(payload: Payload, manifest: Manifest, place: Place, digest: str, trust: Trust) -> Candidate:
+    """Whether `payload` may run, by `trust`, and can run, by this interpreter and its packages."""
+    refusal: tuple[Defect, ...] = ()
+    if FORMATS[payload.format].runs_code:
+        refusal = tuple(trust.refusal(place, digest))
+    return Candidate(payload=payload, refusal=refusal, hindrances=tuple(hindrances(payload, manifest.name)))
+
+
+def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) -> Payload:
+    """The payload to run. Raises an error that lists every runtime with its exact reasons when none can."""
+    eligible = [c for c in candidates if runtime in ("auto", c.payload.kind)]
+    if not eligible:
+        raise _absent(runtime, manifest)
+    for candidate in eligible:
+        if candidate.available:
+            if runtime == "auto" and len(candidates) > 1:
+                _log(manifest, candidate)
+            return candidate.payload
+    raise _none(eligible, manifest)
+
+
+def _log(manifest: Manifest, candidate: Candidate) -> None:
+    import logging  # noqa: PLC0415 - 5 ms that `import modelwheel` need not pay
+
+    logging.getLogger("modelwheel").info(
+        "%s %s runs by %s; name the runtime in load() to keep it so", manifest.name, manifest.version, candidate.payload.kind
+    )
+
+
+def _absent(runtime: str, manifest: Manifest) -> ModelwheelError:
+    if runtime not in KINDS:
+        kinds = ", ".join(("auto", *KINDS))
+        return UsageError.of("usage.runtime", f"there is no runtime {clip(runtime)!r}", expected=f"one of {kinds}")
+    reasons = [safe(item.reason) for item in manifest.left_out if item.kind == runtime]
+    why = f": {reasons[0]}" if reasons else ""
+    return UsageError.of("usage.runtime-left-out", f"{manifest.name} has no {runtime} runtime{why}")
+
+
+def _none(candidates: Sequence[Candidate], manifest: Manifest) -> ModelwheelError:
+    """The error when nothing can run: about trust when only that is missing, else about the environment."""
+    defects = list(_reasons(candidates))
+    name = f"{manifest.name} {manifest.version}"
+    if any(not c.hindrances for c in candidates):
+        return TrustError(f"{name} may not run: its model is a pickle, which runs code when it is loaded", defects)
+    missing = all(d.code == "environment.missing" for c in candidates for d in c.hindrances)
+    kind = MissingExtra if missing else EnvironmentMismatch
+    return kind(f"{name} cannot run here", defects)
+
+
+def _reasons(candidates: Sequence[Candidate]) -> Iterator[Defect]:
+    for candidate in candidates:
+        yield from (*candidate.refusal, *candidate.hindrances)

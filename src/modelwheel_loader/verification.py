@@ -1,0 +1,114 @@
+"""`verify`: every byte compared with its digest, then the golden examples replayed on whatever may run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from . import examples
+from .errors import Defect, ModelwheelError
+from .integrity import verify_everything
+from .report import Report, Step
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, Progress
+    from .manifest import Method
+    from .model import Model
+    from .places import Place
+    from .selection import Candidate
+    from .trust import Trust
+
+
+def verify_bundle(
+    bundle: Bundle, place: Place, candidates: Sequence[Candidate], trust: Trust, progress: Progress | None
+) -> Report:
+    """The report on an opened bundle. Unpickles nothing unless `candidates` were judged under a trust that permits it."""
+    steps = [
+        Step(name="structure", outcome="passed", detail=f"{len(place.members)} files, as the format demands"),
+        _digests(place, progress),
+    ]
+    if all(step.outcome == "passed" for step in steps):
+        steps.append(_examples_fit(bundle))
+        steps += [step for candidate in candidates for step in _runtime(bundle, candidate, trust)]
+    return Report(subject=f"{bundle.name} {bundle.version}", steps=tuple(steps))
+
+
+def failed_report(subject: str, error: ModelwheelError) -> Report:
+    """The report on something that cannot even be opened as a bundle."""
+    step = Step(name="structure", outcome="failed", detail=error.message, defects=tuple(error.defects))
+    return Report(subject=subject, steps=(step,))
+
+
+def _digests(place: Place, progress: Progress | None) -> Step:
+    total = sum(member.size for member in place.members.values())
+    defects = tuple(verify_everything(place, progress))
+    if defects:
+        return Step(name="digests", outcome="failed", detail="bytes differ from what was recorded", defects=defects)
+    return Step(name="digests", outcome="passed", detail=f"{total:,} bytes are as recorded")
+
+
+def _examples_fit(bundle: Bundle) -> Step:
+    """The recorded inputs must be valid for the schema they are recorded beside."""
+    goldens = bundle.examples
+    if goldens is None:
+        return Step(name="examples", outcome="not run", detail="the author left golden examples out")
+    from .inputs import compile_input  # noqa: PLC0415
+
+    try:
+        rows = compile_input(bundle.schema)(goldens.input).rows
+        for method in goldens.methods:
+            goldens.output(method)
+    except ModelwheelError as error:
+        return Step(name="examples", outcome="failed", detail=error.message, defects=tuple(error.defects))
+    return Step(name="examples", outcome="passed", detail=f"{rows} rows fit the schema")
+
+
+def _runtime(bundle: Bundle, candidate: Candidate, trust: Trust) -> Iterator[Step]:
+    kind = candidate.payload.kind
+    if not candidate.available:
+        reasons = "; ".join(defect.message for defect in (*candidate.refusal, *candidate.hindrances))
+        yield Step(name=kind, outcome="not run", detail=reasons)
+        return
+    try:
+        with bundle.load(trust=trust, runtime=kind, integrity="code") as model:
+            yield from replay(bundle, model)
+    except ModelwheelError as error:
+        yield Step(name=kind, outcome="failed", detail=error.message, defects=tuple(error.defects))
+
+
+def replay_report(bundle: Bundle, model: Model) -> Report:
+    """The report of replaying the golden examples through one model."""
+    return Report(subject=f"{bundle.name} {bundle.version} ({model.runtime})", steps=tuple(replay(bundle, model)))
+
+
+def replay(bundle: Bundle, model: Model) -> Iterator[Step]:
+    """One step per method: the recorded inputs through `model`, compared with the recorded answers."""
+    goldens = bundle.examples
+    if goldens is None:
+        yield Step(name=model.runtime, outcome="not run", detail="the author left golden examples out")
+        return
+    inputs = goldens.input
+    for name in model.methods:
+        step = f"{model.runtime} {name}"
+        if name not in goldens.methods:
+            yield Step(name=step, outcome="not run", detail="no answers of it were recorded")
+            continue
+        try:
+            yield _compared(step, bundle.methods[name], goldens.output(name), getattr(model, name)(inputs))
+        except ModelwheelError as error:
+            yield Step(name=step, outcome="failed", detail=error.message, defects=tuple(error.defects))
+
+
+def _compared(step: str, method: Method, expected: object, found: object) -> Step:
+    if not method.deterministic:
+        return Step(name=step, outcome="passed", detail="not deterministic: only the schema of the answer was checked")
+    tolerance = method.tolerance
+    result = examples.compare(expected, found, absolute=tolerance.absolute, relative=tolerance.relative)
+    if result.exact:
+        return Step(name=step, outcome="passed", detail="the golden answers, bit for bit")
+    difference = f"largest difference {result.max_absolute:.3g}"
+    if result.within:
+        return Step(name=step, outcome="passed", detail=f"the golden answers within tolerance: {difference}")
+    message = f"answers differ from the golden ones: {difference}, {result.disagreements} different labels"
+    defect = result.first or Defect(code="predict.differs", message=message)
+    return Step(name=step, outcome="failed", detail=message, defects=(defect,))
