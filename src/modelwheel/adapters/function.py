@@ -1,0 +1,35 @@
+"""Any callable: it is its own prediction method, named `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.types import CategoryValue
+
+from ..onnx.candidates import Conversion
+
+
+class FunctionAdapter:
+    """Functions, lambdas, bound methods and objects with `__call__` or a `predict` method."""
+
+    framework = ""
+
+    def recognises(self, model: object) -> bool:
+        """Anything that can be called, or that has a callable `predict`."""
+        return not isinstance(model, type) and (callable(model) or callable(getattr(model, "predict", None)))
+
+    def check(self, model: object) -> None:
+        """Nothing to check: a callable is always ready."""
+
+    def methods(self, model: object) -> tuple[str, ...]:
+        """`predict`, whether it is a method of the object or the object itself."""
+        return ("predict",)
+
+    def classes(self, model: object, method: str) -> tuple[CategoryValue, ...] | None:
+        """Not known of a callable."""
+        return None
+
+    def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
+        """There is no graph in Python code."""
+        return Conversion(reason="the model is Python code, which has no graph")
