@@ -1,0 +1,160 @@
+"""What `inspect` says of a bundle: as text for people, and as JSON types. Everything from the bundle is made safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .schema import Field
+from .text import clip, safe
+from .types import Category
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+    from .explanation import RuntimeStatus
+
+SHOWN_FIELDS = 40
+"""How many fields `describe` lists unless it is verbose."""
+_WIDTH = 60
+
+
+def summary(bundle: Bundle) -> dict[str, Any]:
+    """The manifest, the digest, where the bundle lies, and what can run here."""
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "digest": bundle.digest,
+        "path": str(bundle.path),
+        "kind": bundle.kind,
+        "manifest": bundle.manifest.to_dict(),
+        "runtimes": bundle.explain().to_dict()["runtimes"],
+    }
+
+
+def describe(bundle: Bundle, *, verbose: bool = False) -> Iterator[str]:
+    """The lines of a page about the bundle: what it is, takes, answers, needs, and where it can run."""
+    manifest = bundle.manifest
+    yield f"{safe(manifest.name)} {safe(manifest.version)}"
+    if manifest.summary:
+        yield f"  {clip(manifest.summary, 200)}"
+    yield ""
+    yield from _facts(bundle)
+    yield ""
+    yield f"takes {len(manifest.input.fields)} field{'' if len(manifest.input.fields) == 1 else 's'}"
+    shown = manifest.input.fields if verbose else manifest.input.fields[:SHOWN_FIELDS]
+    yield from _table([_field_row(field, verbose=verbose) for field in shown])
+    if len(shown) < len(manifest.input.fields):
+        yield f"  … and {len(manifest.input.fields) - len(shown):,} more (--verbose lists them)"
+    yield ""
+    yield "answers"
+    yield from _table([_method_row(method) for method in manifest.methods])
+    yield ""
+    yield "runs"
+    explanation = bundle.explain()
+    for status in explanation.runtimes:
+        yield from (f"  {line}" for line in _status_lines(status, verbose=verbose))
+    yield from (f"  {safe(item.kind)}: left out when packed, {clip(item.reason, 300)}" for item in explanation.left_out)
+
+
+def _facts(bundle: Bundle) -> Iterator[str]:
+    manifest = bundle.manifest
+    size = sum(digest.size for digest in manifest.members.values())
+    model = manifest.model
+    packed = manifest.packed_with
+    facts = [
+        ("model", " · ".join(safe(model[key]) for key in ("framework", "class") if model.get(key))),
+        ("size", f"{size_text(size)} in {len(manifest.members)} files"),
+        ("digest", bundle.digest),
+        ("lies in", f"{safe(str(bundle.path))} ({bundle.kind})"),
+        ("packed with", ", ".join(f"{safe(name)} {safe(version)}" for name, version in packed.items())),
+        ("examples", _examples(bundle)),
+    ]
+    yield from _table([fact for fact in facts if fact[1]])
+
+
+def _examples(bundle: Bundle) -> str:
+    goldens = bundle.manifest.examples
+    if goldens is None:
+        return "none recorded"
+    if goldens.source == "sample":
+        return f"{goldens.rows} rows, which are real rows of the author's sample"
+    return f"{goldens.rows} rows ({safe(goldens.source)})"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people: `1.4 MB`."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return ""
+
+
+def _field_row(field: Field, *, verbose: bool) -> Sequence[str]:
+    notes = [*_limits(field), *_observed(field)]
+    if field.deprecated:
+        notes.append("deprecated")
+    if field.description:
+        notes.append(field.description)
+    text = ", ".join(notes)
+    name = f"{field.name} [{field.unit}]" if field.unit else field.name
+    null = "or null" if field.nullable else ""
+    return clip(name, 40), clip(str(field.type), 40), null, safe(text) if verbose else clip(text, _WIDTH)
+
+
+def _limits(field: Field) -> Iterator[str]:
+    values = field.allowed or (field.type.values if isinstance(field.type, Category) else None)
+    if values is not None:
+        yield f"one of {', '.join(str(value) for value in values[:50])}{' …' if len(values) > 50 else ''}"
+    if field.minimum is not None:
+        yield f"≥ {field.minimum}"
+    if field.maximum is not None:
+        yield f"≤ {field.maximum}"
+    if field.pattern is not None:
+        yield f"matching {field.pattern}"
+    if not field.required:
+        yield f"default {field.default!r}"
+
+
+def _observed(field: Field) -> Iterator[str]:
+    seen = field.observed
+    if seen is None:
+        return
+    if seen.minimum is not None and seen.maximum is not None:
+        yield f"seen {_short(seen.minimum)} … {_short(seen.maximum)}"
+    elif seen.distinct is not None:
+        yield f"{seen.distinct:,} different seen"
+    if seen.nulls and seen.rows:
+        yield f"{100 * seen.nulls / seen.rows:.2g}% null"
+
+
+def _short(value: float | str) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _method_row(method: Any) -> Sequence[str]:
+    kinds = ", ".join(f"{field.type}" for field in method.output.fields[:4])
+    if len(method.output.fields) > 4:
+        kinds += f", … ({len(method.output.fields)} in all)"
+    classes = ", ".join(str(value) for value in (method.classes or ())[:12])
+    more = " …" if method.classes and len(method.classes) > 12 else ""
+    notes = [f"classes {classes}{more}"] if classes else []
+    if not method.deterministic:
+        notes.append("answers differ from call to call")
+    return clip(method.name, 40), clip(kinds, 60), clip(", ".join(notes), _WIDTH)
+
+
+def _status_lines(status: RuntimeStatus, *, verbose: bool) -> Iterator[str]:
+    lines = list(status.lines())
+    yield from (line for line in lines if verbose or not line.strip().startswith("would import"))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Left-aligned columns, two blanks apart, indented by two; trailing blanks cut."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip() for row in rows
+    ]
