@@ -41,6 +41,42 @@ CODES: dict[str, Code] = {
     "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
     "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
     "schema.attribute": Code("A field has no such attribute.", "Look at `modelwheel.Field` in the reference."),
+    "output.type": Code(
+        "The model answered with another kind of object than it did when it was packed.",
+        "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",
+    ),
+    "output.rows": Code(
+        "The model did not answer one row for each row that it was given.",
+        "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",
+    ),
+    "output.shape": Code(
+        "The answer has another shape than the output schema says.",
+        "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",
+    ),
+    "output.dtype": Code(
+        "The answer is of another type than the output schema says.",
+        "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",
+    ),
+    "output.names": Code(
+        "The names in the answer are not those of the output schema.",
+        "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",
+    ),
+    "output.null": Code(
+        "The answer holds NaN, which the output schema excludes.",
+        "Look at the rows that give NaN, or make the output nullable.",
+    ),
+    "output.infinite": Code(
+        "The answer holds an infinite number, which the output schema excludes.",
+        "Look at the rows that give it, or allow infinity in the output schema.",
+    ),
+    "output.range": Code(
+        "The answer lies outside the minimum or maximum of the output schema.",
+        "Look at the rows that give it, or widen the output schema.",
+    ),
+    "output.library": Code(
+        "The library of the original's answers is not installed.",
+        "Install it: `bundle.explain()` names what the model needs.",
+    ),
     # predict.*: calling the model
     "predict.failed": Code(
         "The model itself raised an exception.",
