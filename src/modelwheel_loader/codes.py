@@ -17,6 +17,25 @@ class Code(NamedTuple):
 
 CODES: dict[str, Code] = {
     # archive.*: the wheel file (archive.py), the folder and the installation (places.py), RECORD (record.py)
+    "archive.truncated": Code("The file is cut off, or is no wheel.", "Get the file again and compare its SHA-256."),
+    "archive.form": Code(
+        "The file is not in the one form that modelwheel writes, so that other readers might see something else in it.",
+        "Get the bundle again from its author. A wheel that another tool packed again is not accepted.",
+    ),
+    "archive.compressed": Code(
+        "A file in the bundle is compressed; bundles store their files, so that they can be mapped.",
+        "Get the bundle as modelwheel wrote it. A wheel that another tool packed again is not accepted.",
+    ),
+    "archive.limit": Code(
+        "The bundle asks for more than the limits allow.", "If you know the bundle, pass larger limits: open(…, limits=…)."
+    ),
+    "archive.name": Code("A file in the bundle has a name that it must not have.", "Do not use this bundle: ask its author."),
+    "archive.layout": Code(
+        "The files are not arranged as a bundle.", "Check that this is a model bundle, and get it again from its author."
+    ),
+    "archive.record": Code(
+        "RECORD is broken, or does not list exactly the files that are there.", "Get the bundle again, or install it again."
+    ),
     # json.*: a JSON document inside the bundle (documents.py)
     "json.invalid": Code(
         "A JSON document of the bundle is not strict JSON.", "Get the bundle again from where it was published."
@@ -33,8 +52,23 @@ CODES: dict[str, Code] = {
         "Get the bundle again from its author, or pack it again.",
     ),
     # integrity.*: digests (integrity.py)
+    "integrity.digest": Code(
+        "Bytes of the bundle are not those that its author recorded.",
+        "Do not use this copy. Get the bundle again and compare its SHA-256.",
+    ),
+    "integrity.replaced": Code("Another bundle lies where the pickled one was.", "Pickle the model or bundle again."),
     # trust.*: permission to run code (trust.py)
+    "trust.refused": Code(
+        "Loading the native model would run code of the bundle, and the caller has not said that it may.",
+        "Pass trust=Trust.digests(…) with the digest of a bundle that you know, or use the ONNX runtime.",
+    ),
     # resolve.*: finding what a reference means (resolve.py)
+    "resolve.missing": Code("There is no such file or folder.", "Check the path."),
+    "resolve.unreadable": Code("The file or folder cannot be opened.", "Check its permissions and what it is."),
+    "resolve.not-a-file": Code("The path is a pipe, a device or another special file.", "Give the path of a wheel."),
+    "resolve.not-installed": Code("No installed bundle has that name.", "Install it with pip, or give the path of the file."),
+    "resolve.not-a-bundle": Code("The installed distribution is an ordinary package.", "Check the name."),
+    "resolve.version": Code("Another version is installed.", "Install the version that you ask for."),
     # native.*, onnx.*: the payloads and their runtimes
     # environment.*: this interpreter and its packages (environment.py)
     # input.*, output.*, schema.*: the contract
@@ -89,6 +123,8 @@ CODES: dict[str, Code] = {
     "predict.no-method": Code("The packed object lacks a method that the bundle lists.", "Pack the model again."),
     # pack.*, write.*: authoring
     # usage.*: a wrong call
+    "usage.requirement": Code("The text is no requirement.", "Write 'name', 'name==1.2.0' or 'name>=1.2,<2'."),
+    "usage.trust": Code("Trust is not a Boolean.", "Pass one of the policies of `modelwheel.Trust`."),
     "usage.closed": Code("The bundle or the model was closed.", "Open or load it again."),
     "usage.no-examples": Code("The bundle holds no such golden examples.", "Pack with examples, or skip the replay."),
     "usage.runtime": Code("No runtime has that name.", "Use one of the names listed."),

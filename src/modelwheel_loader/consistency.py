@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from .text import clip, shown
 
 if TYPE_CHECKING:
     from .places import Place
+
+_WHEEL = re.compile(r"Wheel-Version: 1\.0\nGenerator: [ -~]{1,100}\nRoot-Is-Purelib: true\nTag: py3-none-any\n\n?")
 
 
 def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
@@ -32,7 +35,7 @@ def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
             "integrity.digest", "differs from its recorded digest", where=MEMBER, expected=recorded, found=found
         )
     manifest = read_manifest(data, limits=limits)
-    defects = [*_names(place, manifest), *_metadata(place, limits), *_members(place, manifest)]
+    defects = [*_names(place, manifest), *_metadata(place, limits), *_installable(place, limits), *_members(place, manifest)]
     if defects:
         raise InvalidBundle("the parts of the bundle contradict each other", defects)
     return manifest, f"sha256:{found}"
@@ -64,6 +67,28 @@ def _metadata(place: Place, limits: Limits) -> Iterator[Defect]:
         values = [value.strip() for name, _, value in headers if name.lower() == key]
         if values != [expected]:
             yield _defect(f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected)
+
+
+def _installable(place: Place, limits: Limits) -> Iterator[Defect]:
+    """Installing the bundle must put data into one folder and nothing else: no scripts, no other entry points."""
+    for member, expected in (
+        ("entry_points.txt", entry_points(place.name, place.root)),
+        ("WHEEL", None),
+    ):
+        full = place.dist_info + member
+        if full not in place.members:
+            yield _defect(member, "is missing")
+            continue
+        text = place.read(full, limit=limits.metadata).decode("utf-8", "replace").replace("\r\n", "\n")
+        if expected is not None and text != expected:
+            yield _defect(member, "must list the bundle and nothing else", found=shown(text), expected=shown(expected))
+        if expected is None and not _WHEEL.fullmatch(text):
+            yield _defect(member, "must tell of a wheel for any Python and platform", found=shown(text))
+
+
+def entry_points(name: str, root: str) -> str:
+    """The one content that entry_points.txt has: data that lists the bundle; nothing is ever imported by it."""
+    return f"[modelwheel.bundles]\n{name} = {root.rstrip('/').replace('/', '.')}\n"
 
 
 def _members(place: Place, manifest: Manifest) -> Iterator[Defect]:

@@ -19,6 +19,8 @@ class Limits:
     """Files in a bundle (a directory of a million empty entries)."""
     name_bytes: int = 4_096
     """The UTF-8 length of a member's name (a name of gigabytes)."""
+    name_depth: int = 16
+    """Folders in a member's name (work that grows with depth times length)."""
     manifest: int = 4 * MIB
     """manifest.json (a document that is mostly padding)."""
     record: int = 16 * MIB

@@ -6,7 +6,7 @@ No library is imported but the one whose objects the original answers with, and 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 

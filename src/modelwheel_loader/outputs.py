@@ -7,7 +7,7 @@ arrays for vectors, and a dict of those where the answers have names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 

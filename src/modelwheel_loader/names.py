@@ -1,0 +1,88 @@
+"""Names and versions of distributions: PEP 503 and PEP 440, without importing `packaging` where equality is enough."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import UsageError
+from .text import clip
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_SEPARATORS = re.compile(r"[-_.]+")
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*?)\s*((?:===|==|~=|!=|<=|>=|<|>).*)?\s*")
+# PEP 440, appendix B, in its normalised spelling only
+_CANONICAL_VERSION = re.compile(
+    r"(?:[1-9][0-9]*!)?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?"
+    r"(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?"
+)
+_PINNED = re.compile(r"==\s*([^,*\s]+)\s*")
+LONGEST_NAME = 100
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name a distribution."""
+    return _NAME.fullmatch(text) is not None
+
+
+def normalize_name(text: str) -> str:
+    """The normalised form of a distribution's name (PEP 503)."""
+    return _SEPARATORS.sub("-", text).lower()
+
+
+def is_canonical_version(text: str) -> bool:
+    """Whether `text` is a version in PEP 440's normalised spelling."""
+    return len(text) <= LONGEST_NAME and _CANONICAL_VERSION.fullmatch(text) is not None
+
+
+class Requirement(NamedTuple):
+    """A normalised name and the range that its version must be in; an empty range is any version."""
+
+    name: str
+    specifier: str
+
+    def accepts(self, version: str) -> bool:
+        """Whether `version` is in the range. Imports `packaging` only for more than an exact, canonical pin."""
+        return not self.specifier or accepts(self.specifier, version)
+
+
+def accepts(specifier: str, version: str) -> bool:
+    """Whether `version` satisfies `specifier`; pre-releases count when asked of by the version itself."""
+    pinned = _PINNED.fullmatch(specifier)
+    if pinned and is_canonical_version(pinned[1]) and is_canonical_version(version) and "+" not in version:
+        return pinned[1] == version or (_zeros(pinned[1]) == _zeros(version))
+    return specifier_set(specifier).contains(version, prereleases=True)
+
+
+def _zeros(version: str) -> str:
+    """`1.2.0` as `1.2`: trailing zeros of a release mean nothing."""
+    return re.sub(r"(?:\.0)+(?=$|a|b|rc|\.post|\.dev|\+)", "", version)
+
+
+def specifier_set(specifier: str) -> SpecifierSet:
+    """The range as `packaging` has it; raises `UsageError` when it is none."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(specifier)
+    except InvalidSpecifier:
+        raise UsageError.of("usage.requirement", "not a version range", found=clip(repr(specifier))) from None
+
+
+def parse_requirement(text: str) -> Requirement:
+    """The requirement in `text`, such as `churn` or `churn>=1.2,<2`; raises `UsageError` when it is none."""
+    match = _REQUIREMENT.fullmatch(text)
+    if match is None or not is_name(match[1]):
+        raise UsageError.of(
+            "usage.requirement",
+            "neither a path nor a requirement",
+            found=clip(repr(text)),
+            expected="'name', 'name==1.2.0' or 'name>=1.2,<2'; a path ends in .whl or holds a separator",
+        )
+    specifier = (match[2] or "").strip()
+    if specifier and not _PINNED.fullmatch(specifier):
+        specifier_set(specifier)
+    return Requirement(normalize_name(match[1]), specifier)

@@ -1,0 +1,288 @@
+"""Where a bundle lies: a wheel file, an unpacked folder, or an installation. Each gives bytes and maps of its members.
+
+A wheel file is opened once and everything is read by that one descriptor, so that a file swapped in between changes
+nothing. Members of folders are opened one by one; their digests hold them together.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+import stat
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from .archive import Member, read_members
+from .errors import Defect, InvalidBundle, ResolutionError
+from .limits import Limits
+from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
+from .record import RecordRow, compare_names, parse_record
+from .text import clip, safe
+
+PlaceKind = Literal["wheel", "folder", "installed"]
+_CHUNK = 1 << 20
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Identity(NamedTuple):
+    """What tells one state of a file from another without reading it.
+
+    `ctime` is 0 for a file with several hard links: linking changes it, and uv installs by linking.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+    offset: int
+    length: int
+
+
+class Place:
+    """The members of one bundle and how to read them. `record` has a row for each member but RECORD itself."""
+
+    kind: PlaceKind
+    path: Path
+    members: Mapping[str, Member]
+    record: Mapping[str, RecordRow]
+    root: str
+    dist_info: str
+    name: str
+    version: str
+
+    def descriptor(self, name: str) -> int:
+        """An open descriptor of the file that holds the member; the caller closes it."""
+        raise NotImplementedError
+
+    def _arrange(
+        self, members: dict[str, Member], limits: Limits, *, relevant: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """Take in the members and compare them with the `relevant` rows of RECORD."""
+        self.members = members
+        self.root, self.dist_info, self.name, self.version = split_names(members)
+        own = f"{self.dist_info}RECORD"
+        if own not in members:
+            raise InvalidBundle.of("archive.layout", "there is no RECORD", where=self.dist_info)
+        rows = parse_record(self.read(own, limit=limits.record), own, relevant=relevant)
+        defects = list(unexpected_metadata(members, self.dist_info))
+        defects += compare_names(rows, members.keys() - {own})
+        for name in members.keys() & rows.keys():
+            if rows[name].size != members[name].size:
+                found, expected = f"{members[name].size:,} bytes", f"{rows[name].size:,}"
+                message = "does not have its recorded size"
+                defects.append(Defect(code="archive.record", where=clip(name, 120), message=message, found=found, expected=expected))
+        if defects:
+            raise InvalidBundle("the bundle and its RECORD do not fit together", defects)
+        self.record = rows
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """The bytes of a member, at most `limit`; raises `InvalidBundle` when there are more, or fewer than declared."""
+        member = self.members[name]
+        if member.size > limit:
+            found, expected = f"{member.size:,} bytes", f"at most {limit:,}"
+            raise InvalidBundle.of("archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected)
+        descriptor = self.descriptor(name)
+        try:
+            data = read_at(descriptor, member.offset, member.size)
+        finally:
+            os.close(descriptor)
+        if len(data) != member.size:
+            raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
+        return data
+
+    def map(self, name: str) -> tuple[memoryview, Identity]:
+        """The member as a private, writable map that never changes the file, and the identity of what was mapped.
+
+        The view keeps the map alive. A file that is truncated by somebody else while it is mapped ends the process
+        (SIGBUS): bundles are replaced by renaming, never written in place.
+        """
+        member = self.members[name]
+        descriptor = self.descriptor(name)
+        try:
+            state = os.fstat(descriptor)
+            if state.st_size < member.offset + member.size:
+                raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
+            identity = _identity(state, member)
+            if not member.size:
+                return memoryview(b""), identity
+            start = member.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+            skipped = member.offset - start
+            mapped = mmap.mmap(descriptor, skipped + member.size, access=mmap.ACCESS_COPY, offset=start)
+        finally:
+            os.close(descriptor)
+        return memoryview(mapped)[skipped:], identity
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a member, a megabyte at a time."""
+        member = self.members[name]
+        descriptor = self.descriptor(name)
+        try:
+            for start in range(0, member.size, _CHUNK):
+                yield read_at(descriptor, member.offset + start, min(_CHUNK, member.size - start))
+        finally:
+            os.close(descriptor)
+
+    def file_digest(self) -> str | None:
+        """`sha256:` and the digest of the wheel file, as indexes and requirements files have it; None when unpacked."""
+        return None
+
+    def close(self) -> None:
+        """Give up the descriptor. Maps stay."""
+
+
+def _identity(state: os.stat_result, member: Member) -> Identity:
+    ctime = state.st_ctime_ns if state.st_nlink == 1 else 0
+    return Identity(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, ctime, member.offset, member.size)
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """`length` bytes at `offset`, or fewer at the end of the file."""
+    if not hasattr(os, "pread"):  # Windows; the descriptor is our own duplicate, but its position is shared
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, length)
+    data = os.pread(descriptor, length, offset)
+    if len(data) == length or not data:
+        return data
+    parts = [data]
+    while len(data) and (missing := length - sum(map(len, parts))):
+        data = os.pread(descriptor, missing, offset + length - missing)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def open_regular(path: Path | str, *, follow: bool = True) -> int:
+    """A descriptor of the regular file at `path`; never blocks on pipes and devices. Raises `ResolutionError`."""
+    try:
+        descriptor = os.open(path, _FLAGS | (0 if follow else _NOFOLLOW))
+    except (OSError, ValueError) as error:
+        raise not_opened(path, error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ResolutionError.of("resolve.not-a-file", f"{safe(str(path))} is not a regular file")
+    return descriptor
+
+
+def not_opened(path: Path | str, error: OSError | ValueError) -> ResolutionError:
+    """The error for a path that the operating system does not open."""
+    code = "resolve.missing" if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR) else "resolve.unreadable"
+    reason = getattr(error, "strerror", None) or "not a path"
+    return ResolutionError.of(code, f"{clip(str(path), 300)} cannot be opened: {reason}")
+
+
+class WheelFile(Place):
+    """A bundle in its wheel file."""
+
+    kind: PlaceKind = "wheel"
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path = path
+        self._descriptor = open_regular(path)
+        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
+        size = os.fstat(self._descriptor).st_size
+        members = read_members(lambda offset, length: read_at(self._descriptor, offset, length), size, limits)
+        self._arrange(members, limits)
+        self._check_file_name()
+
+    def _check_file_name(self) -> None:
+        """A wheel's file name, when it is one, must be that of what is inside: indexes and installers go by it."""
+        expected = f"{self.dist_info.removesuffix('.dist-info/')}-py3-none-any.whl"
+        if self.path.name.count("-") >= 4 and self.path.name.endswith(".whl") and self.path.name != expected:
+            message = "the file name is not that of the bundle inside"
+            raise InvalidBundle.of("archive.layout", message, found=clip(self.path.name, 200), expected=clip(expected, 200))
+
+    def descriptor(self, name: str) -> int:  # noqa: ARG002 - one file holds all members
+        """A duplicate of the one descriptor."""
+        if not self._finalizer.alive:
+            raise ResolutionError.of("usage.closed", "the bundle is closed")
+        return os.dup(self._descriptor)
+
+    def file_digest(self) -> str | None:
+        """The SHA-256 of the whole file."""
+        digest = hashlib.sha256()
+        size = os.fstat(self._descriptor).st_size
+        for start in range(0, size, _CHUNK):
+            digest.update(read_at(self._descriptor, start, min(_CHUNK, size - start)))
+        return f"sha256:{digest.hexdigest()}"
+
+    def close(self) -> None:
+        """Close the file."""
+        self._finalizer()
+
+
+class Folder(Place):
+    """A bundle in an unpacked folder: what `python -m zipfile -e` or `wheel unpack` make of a wheel."""
+
+    kind: PlaceKind = "folder"
+    _follow = False
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path = path
+        self._base = path
+        members = {name: Member(name, 0, size, None) for name, size in self._walk("", limits)}
+        self._check_names(members, limits)
+        self._arrange(members, limits)
+
+    def _check_names(self, members: Mapping[str, Member], limits: Limits) -> None:
+        defects = list(name_defects(list(members), limits))
+        if defects:
+            raise InvalidBundle("not the files of a bundle", defects)
+
+    def _walk(self, prefix: str, limits: Limits, depth: int = 0) -> Iterator[tuple[str, int]]:
+        """The names and sizes of the files below `prefix`, sorted, within the limits."""
+        if depth > limits.name_depth:
+            raise InvalidBundle.of("archive.name", "folders are too deep", where=clip(prefix, 120))
+        try:
+            with os.scandir(self._base / prefix) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            raise not_opened(self._base / prefix, error) from None
+        if len(entries) > limits.members:
+            raise InvalidBundle.of("archive.limit", "too many files", where=clip(prefix, 120))
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(f"{name}/", limits, depth + 1)
+            elif entry.is_file(follow_symlinks=self._follow):
+                yield name, entry.stat(follow_symlinks=self._follow).st_size
+            else:
+                raise InvalidBundle.of("archive.form", "is not a regular file", where=clip(name, 120))
+
+    def descriptor(self, name: str) -> int:
+        """The member's own file."""
+        return open_regular(self._base / name, follow=self._follow)
+
+
+class Installed(Folder):
+    """A bundle as pip or uv installed it, known by its `.dist-info`. Installers add files of their own there."""
+
+    kind: PlaceKind = "installed"
+    _follow = True  # uv can install by symbolic links into its cache; digests are compared all the same
+
+    def __init__(self, dist_info: Path, limits: Limits) -> None:
+        self.path = dist_info
+        self._base = dist_info.parent
+        stem = dist_info.name.removesuffix(".dist-info").rpartition("-")[0]
+        files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{dist_info.name}/", limits)]
+        members = {name: Member(name, 0, size, None) for name, size in files if _is_ours(name)}
+        self._check_names(members, limits)
+        self._arrange(members, limits, relevant=_is_ours)
+
+    @property
+    def installer(self) -> str | None:
+        """What installed the bundle, by the INSTALLER file that pip and uv write; None when nothing says so."""
+        try:
+            data = (self.path / "INSTALLER").read_bytes()[:100]
+        except OSError:
+            return None
+        return clip(data.decode("utf-8", "replace").strip())
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file beside the bundle in site-packages is one that the bundle brought."""
+    return name.startswith(NAMESPACE) or not is_unexpected(name.partition("/")[2])
