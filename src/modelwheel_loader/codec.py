@@ -1,29 +1,28 @@
-"""Columns of values as strict JSON and back, exactly: the form in which golden examples are stored.
+"""Values as strict JSON and back, exactly: the form in which golden examples are stored. `arraycodec.py` does tensors.
 
-| type                    | JSON                                                                                        |
-| ----------------------- | ------------------------------------------------------------------------------------------- |
-| bool, integers          | as they are                                                                                 |
-| floats                  | the shortest text that gives the same 64 bits; `"NaN"`, `"Infinity"`, `"-Infinity"` as text |
-| string, category        | as they are                                                                                 |
-| binary                  | base64                                                                                      |
-| date, timestamp         | ISO 8601 in the unit of the type; `Z` after those with a zone                               |
-| duration                | the count of the type's unit                                                                |
-| decimal                 | text                                                                                        |
-| list, struct            | a list, an object                                                                           |
-| tensor                  | for the whole column: dtype, shape and base64 of the little-endian values                   |
-| null                    | null                                                                                        |
+| type            | JSON                                                                                       |
+| --------------- | ------------------------------------------------------------------------------------------ |
+| bool, integers  | as they are                                                                                |
+| floats          | the shortest text that gives the same 64 bits; `"NaN"`, `"Infinity"`, `"-Infinity"` as text|
+| string, category| as they are                                                                                |
+| binary          | base64                                                                                     |
+| date, timestamp | ISO 8601 in the unit of the type; `Z` after those with a zone                              |
+| duration        | the count of the type's unit                                                               |
+| decimal         | text                                                                                       |
+| list, struct    | a list, an object                                                                          |
+| null            | null                                                                                       |
 """
 
 from __future__ import annotations
 
 import binascii
-import datetime
 import decimal
 import math
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import UTC
+from typing import Any
 
 import numpy as np
 
@@ -41,22 +40,16 @@ from .types import (
     List,
     String,
     Struct,
-    Tensor,
     Timestamp,
 )
 
-if TYPE_CHECKING:
-    from .schema import Field
-
 Encode = Callable[[Any], Any]
 Decode = Callable[[Any], Any]
-Array = np.ndarray[Any, Any]
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NULL_TYPES = frozenset({"NoneType", "NaTType", "NAType"})
 _ISO = re.compile(r"-?\d{4,12}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?")
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[+-]?\d{1,3})?")
-_UTC = datetime.UTC
 
 
 class CodecError(ValueError):
@@ -77,34 +70,19 @@ def encoder(kind: DataType) -> Encode:
 
 
 def _writer(kind: DataType) -> Encode:
-    match kind:
-        case Bool():
-            return bool
-        case Integer():
-            return int
-        case Float():
-            return _write_float
-        case String():
-            return _write_text
-        case Binary():
-            return lambda value: b64encode(value).decode("ascii")
-        case Date():
-            return lambda value: str(np.datetime64(value, "D"))
-        case Timestamp():
-            return lambda value: str(to_datetime64(value, kind)) + ("Z" if kind.zone else "")
-        case Duration():
-            return lambda value: int(np.timedelta64(value, kind.unit).astype(np.int64))
-        case Decimal():
-            return str
-        case Category():
-            return _write_category
-        case List():
-            item = encoder(kind.item)
-            return lambda value: [item(part) for part in value]
-        case Struct():
-            inner = {field.name: encoder(field.type) for field in kind.fields}
-            return lambda value: {name: write(value.get(name)) for name, write in inner.items()}
-    raise CodecError(f"values of type {kind} cannot be written inside others")
+    if type(kind) not in _WRITERS:
+        raise CodecError(f"values of type {kind} cannot be written inside others")
+    return _WRITERS[type(kind)](kind)
+
+
+def _list_writer(kind: List) -> Encode:
+    item = encoder(kind.item)
+    return lambda value: [item(part) for part in value]
+
+
+def _struct_writer(kind: Struct) -> Encode:
+    inner = {field.name: encoder(field.type) for field in kind.fields}
+    return lambda value: {name: write(value.get(name)) for name, write in inner.items()}
 
 
 def _write_float(value: Any) -> float | str:
@@ -128,15 +106,36 @@ def _write_category(value: Any) -> Any:
     return _write_text(plain) if isinstance(plain, str) else plain
 
 
-def to_datetime64(value: Any, kind: Timestamp) -> np.datetime64:
+def to_datetime64(value: Any, kind: Timestamp) -> Any:
     """A datetime of Python, numpy or pandas as numpy's, in the unit of `kind`, in UTC when it has a zone."""
     if isinstance(value, np.datetime64):
         return value.astype(f"datetime64[{kind.unit}]")
     if hasattr(value, "to_datetime64"):  # pandas.Timestamp: nanoseconds, already UTC
         return np.datetime64(value.to_datetime64(), kind.unit)
     if value.tzinfo is not None:
-        value = value.astimezone(_UTC).replace(tzinfo=None)
+        value = value.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(value, kind.unit)
+
+
+def _to_timedelta64(value: Any, kind: Duration) -> np.timedelta64:
+    exact = value.to_timedelta64() if hasattr(value, "to_timedelta64") else value  # pandas.Timedelta has nanoseconds
+    return np.timedelta64(exact, kind.unit)
+
+
+_WRITERS: dict[type[DataType], Callable[[Any], Encode]] = {
+    Bool: lambda _: bool,
+    Integer: lambda _: int,
+    Float: lambda _: _write_float,
+    String: lambda _: _write_text,
+    Binary: lambda _: lambda value: b64encode(value).decode("ascii"),
+    Date: lambda _: lambda value: str(np.datetime64(value, "D")),
+    Timestamp: lambda kind: lambda value: str(to_datetime64(value, kind)) + ("Z" if kind.zone else ""),
+    Duration: lambda kind: lambda value: int(_to_timedelta64(value, kind).astype(np.int64)),
+    Decimal: lambda _: str,
+    Category: lambda _: _write_category,
+    List: _list_writer,
+    Struct: _struct_writer,
+}
 
 
 def decoder(kind: DataType) -> Decode:
@@ -146,34 +145,9 @@ def decoder(kind: DataType) -> Decode:
 
 
 def _reader(kind: DataType) -> Decode:
-    match kind:
-        case Bool():
-            return lambda value: _of_type(value, bool)
-        case Integer():
-            return lambda value: _read_integer(value, kind)
-        case Float():
-            return _read_float
-        case String():
-            return lambda value: _of_type(value, str)
-        case Binary():
-            return _read_base64
-        case Date():
-            return lambda value: _read_time(value, "D", "")
-        case Timestamp():
-            return lambda value: _read_time(value, kind.unit, "Z" if kind.zone else "")
-        case Duration():
-            return lambda value: np.timedelta64(_read_integer(value, Integer()), kind.unit)
-        case Decimal():
-            return _read_decimal
-        case Category():
-            return _read_category
-        case List():
-            item = decoder(kind.item)
-            return lambda value: [item(part) for part in _of_type(value, list)]
-        case Struct():
-            inner = {field.name: decoder(field.type) for field in kind.fields}
-            return lambda value: _read_struct(_of_type(value, dict), inner)
-    raise CodecError(f"values of type {kind} cannot be read inside others")
+    if type(kind) not in _READERS:
+        raise CodecError(f"values of type {kind} cannot be read inside others")
+    return _READERS[type(kind)](kind)
 
 
 def _of_type(value: Any, kind: type) -> Any:
@@ -197,7 +171,8 @@ def _read_float(value: Any) -> float:
     return float(value)
 
 
-def _read_base64(value: Any) -> bytes:
+def read_base64(value: Any) -> bytes:
+    """The bytes that a base64 text holds."""
     try:
         return b64decode(_of_type(value, str), validate=True)
     except (binascii.Error, ValueError):
@@ -208,8 +183,9 @@ def _read_time(value: Any, unit: str, suffix: str) -> np.datetime64:
     text = _of_type(value, str)
     if not text.endswith(suffix) or not _ISO.fullmatch(text.removesuffix(suffix)):
         raise CodecError(f"{shown(value)} is no ISO 8601 time")
+    day: Any = np.datetime64  # numpy's annotations want the unit as a literal
     try:
-        made = np.datetime64(text.removesuffix(suffix), unit)
+        made: np.datetime64 = day(text.removesuffix(suffix), unit)
     except (ValueError, OverflowError, TypeError):  # a day that no month has, or beyond the unit's range
         raise CodecError(f"{shown(value)} is no time in the unit {unit}") from None
     return made
@@ -233,89 +209,27 @@ def _read_struct(value: dict[str, Any], inner: Mapping[str, Decode]) -> dict[str
     return {name: read(value[name]) for name, read in inner.items()}
 
 
-class SparseRows:
-    """A CSR matrix with the attributes that readers of SciPy's look at, for where SciPy is not installed."""
-
-    format = "csr"
-
-    def __init__(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> None:
-        self.data, self.indices, self.indptr, self.shape, self.dtype = data, indices, indptr, shape, data.dtype
-
-    def tocsr(self) -> SparseRows:
-        """The matrix itself, as SciPy's CSR matrices answer."""
-        return self
+def _list_reader(kind: List) -> Decode:
+    item = decoder(kind.item)
+    return lambda value: [item(part) for part in _of_type(value, list)]
 
 
-def write_column(values: Any, field: Field) -> dict[str, Any]:
-    """A column as JSON: an array, list, Series or, for sparse tensors, a SciPy matrix. Raises `CodecError`."""
-    if isinstance(field.type, Tensor):
-        return {"sparse": _write_sparse(values, field.type)} if field.type.sparse else {"tensor": _write_tensor(values, field.type)}
-    write = encoder(field.type)
-    return {"values": [write(value) for value in values]}
+def _struct_reader(kind: Struct) -> Decode:
+    inner = {field.name: decoder(field.type) for field in kind.fields}
+    return lambda value: _read_struct(_of_type(value, dict), inner)
 
 
-def _write_tensor(values: Any, kind: Tensor) -> dict[str, Any]:
-    array = np.ascontiguousarray(values, dtype=np.dtype(kind.dtype).newbyteorder("<"))
-    return {"shape": list(array.shape), "data": b64encode(array.tobytes()).decode("ascii")}
-
-
-def _write_sparse(values: Any, kind: Tensor) -> dict[str, Any]:
-    matrix = values.tocsr()
-    parts = {"data": kind.dtype, "indices": "int64", "indptr": "int64"}
-    arrays = {name: np.asarray(getattr(matrix, name)).astype(np.dtype(dtype).newbyteorder("<")) for name, dtype in parts.items()}
-    return {
-        "shape": list(map(int, matrix.shape)),
-        **{name: b64encode(array.tobytes()).decode("ascii") for name, array in arrays.items()},
-    }
-
-
-def _read_array(value: Any, dtype: str) -> Array:
-    data = _read_base64(value)
-    kind = np.dtype(dtype).newbyteorder("<")
-    if len(data) % kind.itemsize:
-        raise CodecError("the bytes are no whole number of values")
-    array: Array = np.frombuffer(data, dtype=kind).astype(dtype)
-    if dtype == "bool" and data.strip(b"\x00\x01"):
-        raise CodecError("the bytes of Booleans are neither 0 nor 1")
-    return array
-
-
-def read_tensor(value: Any, kind: Tensor, rows: int) -> Array:
-    """The column that `write_column` wrote for a tensor. The size is checked before anything is shaped."""
-    entry = _exactly(value, {"shape", "data"})
-    shape = _read_shape(entry["shape"])
-    right = len(shape) == len(kind.shape) + 1 and shape[0] == rows
-    if not right or any(b is not None and a != b for a, b in zip(shape[1:], kind.shape, strict=True)):
-        raise CodecError(f"the shape {shown(str(shape))} does not fit {rows} rows of {kind}")
-    array = _read_array(entry["data"], kind.dtype)
-    if math.prod(shape) != array.size:
-        raise CodecError(f"the shape {shown(str(shape))} is not that of {array.size} values")
-    return array.reshape(shape)
-
-
-def read_sparse(value: Any, kind: Tensor, rows: int) -> SparseRows:
-    """The column that `write_column` wrote for a sparse tensor, its structure checked."""
-    entry = _exactly(value, {"shape", "data", "indices", "indptr"})
-    shape = _read_shape(entry["shape"])
-    if len(shape) != 2 or shape[0] != rows or kind.shape[0] not in (None, shape[1]):
-        raise CodecError(f"the shape {shown(str(shape))} does not fit {rows} rows of {kind}")
-    data = _read_array(entry["data"], kind.dtype)
-    indices, indptr = _read_array(entry["indices"], "int64"), _read_array(entry["indptr"], "int64")
-    right = indptr.size == rows + 1 and indptr[0] == 0 and indptr[-1] == data.size == indices.size
-    if not right or bool((np.diff(indptr) < 0).any()):
-        raise CodecError("the row pointers are not those of the values")
-    if indices.size and not (0 <= int(indices.min()) and int(indices.max()) < shape[1]):
-        raise CodecError("a column number is outside the matrix")
-    return SparseRows(data, indices, indptr, (shape[0], shape[1]))
-
-
-def _exactly(value: Any, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != keys:
-        raise CodecError(f"must be an object with {', '.join(sorted(keys))}")
-    return value
-
-
-def _read_shape(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(axis) is int and axis >= 0 for axis in value) or len(value) > 32:
-        raise CodecError("a shape must be a list of lengths")
-    return tuple(value)
+_READERS: dict[type[DataType], Callable[[Any], Decode]] = {
+    Bool: lambda _: lambda value: _of_type(value, bool),
+    Integer: lambda kind: lambda value: _read_integer(value, kind),
+    Float: lambda _: _read_float,
+    String: lambda _: lambda value: _of_type(value, str),
+    Binary: lambda _: read_base64,
+    Date: lambda _: lambda value: _read_time(value, "D", ""),
+    Timestamp: lambda kind: lambda value: _read_time(value, kind.unit, "Z" if kind.zone else ""),
+    Duration: lambda kind: lambda value: np.timedelta64(_read_integer(value, Integer()), kind.unit),
+    Decimal: lambda _: _read_decimal,
+    Category: lambda _: _read_category,
+    List: _list_reader,
+    Struct: _struct_reader,
+}

@@ -111,6 +111,10 @@ CODES: dict[str, Code] = {
         "The library of the original's answers is not installed.",
         "Install it: `bundle.explain()` names what the model needs.",
     ),
+    "examples.write": Code(
+        "Golden examples hold a value that cannot be stored.",
+        "Look at the fields named, or pack with other examples, or without.",
+    ),
     # predict.*: calling the model
     "predict.failed": Code(
         "The model itself raised an exception.",
