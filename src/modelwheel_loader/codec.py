@@ -3,8 +3,8 @@
 | type            | JSON                                                                                       |
 | --------------- | ------------------------------------------------------------------------------------------ |
 | bool, integers  | as they are                                                                                |
-| floats          | the shortest text that gives the same 64 bits; `"NaN"`, `"Infinity"`, `"-Infinity"` as text|
-| string, category| as they are                                                                                |
+| floats          | the shortest text that gives the same 64 bits; `"NaN"`, `"Infinity"`, `"-Infinity"` as text |
+| text, category  | as they are                                                                                |
 | binary          | base64                                                                                     |
 | date, timestamp | ISO 8601 in the unit of the type; `Z` after those with a zone                              |
 | duration        | the count of the type's unit                                                               |
