@@ -63,10 +63,17 @@ def is_null(value: object) -> bool:
     return type(value).__name__ in _NULL_TYPES
 
 
+def is_nan(value: object) -> bool:
+    """Whether `value` is a float that is not a number."""
+    return isinstance(value, float) and value != value  # noqa: PLR0124 - NaN differs from itself
+
+
 def encoder(kind: DataType) -> Encode:
-    """The function that writes one value of `kind` as JSON. Null becomes null."""
+    """The function that writes one value of `kind` as JSON. Null becomes null; NaN too, except among floats."""
     write = _writer(kind)
-    return lambda value: None if is_null(value) else write(value)
+    if isinstance(kind, Float):
+        return lambda value: None if is_null(value) else write(value)
+    return lambda value: None if is_null(value) or is_nan(value) else write(value)
 
 
 def _writer(kind: DataType) -> Encode:

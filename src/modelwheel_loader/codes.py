@@ -70,7 +70,53 @@ CODES: dict[str, Code] = {
     "resolve.not-a-bundle": Code("The installed distribution is an ordinary package.", "Check the name."),
     "resolve.version": Code("Another version is installed.", "Install the version that you ask for."),
     # native.*, onnx.*: the payloads and their runtimes
+    "native.stream": Code(
+        "The pickle of the bundle is malformed.", "Get the bundle again from its author, or pack it again."
+    ),
+    "native.buffers": Code(
+        "The pickle and the list of its buffers do not fit together.",
+        "Get the bundle again from its author, or pack it again.",
+    ),
+    "native.unpickle": Code(
+        "The model raised an exception while it was rebuilt from its pickle.",
+        "Look at the `__cause__`. Compare the package versions with `explain`, or pack the model again.",
+    ),
+    "native.name": Code(
+        "The model refers to a module or a name that this environment does not have.",
+        "Install the packages that `explain` lists, in the versions that it lists.",
+    ),
+    "native.cloudpickle": Code(
+        "The model holds code by value, and cloudpickle is not installed.", 'pip install "modelwheel[pack]"'
+    ),
+    "native.stream": Code(
+        "The pickle in the bundle is broken.", "Get the bundle again; if it is as published, its author must pack it again."
+    ),
+    "native.reference": Code(
+        "The model refers to something that the installed packages do not have.",
+        "Install what the bundle needs: `explain` lists it, `pip install \"name[native]\"` does it.",
+    ),
+    "native.module": Code(
+        "The model needs a module that is not installed.",
+        "Install what the bundle needs: `explain` lists it, `pip install \"name[native]\"` does it.",
+    ),
     # environment.*: this interpreter and its packages (environment.py)
+    "environment.python": Code(
+        "The model was packed for other Python versions than this one.",
+        "Run it with a Python in the range (for example `uv venv --python 3.11`), use another runtime of the bundle, "
+        "or pack it again with this Python.",
+    ),
+    "environment.missing": Code(
+        "A package that the model needs is not installed.", "Install it: the hint is the command."
+    ),
+    "environment.version": Code(
+        "A package is installed in a version that is outside the range in which answers stay the same.",
+        "Install a version in the range (the hint is the command), or pack the model again with this one.",
+    ),
+    "environment.python": Code("The bundle needs another version of Python.", "Use that Python, or another runtime."),
+    "environment.missing": Code("A package that the runtime needs is not installed.", "Install it."),
+    "environment.version": Code(
+        "An installed package has a version with which the model may answer differently.", "Install a version in the range."
+    ),
     # input.*, output.*, schema.*: the contract
     "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
     "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
@@ -126,6 +172,24 @@ CODES: dict[str, Code] = {
     ),
     "predict.no-method": Code("The packed object lacks a method that the bundle lists.", "Pack the model again."),
     # pack.*, write.*: authoring
+    "pack.unknown-model": Code("modelwheel does not know this kind of model.", "Wrap it in a function, and pack that."),
+    "pack.not-fitted": Code("The estimator has not been fitted.", "Call `fit` before `pack`."),
+    "pack.name": Code("The name cannot name a distribution.", "Use letters, digits and '-', such as 'acme-churn'."),
+    "pack.version": Code("The version is not one by PEP 440.", "Write such as '1.2.0' or '1.2.0rc1'."),
+    "pack.about": Code("Metadata of the bundle is not valid.", "Correct the field that is named."),
+    "pack.pickle": Code(
+        "The model, or something in it, cannot be pickled.",
+        "Remove open files, connections, locks and generators from the model, or make them in `__setstate__`.",
+    ),
+    "pack.extra": Code("A package that packing needs is not installed.", "Install the extra that is named."),
+    "pack.dependency": Code(
+        "The model refers to code that is neither installed nor loaded.", "Import or install it before packing."
+    ),
+    "write.exists": Code(
+        "A file of that name with other content is there already.",
+        "Raise the version. To replace the file all the same, pass overwrite=True.",
+    ),
+    "write.failed": Code("The operating system refused to write the file.", "Look at the errno: space, rights, limits."),
     # usage.*: a wrong call
     "usage.requirement": Code("The text is no requirement.", "Write 'name', 'name==1.2.0' or 'name>=1.2,<2'."),
     "usage.trust": Code("Trust is not a Boolean.", "Pass one of the policies of `modelwheel.Trust`."),

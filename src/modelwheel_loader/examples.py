@@ -94,11 +94,11 @@ def decode_output(data: bytes, schema: Schema, where: str) -> Any:
     columns = _read(data, schema, where)
     match schema.layout:
         case "array":
-            return columns[0].tolist() if schema.container == "list" and hasattr(columns[0], "tolist") else columns[0]
+            return columns[0]
         case "arrays":
             return columns
         case "records":
-            lists = [column.tolist() for column in columns]
+            lists = [column if isinstance(column, list) else column.tolist() for column in columns]
             return [dict(zip(schema.names, values, strict=True)) for values in zip(*lists, strict=True)]
         case "matrix":
             matrix = np.empty((len(columns[0]) if columns else 0, len(columns)), dtype=schema.dtype or object)
@@ -116,13 +116,15 @@ def _read(data: bytes, schema: Schema, where: str) -> list[Any]:
     if [entry.text("name") for entry in entries] != list(schema.names):
         document.wrong("columns", "are not those of the schema")
         entries = []
-    columns = [_read_column(entry, field, rows) for entry, field in zip(entries, schema.fields, strict=False)]
+    as_list = schema.container == "list"  # Python values stay as they are
+    pairs = zip(entries, schema.fields, strict=False)
+    columns = [_read_column(entry, field, rows, as_list) for entry, field in pairs]
     if defects:
         raise InvalidBundle("the golden examples are not valid", defects)
     return columns
 
 
-def _read_column(entry: Cursor, field: Field, rows: int) -> Any:
+def _read_column(entry: Cursor, field: Field, rows: int, as_list: bool) -> Any:  # noqa: FBT001
     """The column of `field`; what is wrong becomes a defect and an empty column."""
     key = "values"
     try:
@@ -130,26 +132,27 @@ def _read_column(entry: Cursor, field: Field, rows: int) -> Any:
             key = "sparse" if field.type.sparse else "tensor"
             read = read_sparse if field.type.sparse else read_tensor
             return read(entry.value.get(key), field.type, rows)
-        return _read_values(entry.list(key), field, rows)
+        return _read_values(entry.list(key), field, rows, as_list)
     except CodecError as error:
         entry.wrong(key, str(error))
     return np.zeros(0)
 
 
-def _read_values(values: list[Any], field: Field, rows: int) -> Any:
+def _read_values(values: list[Any], field: Field, rows: int, as_list: bool) -> Any:  # noqa: FBT001
     if len(values) != rows:
         raise CodecError(f"holds {len(values)} values for {rows} rows")
     convert = decoder(field.type)
-    return build_column([convert(value) for value in values], field)
+    made = [convert(value) for value in values]
+    return made if as_list else build_column(made, field)
 
 
 def build_column(values: list[Any], field: Field) -> np.ndarray[Any, Any]:
     """Values and None as an array of the field's dtype; of objects when that cannot hold the nulls."""
     dtype = answer_dtype(field)
     nulls = any(value is None for value in values)
-    if dtype.kind == "f" and nulls:
+    if nulls and (dtype.kind == "f" or (field.physical is not None and field.physical.null == "nan")):
         values = [float("nan") if value is None else value for value in values]
-    elif (dtype.kind in "biuSU" and nulls) or isinstance(field.type, List | Struct):
+    if (dtype.kind in "biuSU" and nulls) or isinstance(field.type, List | Struct):
         dtype = np.dtype(object)
     if dtype.kind == "O":
         column = np.empty(len(values), dtype=object)  # filled one by one: numpy would make a matrix of equal lists

@@ -1,0 +1,240 @@
+"""What a column of Python objects shows: by the types of all its values, never of the first."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+
+from modelwheel_loader.schema import Field, Null
+from modelwheel_loader.types import (
+    Binary,
+    Bool,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Timestamp,
+)
+
+from .columns import Column, ColumnError, Note, from_array
+
+Array = np.ndarray[Any, Any]
+
+_NULLS: dict[str, Null] = {"NoneType": "none", "NaTType": "nat", "NAType": "na"}
+# the order matters: bool is an int, datetime is a date
+_GROUPS: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("bool", (bool, np.bool_)),
+    ("int", (int, np.integer)),
+    ("float", (float, np.floating)),
+    ("str", (str,)),
+    ("bytes", (bytes, bytearray)),
+    ("datetime", (dt.datetime, np.datetime64)),
+    ("date", (dt.date,)),
+    ("timedelta", (dt.timedelta, np.timedelta64)),
+    ("Decimal", (decimal.Decimal,)),
+    ("list", (list, tuple, np.ndarray)),
+    ("dict", (Mapping,)),
+)
+_NUMPY_TIMES = (np.datetime64, np.timedelta64)
+_LARGEST_PRECISION = 76
+
+
+def from_values(values: Array) -> Column:
+    """What any 1-D array shows; raises `ColumnError`."""
+    return from_objects(values) if values.dtype.kind == "O" else from_array(values)
+
+
+def from_objects(values: Array | Sequence[Any]) -> Column:
+    """What a column of Python objects shows; raises `ColumnError` for mixed or unknown types."""
+    items = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind != "O" else list(values)
+    groups, nulls = _survey(items)
+    null, count = _usual(nulls), sum(nulls.values())
+    notes: list[Note] = []
+    present = [item for item in items if null_of(item) is None] if count else items
+    mixed = len(nulls) > 1
+    if mixed:
+        notes.append(
+            Note(code="mixed-nulls", message=f"null was written as {_listed(nulls)}: made {null!r} everywhere")
+        )
+    if groups == {"int", "float"}:
+        notes.append(Note(code="widened", message="holds integers and floats: taken as floats"))
+        groups, present = {"float"}, [float(item) for item in present]
+        mixed = True
+    if not groups:
+        notes.append(Note(code="all-null", message="has no value in the whole sample: taken as text"))
+    kind = _type_of(groups, present)
+    return Column(
+        type=kind,
+        dtype="object",
+        nulls=count,
+        null=null,
+        present=_statistics(kind, present),
+        infinite=isinstance(kind, Float) and any(item in (float("inf"), float("-inf")) for item in present),
+        notes=tuple(notes),
+        normalised=_rebuilt(items, null, kind) if mixed else None,
+    )
+
+
+def null_of(value: object) -> Null | None:
+    """How `value` writes null; None when it is a value."""
+    name = type(value).__name__
+    if name in _NULLS:
+        return _NULLS[name]
+    if isinstance(value, float):
+        return "nan" if value != value else None  # noqa: PLR0124 - NaN differs from itself
+    if isinstance(value, _NUMPY_TIMES):
+        return "nat" if np.isnat(value) else None
+    return None
+
+
+def _survey(items: Sequence[Any]) -> tuple[set[str], Counter[Null]]:
+    """The groups of types that the values belong to, and how often each way to write null occurs."""
+    groups: set[str] = set()
+    nulls: Counter[Null] = Counter()
+    for kind, number in Counter(map(type, items)).items():
+        if kind.__name__ in _NULLS:
+            nulls[_NULLS[kind.__name__]] += number
+            continue
+        group = next((name for name, types in _GROUPS if issubclass(kind, types)), "")
+        if not group:
+            raise ColumnError("holds objects that are no data", found=f"{kind.__module__}.{kind.__qualname__}")
+        missing = _missing(items, kind) if group == "float" or issubclass(kind, _NUMPY_TIMES) else 0
+        if missing:
+            nulls["nan" if group == "float" else "nat"] += missing
+        if missing < number:
+            groups.add(group)
+    return groups, nulls
+
+
+def _missing(items: Sequence[Any], kind: type) -> int:
+    return sum(1 for item in items if type(item) is kind and null_of(item) is not None)
+
+
+def _usual(nulls: Counter[Null]) -> Null | None:
+    """The way to write null that occurs most; of equals the first in the schema's order."""
+    order = get_args(Null)
+    return min(nulls.items(), key=lambda item: (-item[1], order.index(item[0])))[0] if nulls else None
+
+
+def _listed(nulls: Counter[Null]) -> str:
+    return " and ".join(f"{null!r} ({number:,})" for null, number in sorted(nulls.items()))
+
+
+def _rebuilt(items: Sequence[Any], null: Null | None, kind: DataType) -> list[Any]:
+    """The column with one way to write null and one type of number."""
+    marker = next((item for item in items if null_of(item) == null), None)
+    number = isinstance(kind, Float)
+    return [marker if null_of(item) else float(item) if number else item for item in items]
+
+
+def _type_of(groups: set[str], present: Sequence[Any]) -> DataType:
+    if len(groups) > 1:
+        hint = "Give the column one type: convert the values, or split it into several columns."
+        raise ColumnError("mixes types", expected="values of one type", found=" and ".join(sorted(groups)), hint=hint)
+    (group,) = groups or {"str"}
+    return _TYPES[group](present)
+
+
+def _integer(present: Sequence[Any]) -> Integer:
+    low, high = min(present), max(present)
+    for kind in (Integer(64), Integer(64, signed=False)):
+        if kind.range[0] <= low and high <= kind.range[1]:
+            return kind
+    raise ColumnError("holds integers that no 64-bit type holds", found=f"{int(high).bit_length()} bits")
+
+
+def _duration(present: Sequence[Any]) -> Duration:
+    return Duration("ns" if any(_nanoseconds(item) for item in present) else "us")
+
+
+def _nanoseconds(item: Any) -> bool:
+    """Whether a time is finer than Python's microseconds: pandas' and numpy's may be."""
+    if isinstance(item, _NUMPY_TIMES):
+        return np.datetime_data(item.dtype)[0] == "ns"
+    return bool(getattr(item, "nanosecond", 0) or getattr(item, "nanoseconds", 0))
+
+
+def _timestamp(present: Sequence[Any]) -> Timestamp:
+    zones = {_zone(item) for item in present}
+    if len(zones) > 1:
+        found = " and ".join(sorted(zone or "no zone" for zone in zones))
+        raise ColumnError("mixes time zones", expected="one zone, or none", found=found, hint="Convert all to UTC.")
+    (zone,) = zones
+    return Timestamp("ns" if any(_nanoseconds(item) for item in present) else "us", zone)
+
+
+def _zone(item: Any) -> str | None:
+    zone = getattr(item, "tzinfo", None)
+    return None if zone is None else str(zone)
+
+
+def _decimal(present: Sequence[decimal.Decimal]) -> Decimal:
+    if not all(item.is_finite() for item in present):
+        raise ColumnError("holds decimals that are not finite", expected="finite decimals")
+    parts = [item.as_tuple() for item in present]
+    scales = [max(-int(part.exponent), 0) for part in parts]
+    scale = max(scales)
+    whole = max(max(len(part.digits) + int(part.exponent), 1) for part in parts)
+    if whole + scale > _LARGEST_PRECISION:
+        raise ColumnError("holds decimals of too many digits", found=f"{whole + scale} digits", expected="at most 76")
+    return Decimal(whole + scale, scale)
+
+
+def _list(present: Sequence[Any]) -> List:
+    inner = from_objects(
+        [part for item in present for part in (item.tolist() if isinstance(item, np.ndarray) else item)]
+    )
+    return List(inner.type, inner.nulls > 0)
+
+
+def _struct(present: Sequence[Mapping[Any, Any]]) -> Struct:
+    names = list(dict.fromkeys(key for item in present for key in item))
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise ColumnError("holds dicts whose keys are no text", found=type(wrong[0]).__name__)
+    return Struct(tuple(_member(name, (item.get(name) for item in present)) for name in names))
+
+
+def _member(name: str, values: Iterable[Any]) -> Field:
+    column = from_objects(list(values))
+    return Field(name=name, type=column.type, nullable=column.nulls > 0, allow_infinity=column.infinite)
+
+
+_TYPES: dict[str, Callable[[Sequence[Any]], DataType]] = {
+    "bool": lambda _: Bool(),
+    "int": _integer,
+    "float": lambda _: Float(64),
+    "str": lambda _: String(),
+    "bytes": lambda _: Binary(),
+    "datetime": _timestamp,
+    "date": lambda _: Date(),
+    "timedelta": _duration,
+    "Decimal": _decimal,
+    "list": _list,
+    "dict": _struct,
+}
+
+
+def _statistics(kind: DataType, present: Sequence[Any]) -> Array | Sequence[Any] | None:
+    """The values in a form whose range can be taken; None for those that have none."""
+    match kind:
+        case Integer() | Float() | Bool():
+            return np.array(present, dtype=kind.canonical)
+        case Timestamp():
+            if kind.zone is not None:
+                present = [item.astimezone(dt.UTC).replace(tzinfo=None) for item in present]
+            return np.array(present, dtype=kind.canonical)
+        case Date() | Duration():
+            return np.array(present, dtype=kind.canonical)
+        case List() | Struct() | Decimal():
+            return None
+    return present

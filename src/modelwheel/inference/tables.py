@@ -1,0 +1,254 @@
+"""What a column of a table shows, by the library of the table. No library is imported: its objects are here already."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+import numpy as np
+
+from modelwheel_loader.types import (
+    Binary,
+    Bool,
+    Category,
+    CategoryValue,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Tensor,
+    Timestamp,
+    TypeTextError,
+    parse_type,
+)
+
+from ..schemas.arrowtypes import from_arrow_type
+from .columns import Column, ColumnError, Note, from_array
+from .objects import from_objects, from_values
+
+_NUMBERS = (Bool, Integer, Float)
+_SCALARS = (str, int, float, bool)
+
+
+def from_pandas(series: Any, max_categories: int) -> Column:
+    """What a pandas Series shows; raises `ColumnError`."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        column = from_values(series.to_numpy())
+        return column if column.normalised is None else dataclasses.replace(column, normalised=_objects(series, column))
+    nulls = int(series.isna().sum())
+    match type(dtype).__name__:
+        case "StringDtype":
+            missing = "na" if type(dtype.na_value).__name__ == "NAType" else "nan"
+            return _extension(series, String(), nulls, missing)
+        case "CategoricalDtype":
+            return _pandas_category(series, nulls, max_categories)
+        case "DatetimeTZDtype":
+            return _extension(series, Timestamp(dtype.unit, str(dtype.tz)), nulls, "nat")
+        case "ArrowDtype":
+            return _extension(series, _arrow_type(dtype.pyarrow_dtype), nulls, "na")
+    try:
+        kind = parse_type({"boolean": "bool"}.get(str(dtype), str(dtype).lower()))
+    except TypeTextError:
+        raise ColumnError("is of a pandas type that the contract does not have", found=str(dtype)) from None
+    return _extension(series, kind, nulls, "na")
+
+
+def _objects(series: Any, column: Column) -> Any:
+    values = np.empty(len(series), dtype=object)
+    values[:] = column.normalised
+    return type(series)(values, index=series.index, name=series.name, dtype=object)
+
+
+def _extension(series: Any, kind: DataType, nulls: int, null: Any) -> Column:
+    """A column of an extension dtype, which has one way to write null."""
+    present = series.dropna() if nulls else series
+    values: Any = None
+    if isinstance(kind, _NUMBERS):
+        values = present.to_numpy(dtype=kind.canonical)
+    elif isinstance(kind, Timestamp) and kind.zone:
+        values = present.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    elif isinstance(kind, String):
+        values = present.to_numpy(dtype=object)
+    infinite = isinstance(kind, Float) and bool(np.isinf(values).any())
+    return Column(
+        type=kind,
+        dtype=str(series.dtype),
+        nulls=nulls,
+        null=null if nulls else None,
+        present=values,
+        infinite=infinite,
+    )
+
+
+def _pandas_category(series: Any, nulls: int, max_categories: int) -> Column:
+    dtype = series.dtype
+    values, ordered = _category_values(dtype.categories.tolist()), bool(dtype.ordered)
+    counts = np.bincount(series.cat.codes.to_numpy().astype(np.int64) + 1, minlength=1)
+    if len(values) > max_categories:
+        plain = series.astype(dtype.categories.dtype)
+        column = from_pandas(plain, max_categories)
+        return dataclasses.replace(column, notes=(_not_stored(len(values)), *column.notes), normalised=plain)
+    null: Any = "nan" if nulls else None
+    distinct = int(np.count_nonzero(counts[1:]))
+    return Column(type=Category(values, ordered), dtype="category", nulls=nulls, null=null, distinct=distinct)
+
+
+def _category_values(values: list[Any]) -> tuple[CategoryValue, ...]:
+    kinds = {type(value) for value in values}
+    if len(kinds) > 1 or not kinds <= set(_SCALARS):
+        found = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise ColumnError("has categories that are no plain values", expected="texts, numbers or Booleans", found=found)
+    return tuple(values)
+
+
+def _not_stored(number: int) -> Note:
+    message = (
+        f"has {number:,} categories, too many to store: taken as plain values (raise max_categories to store them)"
+    )
+    return Note(code="categories-not-stored", message=message)
+
+
+def _arrow_type(kind: Any) -> DataType:
+    try:
+        return from_arrow_type(kind)
+    except TypeTextError:
+        raise ColumnError("is of an Arrow type that the contract does not have", found=str(kind)) from None
+
+
+def from_arrow(values: Any, max_categories: int) -> Column:
+    """What a pyarrow ChunkedArray or Array shows; raises `ColumnError`."""
+    kind = _arrow_type(values.type)
+    nulls = int(values.null_count)
+    if isinstance(kind, Category):
+        return _arrow_category(values, kind, nulls, max_categories)
+    present = values.drop_null()
+    if isinstance(kind, Float):
+        return _with_nan(values, from_array(present.to_numpy()), nulls, str(values.type), _arrow_nan_to_null)
+    statistics: Any = None
+    if isinstance(kind, Integer | Date | Timestamp | Duration):
+        statistics = present.to_numpy()
+    elif isinstance(kind, Bool | String | Binary):
+        statistics = present.to_pylist()
+    null: Any = "none" if nulls else None
+    return Column(type=kind, dtype=str(values.type), nulls=nulls, null=null, present=statistics)
+
+
+def _with_nan(values: Any, column: Column, nulls: int, dtype: str, to_null: Any) -> Column:
+    """A float column of a library that knows both null and NaN: where both occur, they become null."""
+    if column.nulls and nulls:
+        message = f"null was written as null ({nulls:,}) and as NaN ({column.nulls:,}): made null everywhere"
+        note = Note(code="mixed-nulls", message=message)
+        changes: dict[str, Any] = {"null": "none", "normalised": to_null(values), "notes": (note,)}
+    else:
+        changes = {"null": "none" if nulls else column.null}
+    return dataclasses.replace(column, dtype=dtype, nulls=column.nulls + nulls, **changes)
+
+
+def _arrow_nan_to_null(values: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+
+
+def _arrow_category(values: Any, kind: Category, nulls: int, max_categories: int) -> Column:
+    pieces = values.chunks if hasattr(values, "chunks") else [values]
+    found = list(dict.fromkeys(item for piece in pieces for item in piece.dictionary.to_pylist()))
+    categories = _category_values(found)
+    if len(categories) > max_categories:
+        plain = values.cast(values.type.value_type)
+        column = from_arrow(plain, max_categories)
+        return dataclasses.replace(column, notes=(_not_stored(len(found)), *column.notes), normalised=plain)
+    null: Any = "none" if nulls else None
+    return Column(type=Category(categories, kind.ordered), dtype=str(values.type), nulls=nulls, null=null)
+
+
+def from_polars(series: Any, max_categories: int) -> Column:
+    """What a Polars Series shows; raises `ColumnError`."""
+    name = type(series.dtype).__name__ if not isinstance(series.dtype, type) else series.dtype.__name__
+    if name == "Object":
+        raise ColumnError("is of a Polars type that the contract does not have", found="Object")
+    if name in ("Categorical", "Enum"):
+        return _polars_category(series, name, max_categories)
+    kind = from_polars_type(series.dtype)
+    nulls = int(series.null_count())
+    present = series.drop_nulls() if nulls else series
+    if isinstance(kind, Float):
+        return _with_nan(series, from_array(present.to_numpy()), nulls, name, lambda values: values.fill_nan(None))
+    statistics: Any = None
+    if isinstance(kind, Bool | Integer | Date | Timestamp | Duration):
+        statistics = present.to_numpy()
+    elif isinstance(kind, String | Binary):
+        statistics = present.to_list()
+    null: Any = "none" if nulls else None
+    return Column(type=kind, dtype=name, nulls=nulls, null=null, present=statistics)
+
+
+def _polars_category(series: Any, name: str, max_categories: int) -> Column:
+    nulls = int(series.null_count())
+    values = (
+        series.dtype.categories.to_list()
+        if name == "Enum"
+        else series.drop_nulls().unique(maintain_order=True).to_list()
+    )
+    if len(values) > max_categories:
+        plain = series.cast(sys.modules["polars"].String)
+        column = from_polars(plain, max_categories)
+        return dataclasses.replace(column, notes=(_not_stored(len(values)), *column.notes), normalised=plain)
+    categories = _category_values([str(value) for value in values])
+    null: Any = "none" if nulls else None
+    return Column(type=Category(categories, ordered=name == "Enum"), dtype=name, nulls=nulls, null=null)
+
+
+_POLARS_WORDS = {
+    "Boolean": "bool",
+    "String": "string",
+    "Utf8": "string",
+    "Binary": "binary",
+    "Date": "date",
+    "Null": "string",
+}
+
+
+def from_polars_type(dtype: Any) -> DataType:
+    """The type of the contract for a Polars dtype; raises `ColumnError`."""
+    name = dtype.__name__ if isinstance(dtype, type) else type(dtype).__name__
+    match name:
+        case "Datetime":
+            return Timestamp(dtype.time_unit or "us", dtype.time_zone)
+        case "Duration":
+            return Duration(dtype.time_unit or "us")
+        case "Decimal":
+            return Decimal(dtype.precision or 38, dtype.scale)
+        case "List":
+            return List(from_polars_type(dtype.inner), nullable=True)
+        case "Array":
+            leaf = dtype
+            while type(leaf).__name__ == "Array":
+                leaf = leaf.inner
+            inner = from_polars_type(leaf)
+            return Tensor(inner.canonical, tuple(dtype.shape)) if isinstance(inner, _NUMBERS) else List(inner)
+        case "Struct":
+            return Struct(tuple(_polars_member(field) for field in dtype.fields))
+    try:
+        return parse_type(_POLARS_WORDS.get(name, name.lower()))
+    except TypeTextError:
+        raise ColumnError("is of a Polars type that the contract does not have", found=name) from None
+
+
+def _polars_member(field: Any) -> Any:
+    from modelwheel_loader.schema import Field
+
+    return Field(name=field.name, type=from_polars_type(field.dtype), nullable=True)
+
+
+def from_list(values: list[Any]) -> Column:
+    """What a list of Python values shows; raises `ColumnError`."""
+    return from_objects(values)

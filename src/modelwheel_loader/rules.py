@@ -1,0 +1,131 @@
+"""The one table of which other versions of a distribution can load a pickle. Nothing else in modelwheel decides that.
+
+It makes the ranges of `Requires-Dist` and of the manifest; the load check judges the manifest's range. So what a
+resolver accepts, the loader accepts, and the other way round. Ranges hold the version that the model was packed with.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+
+class Rule(Enum):
+    """Which versions load what one version wrote."""
+
+    SAME_MINOR = "the same minor version, at least this patch"
+    SAME_MAJOR = "the same major version, at least this minor"
+    NEWER = "this minor version or any newer one"
+
+
+RULES: dict[str, Rule] = {
+    # Measured over 165 estimators: patch releases never broke a pickle, minor releases did, once without a word.
+    # Its maintainers promise nothing across versions.
+    "scikit-learn": Rule.SAME_MINOR,
+    # Its documentation: a pickled booster is a memory snapshot, good for the version that made it.
+    "xgboost": Rule.SAME_MINOR,
+    # Saved objects follow Keras and TensorFlow minor by minor.
+    "tensorflow": Rule.SAME_MINOR,
+    "keras": Rule.SAME_MINOR,
+    # Arrays load in every newer release; private paths in pickles (`numpy._core`) moved at 2.0, so majors are walls,
+    # and random generators need at least the minor that wrote them.
+    "numpy": Rule.SAME_MAJOR,
+    # Sparse matrices and interpolators pickle as attributes under private paths, kept through a major.
+    "scipy": Rule.SAME_MAJOR,
+    # Semantic versions since 1.0; a pickle of a major does not load in the next without `read_pickle`.
+    "pandas": Rule.SAME_MAJOR,
+    "polars": Rule.SAME_MAJOR,
+    # The Arrow format and its Python objects are kept readable across its quarterly majors.
+    "pyarrow": Rule.NEWER,
+    # A booster pickles as its text format, which newer releases read; parameters changed names at majors.
+    "lightgbm": Rule.SAME_MAJOR,
+    # A model pickles as its binary format, which newer releases read.
+    "catboost": Rule.SAME_MAJOR,
+    # Modules pickle as their class and their tensors; classes keep their attributes within a major.
+    "torch": Rule.SAME_MAJOR,
+    "joblib": Rule.SAME_MAJOR,
+    # Code by value calls cloudpickle's constructors, which are kept for older pickles within a major.
+    "cloudpickle": Rule.SAME_MAJOR,
+    # Runs every older opset; see FLOORS.
+    "onnxruntime": Rule.NEWER,
+}
+
+FLOORS: dict[str, str] = {
+    # The lowest release that takes initializers from the map and all opsets that modelwheel writes.
+    "onnxruntime": "1.20",
+}
+"""Where anything from this version on will do, however new the version was that the model was packed with."""
+
+
+def rule_for(name: str, release: tuple[int, ...]) -> Rule:
+    """The rule of a distribution; one that the table does not know follows its number: 0.x may break at each minor."""
+    known = RULES.get(_normalised(name))
+    return known or (Rule.SAME_MAJOR if release[0] > 0 else Rule.SAME_MINOR)
+
+
+def specifier_for(name: str, version: str) -> str:
+    """The range of versions that load what `version` of the distribution `name` wrote, as a PEP 440 specifier.
+
+    The range always holds `version` itself, pre-releases and local versions included. A version that is none by
+    PEP 440 gives an exact comparison (`===`).
+    """
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return f"==={version}"
+    floor = FLOORS.get(_normalised(name))
+    if floor is not None and parsed >= Version(floor):
+        return f">={floor}"
+    rule = rule_for(name, parsed.release)
+    if rule is Rule.NEWER:
+        return f">={_lowest(parsed, 2)}"
+    return f"~={_lowest(parsed, 3 if rule is Rule.SAME_MINOR else 2)}"
+
+
+def _lowest(version: Version, parts: int) -> str:
+    """`version` cut or padded to `parts` numbers: the lowest version of the range.
+
+    Where the cut number would lie above the version (1.4.0rc1 is before 1.4), the suffix stays.
+    """
+    release = (*version.release, 0, 0)[:parts]
+    text = f"{version.epoch}!" if version.epoch else ""
+    text += ".".join(map(str, release))
+    if any(version.release[parts:]):
+        return text
+    if version.pre is not None:
+        text += "".join(map(str, version.pre))
+    if version.post is not None and (parts == 3 or version.pre is not None or version.dev is not None):
+        text += f".post{version.post}"
+    return text if version.dev is None else f"{text}.dev{version.dev}"
+
+
+def python_specifier(version: str, *, by_value: bool) -> str:
+    """The Python versions that load a pickle written by Python `version`.
+
+    Code by value is bytecode, which belongs to one minor version. Everything else is protocol 5, which all read.
+    """
+    if not by_value:
+        return ">=3.11"
+    major, minor = version.split(".")[:2]
+    return f"=={major}.{minor}.*"
+
+
+def satisfies(version: str, specifier: str) -> bool:
+    """Whether `version` lies in the range. Pre-releases count as installed: somebody chose them. Imports `packaging`."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
+
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+def _normalised(name: str) -> str:
+    """The name by PEP 503, without the regular expression."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
