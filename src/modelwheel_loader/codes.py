@@ -81,15 +81,8 @@ CODES: dict[str, Code] = {
         "The model raised an exception while it was rebuilt from its pickle.",
         "Look at the `__cause__`. Compare the package versions with `explain`, or pack the model again.",
     ),
-    "native.name": Code(
-        "The model refers to a module or a name that this environment does not have.",
-        "Install the packages that `explain` lists, in the versions that it lists.",
-    ),
     "native.cloudpickle": Code(
         "The model holds code by value, and cloudpickle is not installed.", 'pip install "modelwheel[pack]"'
-    ),
-    "native.stream": Code(
-        "The pickle in the bundle is broken.", "Get the bundle again; if it is as published, its author must pack it again."
     ),
     "native.reference": Code(
         "The model refers to something that the installed packages do not have.",
@@ -111,11 +104,6 @@ CODES: dict[str, Code] = {
     "environment.version": Code(
         "A package is installed in a version that is outside the range in which answers stay the same.",
         "Install a version in the range (the hint is the command), or pack the model again with this one.",
-    ),
-    "environment.python": Code("The bundle needs another version of Python.", "Use that Python, or another runtime."),
-    "environment.missing": Code("A package that the runtime needs is not installed.", "Install it."),
-    "environment.version": Code(
-        "An installed package has a version with which the model may answer differently.", "Install a version in the range."
     ),
     # input.*, output.*, schema.*: the contract
     "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
@@ -160,6 +148,31 @@ CODES: dict[str, Code] = {
     "examples.write": Code(
         "Golden examples hold a value that cannot be stored.",
         "Look at the fields named, or pack with other examples, or without.",
+    ),
+    # infer.*: a schema from a sample
+    "infer.sample": Code(
+        "No schema can be inferred from an object of that kind.",
+        "Pass the data that the model is fed: a DataFrame, an array, a dict of arrays, or a list of texts or dicts.",
+    ),
+    "infer.empty": Code(
+        "The sample has no rows or no columns.",
+        "Pass the whole data that the model was trained or tested on.",
+    ),
+    "infer.lengths": Code(
+        "The columns of the sample have different lengths.",
+        "Give every column one value per row.",
+    ),
+    "infer.labels": Code(
+        "The labels of the columns do not name them: they repeat, or are neither text nor integers.",
+        "Rename the columns: every one needs a name of its own, as text.",
+    ),
+    "infer.column": Code(
+        "A column holds values that no single type of the contract describes.",
+        "Convert the column before fitting, so that all its values are of one type.",
+    ),
+    "infer.answer": Code(
+        "A method answers with something that no output schema describes.",
+        "Wrap the model in a function that answers with one array, DataFrame, or value per row.",
     ),
     # predict.*: calling the model
     "predict.failed": Code(

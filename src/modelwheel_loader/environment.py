@@ -62,9 +62,9 @@ def versions(names: Iterable[str], path: Sequence[str] | None = None) -> Mapping
         for name, version in _listed(folder or os.curdir, wanted):
             found.setdefault(name, version)
     for key in wanted.keys() - found.keys():
-        version = _asked(wanted[key], path)
-        if version is not None:
-            found[key] = version
+        asked = _asked(wanted[key], path)
+        if asked is not None:
+            found[key] = asked
     return found
 
 
@@ -77,18 +77,16 @@ def _listed(folder: str, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]
     for entry in entries:
         if not entry.endswith(".dist-info"):
             continue
-        name, _, version = entry.removesuffix(".dist-info").rpartition("-")
+        name, _, number = entry.removesuffix(".dist-info").rpartition("-")
         if _key(name) in wanted and os.path.exists(f"{folder}/{entry}/METADATA"):  # noqa: PTH110 - pathlib costs 10 ms
-            yield _key(name), version
+            yield _key(name), number
 
 
 def _asked(name: str, path: Sequence[str] | None) -> str | None:
     """The version by `importlib.metadata`, which knows every kind of installation."""
     from importlib.metadata import Distribution, DistributionFinder
 
-    context = (
-        DistributionFinder.Context(name=name) if path is None else DistributionFinder.Context(name=name, path=path)
-    )
+    context = DistributionFinder.Context(name=name, path=list(sys.path if path is None else path))
     for distribution in Distribution.discover(context=context):
         if distribution.metadata is not None and "Version" in distribution.metadata:
             return distribution.metadata["Version"]

@@ -76,7 +76,7 @@ def _absent(error: _Absent, bundle: str) -> EnvironmentMismatch:
             hint=extra if bundle else 'pip install "modelwheel[pack]"',
         )
     return EnvironmentMismatch.of(
-        "native.name",
+        "native.module" if isinstance(cause, ModuleNotFoundError) else "native.reference",
         f"the model refers to {clip(error.module, 100)}.{clip(error.name, 100)}, which is not here: {clip(cause, 200)}",
     )
 
@@ -84,7 +84,7 @@ def _absent(error: _Absent, bundle: str) -> EnvironmentMismatch:
 def _unimportable(error: ImportError) -> EnvironmentMismatch:
     named = f"the module {clip(error.name, 100)}" if error.name else "a module"
     return EnvironmentMismatch.of(
-        "native.name", f"the model needs {named}, which cannot be imported: {clip(error, 200)}"
+        "native.module", f"the model needs {named}, which cannot be imported: {clip(error, 200)}"
     )
 
 

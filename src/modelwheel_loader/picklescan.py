@@ -46,6 +46,15 @@ def references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...
     return tuple(scanner.found)
 
 
+def has_sets(data: bytes) -> bool:
+    """Whether the pickle holds a set or frozenset of two or more members, whose order is the process's own."""
+    if b"\x90" not in data and b"\x91" not in data:
+        return False  # no byte that could be one of the two opcodes
+    scanner = _Scanner(data, DEFAULT.pickle_references)
+    scanner.run()
+    return scanner.sets
+
+
 # A value on the simulated stack is an integer: its kind in the lowest two bits, above them the position of the opcode
 # that pushed a text, or the number of a reference in the order of finding.
 _OTHER, _TEXT, _NAME, _TEXT_IN_TUPLE = range(4)
@@ -57,7 +66,7 @@ _SUBIMPORT = frozenset(
 class _Scanner:
     """The state of one scan: the position is kept by `run`, everything else is here."""
 
-    __slots__ = ("data", "found", "limit", "marks", "memo", "numbers", "protocol", "sparse", "stack")
+    __slots__ = ("data", "found", "limit", "marks", "memo", "numbers", "protocol", "sets", "sparse", "stack")
 
     def __init__(self, data: bytes, limit: int) -> None:
         self.data = data
@@ -65,6 +74,7 @@ class _Scanner:
         self.found: dict[Reference, int] = {}
         self.numbers: list[Reference] = []
         self.protocol = 0
+        self.sets = False
         self.stack = array("Q")
         self.marks: list[int] = []
         self.memo = array("Q")  # memo keys count up from zero in every real pickle; others go to `sparse`
@@ -218,7 +228,7 @@ def _unquoted(line: bytes) -> str:
     import codecs
 
     try:
-        return str(codecs.escape_decode(line.strip()[1:-1])[0], "ascii")  # type: ignore[attr-defined]
+        return str(codecs.escape_decode(line.strip()[1:-1])[0], "ascii")
     except ValueError as error:
         raise _invalid("a name is not a quoted ASCII text") from error
 
@@ -251,6 +261,16 @@ def _drop_to_mark(scan: _Scanner, _start: int) -> None:
 
 def _collect_to_mark(scan: _Scanner, _start: int) -> None:
     scan.pop_mark()
+    scan.stack.append(_OTHER)
+
+
+def _set_items(scan: _Scanner, _start: int) -> None:
+    scan.sets = scan.sets or bool(scan.marks and len(scan.stack) - scan.marks[-1] > 1)
+    scan.pop_mark()
+
+
+def _frozenset(scan: _Scanner, start: int) -> None:
+    _set_items(scan, start)
     scan.stack.append(_OTHER)
 
 
@@ -361,8 +381,10 @@ def _table() -> tuple[_Operation | None, ...]:
     add(b"\x87\x92", 0, 3, _PUSH)
     add(b"ab", 0, 1, 0)  # APPEND and BUILD leave the object that they change
     add(b"s", 0, 2, 0)
-    add(b"eu\x901", 0, 0, 0, _drop_to_mark)
-    add(b"dlto\x91", 0, 0, 0, _collect_to_mark)
+    add(b"eu1", 0, 0, 0, _drop_to_mark)
+    add(b"dlto", 0, 0, 0, _collect_to_mark)
+    add(b"\x90", 0, 0, 0, _set_items)
+    add(b"\x91", 0, 0, 0, _frozenset)
     add(b"\x95", 8, 0, 0)  # FRAME: the opcodes inside follow directly
     add(b"\x80", 1, 0, 0, _proto)
     add(b"(", 0, 0, 0, _mark)
