@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelwheel_loader.errors import Defect
 from modelwheel_loader.schema import Field, Null, Observed, Physical
 from modelwheel_loader.types import Binary, Bool, DataType, Date, Duration, Float, Integer, String, Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +34,18 @@ class ColumnError(ValueError):
 
     def __init__(self, message: str, *, expected: str = "", found: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.details = {"message": message, "expected": expected, "found": found, "hint": hint}
+        self.message, self.expected, self.found, self.hint = message, expected, found, hint
+
+    def defect(self, name: str) -> Defect:
+        """The defect of the column `name`."""
+        return Defect(
+            code="infer.column",
+            field=name,
+            message=self.message,
+            expected=self.expected,
+            found=self.found,
+            hint=self.hint,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
@@ -91,7 +92,7 @@ def null_of(value: object) -> Null | None:
     if name in _NULLS:
         return _NULLS[name]
     if isinstance(value, float):
-        return "nan" if value != value else None  # noqa: PLR0124 - NaN differs from itself
+        return "nan" if math.isnan(value) else None
     if isinstance(value, _NUMPY_TIMES):
         return "nat" if np.isnat(value) else None
     return None
