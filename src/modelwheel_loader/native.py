@@ -16,7 +16,7 @@ from .text import clip
 
 
 def load_pickle(data: bytes, buffers: Sequence[memoryview] = (), *, bundle: str = "") -> object:
-    """The object that the pickle `data` holds. **Runs code of the bundle.**
+    """Rebuild the object that the pickle `data` holds, which **runs code of the bundle**.
 
     `buffers` are its arrays, in order, used where they lie: writable ones give writable arrays. `bundle` is the name
     for the advice in errors.
@@ -110,12 +110,13 @@ class _Judged(AbstractContextManager[None]):
     def __enter__(self) -> None:
         _WARNING_LOCK.acquire()
         self._catching = warnings.catch_warnings(record=True)
-        self._caught = self._catching.__enter__() or []
+        caught = self._catching.__enter__()
+        self._caught: list[warnings.WarningMessage] = [] if caught is None else caught
         warnings.simplefilter("always")
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
-            self._catching.__exit__(kind, *rest)
+            self._catching.__exit__(kind, *rest)  # type: ignore[arg-type]
         finally:
             _WARNING_LOCK.release()
         if kind is None:

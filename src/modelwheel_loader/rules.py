@@ -116,7 +116,7 @@ def python_specifier(version: str, *, by_value: bool) -> str:
 
 
 def satisfies(version: str, specifier: str) -> bool:
-    """Whether `version` lies in the range. Pre-releases count as installed: somebody chose them. Imports `packaging`."""
+    """Whether `version` lies in the range. An installed pre-release counts: somebody chose it. Imports `packaging`."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import InvalidVersion
 
