@@ -21,6 +21,9 @@ from .inference.walk import Inferred
 if TYPE_CHECKING:
     from modelwheel_loader.schema import Schema
 
+if TYPE_CHECKING:
+    import numpy as np
+
 __all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
 
 MAX_CATEGORIES = 1000

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import Defect, OutputError
 from .text import clip, shown
-from .types import Binary, Bool, DataType, Float, Integer, String, Tensor
+from .types import Binary, Bool, DataType, Float, Integer, List, String, Struct, Tensor
 
 if TYPE_CHECKING:
     from .schema import Field
@@ -34,6 +34,8 @@ _PYTHON_TYPES: dict[type[DataType], tuple[type, ...]] = {
     Float: (float, int, np.floating, np.integer),
     String: (str,),
     Binary: (bytes,),
+    List: (list, tuple, np.ndarray),
+    Struct: (dict,),
 }
 _NULL_TYPES = frozenset({"NoneType", "float", "NaTType", "NAType"})
 

@@ -194,7 +194,9 @@ def _read_time(value: Any, unit: str, suffix: str) -> np.datetime64:
     try:
         made: np.datetime64 = day(text.removesuffix(suffix), unit)
     except (ValueError, OverflowError, TypeError):  # a day that no month has, or beyond the unit's range
-        raise CodecError(f"{shown(value)} is no time in the unit {unit}") from None
+        made = np.datetime64("NaT")
+    if str(made) != text.removesuffix(suffix):  # numpy wraps around where the unit's range ends
+        raise CodecError(f"{shown(value)} is no time in the unit {unit}")
     return made
 
 

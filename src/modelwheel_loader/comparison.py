@@ -84,11 +84,9 @@ def _parts(answer: Any) -> dict[Any, Any]:
     if hasattr(answer, "column_names"):  # Arrow
         return {name: _array(answer.column(name).to_pylist()) for name in answer.column_names}
     if hasattr(answer, "columns"):  # pandas, Polars
-        by_position = answer.iloc if hasattr(answer, "iloc") else None
-        return {
-            str(name): _array(by_position[:, index] if by_position is not None else answer[name])
-            for index, name in enumerate(answer.columns)
-        }
+        if hasattr(answer, "iloc"):
+            return {str(name): _array(answer.iloc[:, index]) for index, name in enumerate(answer.columns)}
+        return {name: _array(answer[name]) for name in answer.columns}
     return {"": _array(answer)}
 
 
@@ -96,8 +94,13 @@ def _array(values: Any) -> Any:
     """One array of what a column holds: numbers as numbers, all else as objects."""
     if isinstance(values, np.ndarray) or hasattr(values, "tocsr"):
         return values
+    if hasattr(values, "null_count"):  # Polars: numpy would show null as NaN
+        values = values.to_list()
     if hasattr(values, "to_numpy"):
-        return values.to_numpy()
+        zoned = (
+            hasattr(values, "dt") and getattr(values.dtype, "tz", None) is not None
+        )  # pandas gives objects for these
+        return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zoned else values.to_numpy()
     items = list(values) if isinstance(values, list | tuple) else [values]
     kinds = set(map(type, items))
     if kinds <= {float} or kinds <= {int} or kinds <= {bool}:

@@ -7,7 +7,7 @@ outside: types, sizes and structure, before anything is built from it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,14 +17,18 @@ from .codec import CodecError, decoder, encoder
 from .comparison import Comparison, compare
 from .documents import Cursor, dump_json, parse_json
 from .errors import Defect, InvalidBundle, UsageError
-from .types import List, Struct, Tensor
+from .types import List, Struct, Tensor, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .batch import Batch
     from .schema import Field, Schema
 
-__all__ = ["Comparison", "compare", "decode_input", "decode_output", "encode_columns", "encode_output"]
+Form = Literal["array", "list", "input"]
+"""How a column is given: as an array, as a list of Python values, or as an array that input checks accept."""
+
+__all__ = ["Comparison", "compare", "decode_input", "decode_output", "encode_columns", "encode_input", "encode_output"]
 
 
 def encode_columns(columns: Mapping[str, Any], schema: Schema, rows: int) -> bytes:
@@ -51,6 +55,17 @@ def _write_column(values: Any, field: Field) -> dict[str, Any]:
         )
     write = encoder(field.type)
     return {"values": [write(value) for value in values]}
+
+
+def encode_input(batch: Batch, schema: Schema) -> bytes:
+    """The document for a checked batch of inputs, null as null in every column."""
+    columns: dict[str, Any] = {}
+    for name in schema.names:
+        values, missing = batch.column(name)
+        if missing is not None and getattr(values, "ndim", 1) == 1:
+            values = [None if absent else value for value, absent in zip(values, missing.tolist(), strict=True)]
+        columns[name] = values
+    return encode_columns(columns, schema, batch.rows)
 
 
 def encode_output(answer: Any, schema: Schema, rows: int) -> bytes:
@@ -83,7 +98,7 @@ def _frame_column(frame: Any, index: int) -> Any:
 
 def decode_input(data: bytes, schema: Schema, where: str) -> dict[str, Any]:
     """The recorded inputs as named columns, which `compile_input(schema)` accepts. Raises `InvalidBundle`."""
-    return dict(zip(schema.names, _read(data, schema, where), strict=True))
+    return dict(zip(schema.names, _read(data, schema, where, "input"), strict=True))
 
 
 def decode_output(data: bytes, schema: Schema, where: str) -> Any:
@@ -91,7 +106,7 @@ def decode_output(data: bytes, schema: Schema, where: str) -> Any:
 
     Raises `InvalidBundle` with every defect.
     """
-    columns = _read(data, schema, where)
+    columns = _read(data, schema, where, "list" if schema.container == "list" else "array")
     match schema.layout:
         case "array":
             return columns[0]
@@ -108,7 +123,7 @@ def decode_output(data: bytes, schema: Schema, where: str) -> Any:
     return dict(zip(schema.names, columns, strict=True))
 
 
-def _read(data: bytes, schema: Schema, where: str) -> list[Any]:
+def _read(data: bytes, schema: Schema, where: str, form: Form) -> list[Any]:
     defects: list[Defect] = []
     document = Cursor(parse_json(data, where), where, defects)
     rows = document.integer("rows")
@@ -116,15 +131,13 @@ def _read(data: bytes, schema: Schema, where: str) -> list[Any]:
     if [entry.text("name") for entry in entries] != list(schema.names):
         document.wrong("columns", "are not those of the schema")
         entries = []
-    as_list = schema.container == "list"  # Python values stay as they are
-    pairs = zip(entries, schema.fields, strict=False)
-    columns = [_read_column(entry, field, rows, as_list) for entry, field in pairs]
+    columns = [_read_column(entry, field, rows, form) for entry, field in zip(entries, schema.fields, strict=False)]
     if defects:
         raise InvalidBundle("the golden examples are not valid", defects)
     return columns
 
 
-def _read_column(entry: Cursor, field: Field, rows: int, as_list: bool) -> Any:  # noqa: FBT001
+def _read_column(entry: Cursor, field: Field, rows: int, form: Form) -> Any:
     """The column of `field`; what is wrong becomes a defect and an empty column."""
     key = "values"
     try:
@@ -132,27 +145,30 @@ def _read_column(entry: Cursor, field: Field, rows: int, as_list: bool) -> Any: 
             key = "sparse" if field.type.sparse else "tensor"
             read = read_sparse if field.type.sparse else read_tensor
             return read(entry.value.get(key), field.type, rows)
-        return _read_values(entry.list(key), field, rows, as_list)
+        return _read_values(entry.list(key), field, rows, form)
     except CodecError as error:
         entry.wrong(key, str(error))
     return np.zeros(0)
 
 
-def _read_values(values: list[Any], field: Field, rows: int, as_list: bool) -> Any:  # noqa: FBT001
+def _read_values(values: list[Any], field: Field, rows: int, form: Form) -> Any:
     if len(values) != rows:
         raise CodecError(f"holds {len(values)} values for {rows} rows")
     convert = decoder(field.type)
     made = [convert(value) for value in values]
-    return made if as_list else build_column(made, field)
+    if form == "input" and isinstance(field.type, Timestamp) and field.type.zone:
+        return build_column(values, field, np.dtype(object))  # numpy's times have no zone; the checked text has
+    return made if form == "list" else build_column(made, field, answer_dtype(field))
 
 
-def build_column(values: list[Any], field: Field) -> np.ndarray[Any, Any]:
-    """Values and None as an array of the field's dtype; of objects when that cannot hold the nulls."""
-    dtype = answer_dtype(field)
+def build_column(values: list[Any], field: Field, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Values and None as an array of `dtype`; of objects when that cannot hold the nulls."""
     nulls = any(value is None for value in values)
-    if nulls and (dtype.kind == "f" or (field.physical is not None and field.physical.null == "nan")):
+    null = field.physical.null if field.physical is not None else None
+    if nulls and (null == "nan" or (dtype.kind == "f" and null is None)):
         values = [float("nan") if value is None else value for value in values]
-    if (dtype.kind in "biuSU" and nulls) or isinstance(field.type, List | Struct):
+        nulls = dtype.kind != "f"
+    if (dtype.kind in "biufSU" and nulls) or isinstance(field.type, List | Struct):
         dtype = np.dtype(object)
     if dtype.kind == "O":
         column = np.empty(len(values), dtype=object)  # filled one by one: numpy would make a matrix of equal lists

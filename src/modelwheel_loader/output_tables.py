@@ -49,7 +49,7 @@ def compile_frame(schema: Schema) -> tuple[Check, First]:
 
 def _columns_of(raw: Any, schema: Schema) -> list[Any]:
     """The columns in a graph's answer, which is one matrix or one array per column."""
-    columns = list(raw.T) if isinstance(raw, np.ndarray) else raw
+    columns = list(np.atleast_2d(raw).T) if isinstance(raw, np.ndarray) else raw
     if len(columns) != len(schema.fields):
         refuse(
             "output.shape", "the answer has another shape", expected=f"{len(schema.fields)} columns", found=shown(raw)
@@ -168,7 +168,8 @@ def compile_sparse(field: Field) -> tuple[Check, First]:
     dtype, (columns,) = answer_dtype(field), trailing_shape(field)
 
     def check(raw: Any, rows: int) -> Any:
-        value = csr(raw, field) if isinstance(raw, np.ndarray) else raw
+        graph = isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype.kind in "biuf"
+        value = csr(raw, field) if graph else raw
         if not (hasattr(value, "tocsr") and hasattr(value, "shape")):
             refuse("output.type", "the answer is no sparse matrix", field, expected="a sparse matrix", found=shown(raw))
         if value.shape[0] != rows:

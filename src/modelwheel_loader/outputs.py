@@ -170,7 +170,7 @@ def _check_items(values: list[Any], field: Field) -> None:
 
 def _compile_list(field: Field) -> tuple[Check, First]:
     def check(raw: Any, rows: int) -> Any:
-        values = raw.tolist() if isinstance(raw, np.ndarray) else raw
+        values = raw.tolist() if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw
         if not isinstance(values, list | tuple):
             refuse("output.type", "the answer is no list", field, expected="a list", found=shown(raw))
         if len(values) != rows:

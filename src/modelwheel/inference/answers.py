@@ -101,7 +101,7 @@ def _read_array(answer: Array, rows: int) -> Schema:
     _check_rows(answer.shape[0], rows)
     if answer.ndim == 1:
         return _renamed(single(lambda: from_values(answer), answer, rows, "numpy").schema)
-    if answer.dtype.kind in "biuf" and rows:
+    if answer.dtype.kind in "biuf":
         return _renamed(read_tensor(answer, rows).schema)
     return read_numpy(answer, rows).schema  # objects, texts, times: columns with types of their own
 

@@ -1,0 +1,142 @@
+"""Times as whole counts of a unit since the epoch, without losing anything: Python's, numpy's, pandas' and ISO 8601."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+import numpy as np
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_NANOS = {**{unit: 10**9 // count for unit, count in PER_SECOND.items()}, "m": 60 * 10**9, "h": 3600 * 10**9}
+_NANOS |= {"D": 86400 * 10**9, "W": 7 * 86400 * 10**9}
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from here without a zone
+_DAY = datetime.date(1970, 1, 1)
+_INT64 = (-(2**63) + 1, 2**63 - 1)  # the smallest int64 is NaT
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
+_DURATION = re.compile(
+    r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?", re.ASCII
+)
+
+
+class LossyError(ValueError):
+    """The time cannot be held in the unit without losing something, or is out of its range."""
+
+
+class ZoneError(ValueError):
+    """The time has a zone and should not, or the other way round."""
+
+
+def _scaled(nanoseconds: int, unit: str) -> int:
+    count, rest = divmod(nanoseconds, _NANOS[unit])
+    if rest:
+        raise LossyError(f"is finer than the unit {unit}")
+    if not _INT64[0] <= count <= _INT64[1]:
+        raise LossyError(f"is beyond the range of the unit {unit}")
+    return count
+
+
+def timestamp_count(value: Any, unit: str, *, zoned: bool) -> int:
+    """The count of `unit` since 1970 of a datetime, date, numpy datetime or ISO text; UTC when `zoned`.
+
+    Raises `LossyError`, `ZoneError`, and `ValueError` for text that is no time, `TypeError` for other types.
+    """
+    if isinstance(value, str):
+        return _scaled(_parse_timestamp(value, zoned=zoned), unit)
+    if isinstance(value, np.datetime64):
+        if zoned:
+            raise ZoneError("has no zone")
+        return _scaled(_numpy_nanoseconds(value), unit)
+    if isinstance(value, datetime.datetime):
+        return _scaled(_datetime_nanoseconds(value, zoned=zoned), unit)
+    if isinstance(value, datetime.date) and not zoned:
+        return _scaled((value - _DAY).days * _NANOS["D"], unit)
+    raise TypeError
+
+
+def _datetime_nanoseconds(value: datetime.datetime, *, zoned: bool) -> int:
+    offset = value.utcoffset()
+    if (offset is not None) != zoned:
+        raise ZoneError("has no zone" if zoned else "has a zone")
+    wall = datetime.datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
+    elapsed = (wall - _EPOCH) - (offset or datetime.timedelta())
+    fine = value.microsecond * 1000 + getattr(value, "nanosecond", 0)  # pandas.Timestamp counts nanoseconds
+    return (elapsed.days * 86400 + elapsed.seconds) * 10**9 + elapsed.microseconds * 1000 + fine
+
+
+def _parse_timestamp(text: str, *, zoned: bool) -> int:
+    match = _ISO.fullmatch(text.strip())
+    if match is None:
+        raise ValueError
+    day, clock, fraction, zone = match.groups()
+    if (zone is not None) != zoned:
+        raise ZoneError("has no zone" if zoned else "has a zone")
+    moment = datetime.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}")
+    return _datetime_nanoseconds(moment, zoned=zoned) + _fraction(fraction)
+
+
+def _fraction(digits: str | None) -> int:
+    if not digits:
+        return 0
+    if digits[9:].strip("0"):
+        raise LossyError("is finer than nanoseconds")
+    return int(digits[:9].ljust(9, "0"))
+
+
+def _numpy_nanoseconds(value: Any) -> int:
+    unit, count = np.datetime_data(value.dtype)
+    if unit in ("M", "Y"):
+        value, unit, count = value.astype("datetime64[D]"), "D", 1
+    if unit not in _NANOS:
+        raise TypeError
+    return int(value.view("int64")) * count * _NANOS[unit]
+
+
+def day_count(value: Any) -> int:
+    """The days since 1970 of a date, a datetime at midnight, a numpy datetime or ISO text."""
+    if isinstance(value, str):
+        return (datetime.date.fromisoformat(value.strip()) - _DAY).days if len(value.strip()) == 10 else _no_day()
+    return timestamp_count(value, "D", zoned=False)
+
+
+def _no_day() -> int:
+    raise ValueError
+
+
+def duration_count(value: Any, unit: str) -> int:
+    """The count of `unit` of a timedelta, a numpy timedelta, or an ISO 8601 duration without years and months."""
+    if isinstance(value, str):
+        return _scaled(_parse_duration(value), unit)
+    if isinstance(value, np.timedelta64):
+        of, count = np.datetime_data(value.dtype)
+        if of not in _NANOS:
+            raise TypeError
+        return _scaled(int(value.view("int64")) * count * _NANOS[of], unit)
+    if isinstance(value, datetime.timedelta):
+        fine = value.microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas.Timedelta counts nanoseconds
+        return _scaled((value.days * 86400 + value.seconds) * 10**9 + fine, unit)
+    raise TypeError
+
+
+def _parse_duration(text: str) -> int:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()[1:]) or text.strip().endswith("T"):
+        raise ValueError
+    sign, weeks, days, hours, minutes, seconds, fraction = match.groups()
+    whole = ((int(weeks or 0) * 7 + int(days or 0)) * 24 + int(hours or 0)) * 60 + int(minutes or 0)
+    total = (whole * 60 + int(seconds or 0)) * 10**9 + _fraction(fraction)
+    return -total if sign == "-" else total
+
+
+def convert_unit(values: np.ndarray[Any, Any], dtype: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+    """`values` (datetime64 or timedelta64) in the unit of `dtype`, and where that loses something; None when nowhere."""
+    if values.dtype == dtype:
+        return values, None
+    with np.errstate(all="ignore"):
+        converted = values.astype(dtype)
+        lost = (converted.astype(values.dtype) != values) & ~np.isnat(values)
+        lost |= np.isnat(converted) & ~np.isnat(values)
+    return converted, lost if bool(lost.any()) else None
