@@ -81,13 +81,17 @@ def _parts(answer: Any) -> dict[Any, Any]:
         if answer and all(isinstance(part, Mapping) for part in answer):
             return {name: _array([record.get(name) for record in answer]) for name in answer[0]}
         return {"": _array(answer)}
-    if hasattr(answer, "column_names"):  # Arrow
-        return {name: _array(answer.column(name).to_pylist()) for name in answer.column_names}
-    if hasattr(answer, "columns"):  # pandas, Polars
-        if hasattr(answer, "iloc"):
-            return {str(name): _array(answer.iloc[:, index]) for index, name in enumerate(answer.columns)}
-        return {name: _array(answer[name]) for name in answer.columns}
+    if hasattr(answer, "column_names") or hasattr(answer, "columns"):
+        return _table_parts(answer)
     return {"": _array(answer)}
+
+
+def _table_parts(table: Any) -> dict[Any, Any]:
+    if hasattr(table, "iloc"):  # pandas: by position, for labels may be of any type
+        return {str(name): _array(table.iloc[:, index]) for index, name in enumerate(table.columns)}
+    if hasattr(table, "column_names"):  # Arrow
+        return {name: _array(table.column(name).to_pylist()) for name in table.column_names}
+    return {name: _array(table[name]) for name in table.columns}
 
 
 def _array(values: Any) -> Any:
