@@ -33,6 +33,15 @@ class SparseRows:
         return self
 
 
+def as_scipy(rows: SparseRows) -> Any:
+    """The matrix as SciPy's where SciPy is installed, else itself."""
+    try:
+        from scipy.sparse import csr_matrix
+    except ImportError:
+        return rows
+    return csr_matrix((rows.data, rows.indices, rows.indptr), shape=rows.shape)
+
+
 def write_tensor(values: Any, kind: Tensor) -> dict[str, Any]:
     """A whole column of tensors: (rows, …), as its shape and the base64 of its little-endian values."""
     return {"shape": list(np.shape(values)), "data": _base64(values, kind.dtype)}

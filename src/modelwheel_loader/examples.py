@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .answers import answer_dtype
-from .arraycodec import read_sparse, read_tensor, write_sparse, write_tensor
+from .arraycodec import as_scipy, read_sparse, read_tensor, write_sparse, write_tensor
 from .codec import CodecError, decoder, encoder
 from .comparison import Comparison, compare
 from .documents import Cursor, dump_json, parse_json
@@ -143,8 +143,9 @@ def _read_column(entry: Cursor, field: Field, rows: int, form: Form) -> Any:
     try:
         if isinstance(field.type, Tensor):
             key = "sparse" if field.type.sparse else "tensor"
-            read = read_sparse if field.type.sparse else read_tensor
-            return read(entry.value.get(key), field.type, rows)
+            if field.type.sparse:
+                return as_scipy(read_sparse(entry.value.get(key), field.type, rows))
+            return read_tensor(entry.value.get(key), field.type, rows)
         return _read_values(entry.list(key), field, rows, form)
     except CodecError as error:
         entry.wrong(key, str(error))

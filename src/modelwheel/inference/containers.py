@@ -5,6 +5,7 @@ Libraries are recognised by the module of an object's type; none is imported.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -93,5 +94,5 @@ def _take_one(values: Any, places: Array) -> Any:
     if isinstance(values, list | tuple):
         return [values[index] for index in places.tolist()]
     if library_of(values) == "pyarrow":
-        return values.take(places.tolist())
+        return values.take(sys.modules["pyarrow"].array(places))
     return values[places]
