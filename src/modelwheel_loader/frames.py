@@ -154,7 +154,8 @@ def _arrow(values: Any) -> Raw:
     if types.is_boolean(kind) or types.is_integer(kind):
         if not values.null_count:
             return Raw(values.to_numpy(zero_copy_only=False))
-        filled = values.fill_null(value=False if types.is_boolean(kind) else 0)
+        zero: Any = False if types.is_boolean(kind) else 0
+        filled = values.fill_null(zero)
         missing = values.is_null().to_numpy(zero_copy_only=False)
         return Raw(filled.to_numpy(zero_copy_only=False), missing)
     if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind):

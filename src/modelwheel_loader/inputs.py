@@ -237,7 +237,7 @@ class InputCheck:
     def _checked(self, columns: Mapping[str, Raw], rows: int, problems: Problems, *, single: bool) -> Batch:
         checked: dict[str, Column] = {}
         for name, values in columns.items():
-            if isinstance(values.values, list) and _Absent in values.values:
+            if problems.counted and isinstance(values.values, list) and any(item is _Absent for item in values.values):
                 here = [index for index, item in enumerate(values.values) if item is not _Absent]
                 self._check_some(name, values.values, here, problems)
                 continue

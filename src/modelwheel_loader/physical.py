@@ -1,0 +1,119 @@
+"""Canonical columns as the model saw them: the dtype and the null of the sample, restored exactly.
+
+To the caller all nulls are one; to the model they are not (an encoder fitted on None answers differently to NaN).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from .batch import Array, Column
+from .schema import Field, Physical
+from .types import TENSOR_DTYPES, Bool, Date, Duration, Float, Integer, Timestamp
+
+Restore = Callable[[Column], Any]
+
+
+def physical_of(field: Field) -> Physical:
+    """How the model saw the field; by its type alone for a field that no sample described."""
+    if field.physical is not None:
+        return field.physical
+    return Physical(dtype=field.type.canonical, null="nan" if isinstance(field.type, Float) else "none")
+
+
+def compile_numpy(field: Field) -> Restore:
+    """A function from a column to the array, of numpy's dtypes, that the model saw."""
+    seen = physical_of(field)
+    dtype = _numpy_dtype(seen.dtype)
+    if dtype is None or dtype == object:
+        return compile_objects(field)
+    if dtype.kind == "U":
+        return lambda column: np.array(column.values.tolist(), dtype=np.str_)
+    absent = np.datetime64("NaT") if dtype.kind == "M" else np.timedelta64("NaT") if dtype.kind == "m" else np.nan
+    if dtype.kind in "biu":
+        return lambda column: column.values.astype(dtype, copy=False)
+
+    def restore(column: Column) -> Array:
+        values: Array = column.values.astype(dtype, copy=False)
+        if column.missing is not None:
+            values = values.copy()
+            values[column.missing] = absent
+        return values
+
+    return restore
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any] | None:
+    """The numpy dtype of that name, from a fixed list; None for those of other libraries."""
+    if name == "object":
+        return np.dtype(object)
+    plain = name.lstrip("<>=|")
+    if plain in TENSOR_DTYPES:
+        return np.dtype(plain)
+    if plain in {f"{kind}64[{unit}]" for kind in ("datetime", "timedelta") for unit in ("D", "s", "ms", "us", "ns")}:
+        return np.dtype(plain)
+    return np.dtype(np.str_) if plain.startswith("U") or plain == "str_" else None
+
+
+def null_of(name: str | None) -> Any:
+    """The object that stands for null."""
+    if name == "nan":
+        return np.nan
+    if name == "nat":
+        pandas = sys.modules.get("pandas")
+        return pandas.NaT if pandas is not None else np.datetime64("NaT")
+    if name == "na":
+        return sys.modules["pandas"].NA
+    return None
+
+
+def compile_objects(field: Field) -> Restore:
+    """A function from a column to an array of Python objects, null as the model saw it."""
+    null_name = physical_of(field).null
+    python = _python_values(field)
+
+    def restore(column: Column) -> Array:
+        values = python(column.values)
+        if column.missing is not None:
+            if values is column.values:
+                values = values.copy()
+            values[column.missing] = null_of(null_name)
+        return values
+
+    return restore
+
+
+def _python_values(field: Field) -> Callable[[Array], Array]:
+    kind = field.type
+    if isinstance(kind, Timestamp):
+        return lambda values: _datetimes(values, kind.zone)
+    if isinstance(kind, Duration):
+        return lambda values: values.astype("timedelta64[us]").astype(object)
+    if isinstance(kind, Bool | Integer | Float | Date):
+        return lambda values: values.astype(object)
+    return lambda values: values
+
+
+def _datetimes(values: Array, zone: str | None) -> Array:
+    found: Array = values.astype("datetime64[us]").astype(object)
+    if zone is None:
+        return found
+    made = np.empty(len(found), dtype=object)
+    for index, value in enumerate(found):
+        made[index] = _in_zone(value, zone)
+    return made
+
+
+def _in_zone(value: Any, zone: str) -> Any:
+    """A naive UTC datetime as an aware one in `zone`; null stays null."""
+    if not isinstance(value, datetime):
+        return value
+    from zoneinfo import ZoneInfo
+
+    aware = value.replace(tzinfo=UTC)
+    return aware if zone == "UTC" else aware.astimezone(ZoneInfo(zone))
