@@ -48,9 +48,9 @@ def refuse(code: str, message: str, field: Field | None = None, **details: str) 
 def answer_dtype(field: Field) -> np.dtype[Any]:
     """The numpy dtype in which `field` is answered; `str` and `bytes` have no width."""
     physical = field.physical.dtype if field.physical else ""
-    if physical == "str" and isinstance(field.type, String):
+    if physical == "str_" and isinstance(field.type, String):
         return _STR
-    if physical == "bytes" and isinstance(field.type, Binary):
+    if physical == "bytes_" and isinstance(field.type, Binary):
         return _BYTES
     return _OBJECT if physical == "object" else np.dtype(field.type.canonical)
 

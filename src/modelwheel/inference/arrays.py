@@ -35,6 +35,9 @@ def read_numpy(sample: Array, rows: int) -> Inferred:
 
 def _read_matrix(sample: Array, rows: int) -> Inferred:
     seen = walk(rows)
+    if sample.dtype.kind in "US":
+        sample = sample.astype(object)  # texts of any length are objects
+        seen.notes.append(Note(code="converted", message="an array of fixed-width text: taken as one of objects"))
     replaced: dict[int, Any] = {}
     if sample.dtype.kind in "biuf" and str(sample.dtype) in TENSOR_DTYPES:
         seen.fields, seen.notes = _numeric_fields(sample, rows)

@@ -90,9 +90,9 @@ def from_array(values: Array) -> Column:
         case "f" if dtype.itemsize * 8 in _FLOAT_BITS:
             return _from_floats(values)
         case "U":
-            return Column(type=String(), dtype="str", present=values)
+            return Column(type=String(), dtype="str_", present=values)
         case "S":
-            return Column(type=Binary(), dtype="bytes", present=values)
+            return Column(type=Binary(), dtype="bytes_", present=values)
         case "M" | "m":
             return _from_times(values)
     raise ColumnError("holds values of a type that the contract does not have", found=str(dtype))

@@ -6,12 +6,12 @@ import datetime as dt
 import decimal
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from modelwheel_loader.schema import Field, Null
+from modelwheel_loader.schema import NO_DEFAULT, Field, Null
 from modelwheel_loader.types import (
     Binary,
     Bool,
@@ -74,6 +74,12 @@ def from_objects(values: Array | Sequence[Any]) -> Column:
     if not groups:
         notes.append(Note(code="all-null", message="has no value in the whole sample: taken as text"))
     kind = _type_of(groups, present)
+    if isinstance(kind, Struct) and not all(field.required for field in kind.fields):
+        notes.append(Note(code="absent", message="has keys that are missing in some rows: taken as null"))
+        items = [
+            item if null_of(item) else {field.name: item.get(field.name) for field in kind.fields} for item in items
+        ]
+        mixed = True
     return Column(
         type=kind,
         dtype="object",
@@ -155,7 +161,15 @@ def _integer(present: Sequence[Any]) -> Integer:
 
 
 def _duration(present: Sequence[Any]) -> Duration:
-    return Duration("ns" if any(_nanoseconds(item) for item in present) else "us")
+    return Duration(_python_unit(present))
+
+
+def _python_unit(present: Sequence[Any]) -> Literal["us"]:
+    """Microseconds, which is as fine as Python's own times are; raises `ColumnError` for finer ones."""
+    if any(_nanoseconds(item) for item in present):
+        hint = "Convert the column to datetime64[ns] or timedelta64[ns]."
+        raise ColumnError("holds objects finer than a microsecond", expected="a column of a time dtype", hint=hint)
+    return "us"
 
 
 def _nanoseconds(item: Any) -> bool:
@@ -171,7 +185,7 @@ def _timestamp(present: Sequence[Any]) -> Timestamp:
         found = " and ".join(sorted(zone or "no zone" for zone in zones))
         raise ColumnError("mixes time zones", expected="one zone, or none", found=found, hint="Convert all to UTC.")
     (zone,) = zones
-    return Timestamp("ns" if any(_nanoseconds(item) for item in present) else "us", zone)
+    return Timestamp(_python_unit(present), zone)
 
 
 def _zone(item: Any) -> str | None:
@@ -202,12 +216,15 @@ def _struct(present: Sequence[Mapping[Any, Any]]) -> Struct:
     names = list(dict.fromkeys(key for item in present for key in item))
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise ColumnError("holds dicts whose keys are no text", found=type(wrong[0]).__name__)
-    return Struct(tuple(_member(name, (item.get(name) for item in present)) for name in names))
+    return Struct(tuple(_member(name, present) for name in names))
 
 
-def _member(name: str, values: Iterable[Any]) -> Field:
-    column = from_objects(list(values))
-    return Field(name=name, type=column.type, nullable=column.nulls > 0, allow_infinity=column.infinite)
+def _member(name: str, present: Sequence[Mapping[Any, Any]]) -> Field:
+    column = from_objects([item.get(name) for item in present])
+    default = NO_DEFAULT if all(name in item for item in present) else None
+    return Field(
+        name=name, type=column.type, nullable=column.nulls > 0, default=default, allow_infinity=column.infinite
+    )
 
 
 _TYPES: dict[str, Callable[[Sequence[Any]], DataType]] = {

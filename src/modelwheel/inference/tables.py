@@ -122,8 +122,18 @@ def _arrow_type(kind: Any) -> DataType:
         raise ColumnError("is of an Arrow type that the contract does not have", found=str(kind)) from None
 
 
+_ARROW_PLAIN = {"date64": "date32", "fixed_size_binary": "binary", "null": "string"}
+"""Arrow's types whose values another type holds as well."""
+
+
 def from_arrow(values: Any, max_categories: int) -> Column:
     """What a pyarrow ChunkedArray or Array shows; raises `ColumnError`."""
+    if (plain := _ARROW_PLAIN.get(str(values.type).partition("[")[0])) is not None:
+        converted = values.cast(plain)
+        column = from_arrow(converted, max_categories)
+        message = f"is of Arrow's type {values.type}: taken as {plain}"
+        notes = (Note(code="converted", message=message), *column.notes)
+        return dataclasses.replace(column, notes=notes, normalised=converted)
     kind = _arrow_type(values.type)
     nulls = int(values.null_count)
     if isinstance(kind, Category):
@@ -178,6 +188,10 @@ def from_polars(series: Any, max_categories: int) -> Column:
     if name in ("Categorical", "Enum"):
         return _polars_category(series, name, max_categories)
     kind = from_polars_type(series.dtype)
+    if name == "Null":
+        text = series.cast(sys.modules["polars"].String)
+        note = Note(code="all-null", message="has no value in the whole sample: taken as text")
+        return dataclasses.replace(from_polars(text, max_categories), notes=(note,), normalised=text)
     nulls = int(series.null_count())
     present = series.drop_nulls() if nulls else series
     if isinstance(kind, Float):
