@@ -104,7 +104,9 @@ def _array(values: Any) -> Any:
         zoned = (
             hasattr(values, "dt") and getattr(values.dtype, "tz", None) is not None
         )  # pandas gives objects for these
-        return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zoned else values.to_numpy()
+        if zoned or isinstance(values.dtype, np.dtype):
+            return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zoned else values.to_numpy()
+        values = list(values)  # of pandas' own dtypes: numpy would show NA as NaN
     items = list(values) if isinstance(values, list | tuple) else [values]
     kinds = set(map(type, items))
     if kinds <= {float} or kinds <= {int} or kinds <= {bool}:
