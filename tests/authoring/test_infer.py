@@ -494,3 +494,11 @@ def test_inference_imports_no_library_of_tables() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nan_inside_a_tensor_is_no_null() -> None:
+    field = only(np.array([[[np.nan]], [[1.0]]]))
+    assert (field.nullable, field.allow_infinity) == (False, True)
+    sparse = only(scipy.sparse.csr_matrix(np.array([[np.nan, 0.0]])))
+    assert (sparse.nullable, sparse.allow_infinity) == (False, True)
+    assert not only(np.zeros((2, 2, 2))).allow_infinity

@@ -96,14 +96,12 @@ def read_tensor(sample: Array, rows: int) -> Inferred:
     if dtype not in TENSOR_DTYPES:
         expected = "numbers or Booleans"
         raise PackError.of("infer.column", "the array holds no numbers", found=dtype, expected=expected, field="x")
-    missing = int(np.isnan(sample).sum()) if sample.dtype.kind == "f" else 0
     field = Field(
         name="x",
         type=Tensor(dtype, tuple(sample.shape[1:])),
-        nullable=missing > 0,
-        allow_infinity=sample.dtype.kind == "f" and bool(np.isinf(sample).any()),
-        physical=Physical(dtype=dtype, null="nan" if missing else None),
-        observed=Observed(rows=rows, nulls=missing),
+        allow_infinity=not _finite(sample),
+        physical=Physical(dtype=dtype),
+        observed=Observed(rows=rows, nulls=0),
     )
     return Inferred(schema=Schema(fields=(field,), layout="array"), notes=(), sample=sample, rows=rows)
 
@@ -112,12 +110,16 @@ def read_sparse(sample: Any, rows: int) -> Inferred:
     """A sparse matrix of SciPy: one sparse tensor per row."""
     if str(sample.dtype) not in TENSOR_DTYPES:
         raise PackError.of("infer.column", "the sparse matrix holds no numbers", found=str(sample.dtype))
-    missing = int(np.isnan(sample.data).sum()) if sample.dtype.kind == "f" else 0
     field = Field(
         name="x",
         type=Tensor(str(sample.dtype), (int(sample.shape[1]),), sparse=True),
-        nullable=missing > 0,
-        physical=Physical(dtype=type(sample).__name__, null="nan" if missing else None),
-        observed=Observed(rows=rows, nulls=missing),
+        allow_infinity=not _finite(sample.tocsr().data),
+        physical=Physical(dtype=type(sample).__name__),
+        observed=Observed(rows=rows, nulls=0),
     )
     return Inferred(schema=Schema(fields=(field,), layout="array"), notes=(), sample=sample, rows=rows)
+
+
+def _finite(values: Array) -> bool:
+    """Whether a tensor holds no NaN and no infinity. Null is for whole rows; NaN inside one is a number like infinity."""
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
