@@ -1,41 +1,54 @@
 """Pickles a model so that the same model gives the same bytes, with its large arrays beside the stream.
 
-cloudpickle at protocol 5. What differs from process to process is taken out: paths of notebooks and scripts in code,
-random ids of classes by value, the order of sets, the padding of structured arrays, and the sharing of texts (by
-loading once and pickling again).
+Protocol 5, by the pickler of `canonical.py`. What is kept is the second of pickle → load → pickle, which a model that
+was loaded from the bundle gives again. Arrays are shared with the original all the way, never copied, but those that
+are not contiguous or have padding.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
-import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from types import CodeType, ModuleType
-from typing import Any, ClassVar
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 from modelwheel_loader.errors import MissingExtra, PackError
-from modelwheel_loader.picklescan import has_sets
 from modelwheel_loader.text import clip
 from modelwheel_loader.zipformat import ALIGNMENT
 
+from .culprit import path_of
+from .origins import Origins
+
+if TYPE_CHECKING:
+    from .canonical import CanonicalPickler
+
 OUT_OF_BAND = 64 * 1024
 """Arrays of at least this many bytes lie beside the stream, where they are mapped; smaller ones stay in it."""
-_FILE_NAME = "<modelwheel>"
-_TRACKER = re.compile(rb"\x8c\x20([0-9a-f]{32})")
-_ROUNDS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pickled:
-    """A pickle stream, its out-of-band buffers, and whether another process would have made the same bytes."""
+    """A pickle stream and its out-of-band buffers.
+
+    `reproducible` is false, with the `reason`, where another process may make other bytes of the same model.
+    `by_value` are the functions, classes and modules whose code is inside, `imports` the modules that this code
+    imports when it runs, with the function that does. `mapped_bytes` stay where they are mapped when the model is
+    loaded, `copied_bytes` are copied: measured by loading it (scikit-learn copies the nodes of its trees).
+    """
 
     stream: bytes
     buffers: tuple[memoryview, ...]
     reproducible: bool
+    reason: str = ""
+    by_value: tuple[str, ...] = ()
+    imports: dict[str, str] = field(default_factory=dict)
+    mapped_bytes: int = 0
+    copied_bytes: int = 0
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
@@ -52,208 +65,143 @@ class Pickled:
         return [piece for buffer in self.buffers for piece in (buffer, bytes(-buffer.nbytes % ALIGNMENT))]
 
 
-def dump(model: object) -> Pickled:
-    """The normalised pickle of `model`; raises `PackError` when it cannot be pickled, `MissingExtra` without cloudpickle.
+def dump(model: object, origins: Origins | None = None) -> Pickled:
+    """The normalised pickle of `model`. Code of modules that no distribution provides, by `origins`, goes in by value.
 
-    Arrays are never copied, but those that are not contiguous.
+    Raises PackError when the model cannot be pickled, with the path to what cannot, or not unpickled again, and
+    MissingExtra without cloudpickle.
     """
-    current = _once(model)
-    for _ in range(_ROUNDS):
-        again = _once(_load(current))
-        if again[0] == current[0]:
-            return _pickled(again, reproducible=True)
-        current = again
-    return _pickled(current, reproducible=False)
+    origins = origins or Origins()
+    first = _once(model, origins)
+    second, measured = _again(first, origins)
+    reason = "" if _same(first, second) else _drift(second, origins)
+    if not reason and not (first.reproducible and second.reproducible):
+        reason = "a set holds objects that cannot be told apart"
+    mapped = sum(measured)
+    return replace(
+        second,
+        reproducible=not reason,
+        reason=reason,
+        by_value=first.by_value,
+        imports=first.imports,
+        mapped_bytes=mapped,
+        copied_bytes=len(second.stream) + sum(buffer.nbytes for buffer in second.buffers) - mapped,
+    )
 
 
-def _pickled(dumped: tuple[bytes, list[pickle.PickleBuffer]], *, reproducible: bool) -> Pickled:
-    stream, buffers = dumped
-    return Pickled(stream=stream, buffers=tuple(buffer.raw() for buffer in buffers), reproducible=reproducible)
+def _drift(pickled: Pickled, origins: Origins) -> str:
+    third, _ = _again(pickled, origins)
+    return "" if _same(pickled, third) else "the model changes each time that it is loaded and pickled"
 
 
-def _load(dumped: tuple[bytes, list[pickle.PickleBuffer]]) -> object:
-    """The object again, its large arrays over the memory of the original's."""
-    stream, buffers = dumped
+def _again(pickled: Pickled, origins: Origins) -> tuple[Pickled, list[int]]:
+    """The pickle of the loaded model, and the sizes of the buffers that it uses where they lie."""
+    model, mapped = _load(pickled)
+    return _once(model, origins), mapped
+
+
+# --- pickling ---
+
+
+def _once(model: object, origins: Origins) -> Pickled:
+    pickler_type = _pickler_type()
+    stream = io.BytesIO()
+    pickler = pickler_type(stream, origins.is_local)
     try:
-        return pickle.loads(stream, buffers=buffers)  # noqa: S301 - made by this process a moment ago
-    except Exception as error:  # foreign __setstate__ and __reduce__ raise anything
+        try:
+            pickler.dump(model)
+        except RecursionError:
+            stream = io.BytesIO()
+            pickler = pickler_type(stream, origins.is_local)
+            _deeply(lambda: pickler.dump(model))
+    except Exception as error:  # foreign __reduce__ and __getstate__ raise anything
+        message = f"the model cannot be pickled: {type(error).__name__}: {clip(error, 200)}"
+        raise PackError.of("pack.pickle", message, where=path_of(pickler.trail)) from error
+    return Pickled(
+        stream=stream.getvalue(),
+        buffers=tuple(pickler.buffers),
+        reproducible=not pickler.ambiguous,
+        by_value=tuple(pickler.by_value),
+        imports=pickler.imports,
+    )
+
+
+def _pickler_type() -> type[CanonicalPickler]:
+    try:
+        from .canonical import CanonicalPickler
+    except ModuleNotFoundError as error:
+        hint = 'pip install "modelwheel[pack]"'
+        raise MissingExtra.of("pack.extra", "packing needs cloudpickle, which is not installed", hint=hint) from error
+    return CanonicalPickler
+
+
+_DEEP_STACK = 512 * 1024 * 1024  # address space, not memory: only what is used becomes real
+_DEEP_LIMIT = 200_000
+
+
+def _deeply(function: Callable[[], None]) -> None:
+    """Run `function` in a thread with room for deep recursion: objects nested a thousand times are rare, not wrong."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - raised again by the caller's thread
+            failures.append(error)
+
+    limit, stack = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
+    try:
+        thread = threading.Thread(target=run, name="modelwheel-pickle")
+        sys.setrecursionlimit(max(limit, _DEEP_LIMIT))
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(stack)
+    if failures:
+        raise failures[0]
+
+
+# --- loading and comparing ---
+
+
+def _load(pickled: Pickled) -> tuple[object, list[int]]:
+    """The model again, over the original's arrays, and the sizes of the buffers that it holds on to."""
+    watched: list[tuple[weakref.ref[object], int]] = []
+
+    def supply() -> Iterator[memoryview]:
+        for buffer in pickled.buffers:
+            # the loader gives writable memory; a model over a read-only file gets a copy here
+            owner = np.frombuffer(bytearray(buffer) if buffer.readonly else buffer, np.uint8)
+            watched.append((weakref.ref(owner), owner.nbytes))
+            yield memoryview(owner)
+            del owner
+
+    try:
+        model = pickle.loads(pickled.stream, buffers=supply())  # noqa: S301 - made by this process a moment ago
+    except Exception as error:  # foreign __setstate__ and constructors raise anything
         message = f"the model can be pickled but not unpickled: {type(error).__name__}: {clip(error, 200)}"
         raise PackError.of("pack.pickle", message) from error
+    return model, [size for reference, size in watched if reference() is not None]
 
 
-def _once(model: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    """One pickling: by the quick pickler, or, when there are sets to be sorted, by the one in Python."""
-    fast, exact = _picklers()
-    dumped = _dump(fast, model)
-    if has_sets(dumped[0]):
-        dumped = _dump(exact, model)
-    return _stable_trackers(dumped[0]), dumped[1]
-
-
-def _dump(pickler: Callable[..., Any], model: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    out = io.BytesIO()
-    buffers: list[pickle.PickleBuffer] = []
-
-    def in_band(buffer: pickle.PickleBuffer) -> bool:
-        if buffer.raw().nbytes < OUT_OF_BAND:
-            return True
-        buffers.append(buffer)
+def _same(one: Pickled, two: Pickled) -> bool:
+    if one.stream != two.stream or len(one.buffers) != len(two.buffers):
         return False
-
-    try:
-        pickler(out, protocol=5, buffer_callback=in_band).dump(model)
-    except Exception as error:  # whatever a foreign __reduce__ raises; named with where it was met
-        where = _culprit(model)
-        message = f"the model cannot be pickled: {type(error).__name__}: {clip(error, 200)}"
-        raise PackError.of("pack.pickle", message, where=where) from error
-    return out.getvalue(), buffers
+    return all(map(_same_bytes, one.buffers, two.buffers))
 
 
-def _culprit(model: object, path: str = "model", depth: int = 0) -> str:
-    """The innermost attribute that cannot be pickled on its own, as a path."""
-    fast, _ = _picklers()
-    for name, value in _children(model):
-        try:
-            fast(io.BytesIO(), protocol=5).dump(value)
-        except Exception:  # noqa: BLE001 - a probe: the error itself is reported by the caller
-            below = f"{path}{name}"
-            return _culprit(value, below, depth + 1) if depth < 20 else below
-    return path
+_PIECE = 1024 * 1024
 
 
-def _children(value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        yield from ((f"[{clip(repr(key), 40)}]", item) for key, item in value.items())
-    elif isinstance(value, list | tuple):
-        yield from ((f"[{index}]", item) for index, item in enumerate(value))
-    else:
-        yield from ((f".{name}", item) for name, item in vars(value).items() if hasattr(value, "__dict__"))
+def _same_bytes(one: memoryview, two: memoryview) -> bool:
+    """Whether two buffers hold the same; the same memory does, without being read."""
+    first, second = np.frombuffer(one, np.uint8), np.frombuffer(two, np.uint8)
+    if first.size != second.size or _address(first) == _address(second):
+        return first.size == second.size
+    pieces: Sequence[int] = range(0, first.size, _PIECE)
+    return all(np.array_equal(first[start : start + _PIECE], second[start : start + _PIECE]) for start in pieces)
 
 
-def _stable_trackers(stream: bytes) -> bytes:
-    """The stream with cloudpickle's random class ids replaced by ones that follow from the content."""
-    from cloudpickle import cloudpickle
-
-    known = {text.encode() for text in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.values()}  # noqa: SLF001
-    used = list(dict.fromkeys(found for found in _TRACKER.findall(stream) if found in known))
-    if not used:
-        return stream
-    neutral = stream
-    for number, found in enumerate(used):
-        neutral = neutral.replace(found, b"%032d" % number)
-    content = hashlib.sha256(neutral).digest()
-    for number, found in enumerate(used):
-        stable = hashlib.sha256(content + b"%d" % number).hexdigest()[:32].encode()
-        stream = stream.replace(found, stable)
-    return stream
-
-
-_made: list[tuple[Any, Any]] = []
-
-
-def _picklers() -> tuple[Any, Any]:
-    """The two pickler classes, made when cloudpickle is first needed."""
-    if not _made:
-        try:
-            from cloudpickle import cloudpickle
-        except ModuleNotFoundError as error:
-            hint = 'pip install "modelwheel[pack]"'
-            raise MissingExtra.of("pack.extra", "packing needs cloudpickle, which is not installed", hint=hint) from error
-        _made.append(_make_picklers(cloudpickle))
-    return _made[0]
-
-
-def _make_picklers(cloudpickle: ModuleType) -> tuple[Any, Any]:
-    base: Any = cloudpickle.Pickler
-
-    class Fast(base):  # type: ignore[misc]
-        """cloudpickle's pickler on C's, without what differs between processes."""
-
-        def reducer_override(self, value: Any) -> Any:
-            return _override(self, value, base.reducer_override)
-
-        def _function_getnewargs(self, function: Any) -> Any:
-            return _without_file(base._function_getnewargs(self, function))  # noqa: SLF001
-
-    class Exact(pickle._Pickler):  # type: ignore[name-defined,misc]  # noqa: SLF001
-        """The same on the pickler written in Python, whose handling of sets can be replaced."""
-
-        dispatch: ClassVar[dict[type, Any]] = {
-            **pickle._Pickler.dispatch,  # type: ignore[attr-defined]  # noqa: SLF001
-            set: _save_set,
-            frozenset: _save_frozenset,
-        }
-        dispatch_table = base.dispatch_table
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            self.globals_ref: dict[int, Any] = {}
-
-        def reducer_override(self, value: Any) -> Any:
-            return _override(self, value, base.reducer_override)
-
-        def _function_getnewargs(self, function: Any) -> Any:
-            return _without_file(base._function_getnewargs(self, function))  # noqa: SLF001
-
-    for name in ("_dynamic_function_reduce", "_function_reduce"):
-        setattr(Exact, name, getattr(base, name))
-    return Fast, Exact
-
-
-def _without_file(arguments: Any) -> Any:
-    """A function's arguments without the path of the script or notebook that defined it."""
-    for part in arguments:
-        if isinstance(part, dict):
-            part.pop("__file__", None)
-            part.pop("__path__", None)
-    return arguments
-
-
-def _override(pickler: Any, value: Any, usual: Callable[[Any, Any], Any]) -> Any:
-    if isinstance(value, CodeType):
-        return pickler.dispatch_table[CodeType](value.replace(co_filename=_FILE_NAME))
-    numpy: Any = sys.modules.get("numpy")
-    if numpy is not None and type(value) is numpy.ndarray and value.dtype.names and _padded(value.dtype):
-        return _without_padding(numpy, value).__reduce_ex__(5)
-    return usual(pickler, value)
-
-
-def _padded(dtype: Any) -> bool:
-    return sum(dtype.fields[name][0].itemsize for name in dtype.names) != dtype.itemsize
-
-
-def _without_padding(numpy: Any, value: Any) -> Any:
-    """A copy whose bytes between the fields are zero: tree nodes are allocated without clearing them."""
-    clean = numpy.zeros(value.shape, value.dtype)
-    for name in value.dtype.names:
-        clean[name] = value[name]
-    return clean
-
-
-def _sorted(values: Any) -> list[Any]:
-    """The members of a set in an order that depends on nothing but them."""
-    return sorted(values, key=lambda value: (type(value).__qualname__, pickle.dumps(value, 4)))
-
-
-def _save_set(pickler: Any, value: set[Any]) -> None:
-    """As `pickle._Pickler.save_set`, with the members sorted."""
-    pickler.write(pickle.EMPTY_SET)
-    pickler.memoize(value)
-    if value:
-        pickler.write(pickle.MARK)
-        for item in _sorted(value):
-            pickler.save(item)
-        pickler.write(pickle.ADDITEMS)
-
-
-def _save_frozenset(pickler: Any, value: frozenset[Any]) -> None:
-    """As `pickle._Pickler.save_frozenset`, with the members sorted."""
-    pickler.write(pickle.MARK)
-    for item in _sorted(value):
-        pickler.save(item)
-    if id(value) in pickler.memo:
-        # a member refers to the set itself, which is in the memo by now
-        pickler.write(pickle.POP_MARK + pickler.get(pickler.memo[id(value)][0]))
-        return
-    pickler.write(pickle.FROZENSET)
-    pickler.memoize(value)
+def _address(array: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
+    return int(array.__array_interface__["data"][0])

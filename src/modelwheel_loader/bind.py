@@ -141,8 +141,13 @@ def _texts(batch: Batch, names: Sequence[str], null_text: str | None, *, flat: b
         values, missing = batch.column(name)
         if values.dtype != object:
             values = objects([str(value) for value in values.tolist()])
+        if null_text is not None:
+            # a text that happens to be the graph's word for null is none: it must stay a value that no category has
+            same = values == null_text
+            if missing is not None or same.any():
+                values = values.copy()
+                values[same] = null_text + "\0"
         if missing is not None:
-            values = values.copy()
-            values[missing] = null_text if null_text is not None else ""
+            values[missing] = null_text
         columns.append(values)
     return columns[0] if flat else np.stack(columns, axis=1)

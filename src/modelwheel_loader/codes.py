@@ -92,6 +92,14 @@ CODES: dict[str, Code] = {
         "The model needs a module that is not installed.",
         "Install what the bundle needs: `explain` lists it, `pip install \"name[native]\"` does it.",
     ),
+    "onnx.graph": Code(
+        "The ONNX graph is broken, or holds something that a bundle must not.",
+        "Get the bundle again; if it is as published, do not use it and ask its author.",
+    ),
+    "onnx.extra": Code("onnxruntime is not installed.", "Install it: pip install \"modelwheel[onnx]\"."),
+    "onnx.runtime": Code(
+        "The installed onnxruntime is too old for the graph.", "Upgrade it: pip install --upgrade onnxruntime."
+    ),
     # environment.*: this interpreter and its packages (environment.py)
     "environment.python": Code(
         "The model was packed for other Python versions than this one.",

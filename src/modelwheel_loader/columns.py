@@ -58,7 +58,7 @@ def compile_column(field: Field) -> Check:
         column = None
         if isinstance(raw.values, list):
             column = quick_list(raw.values, kind) if quick_list else None
-        elif quick_array is not None and isinstance(raw.values, np.ndarray):
+        elif quick_array is not None and (isinstance(raw.values, np.ndarray) or hasattr(raw.values, "tocsr")):
             column = quick_array(raw, kind)
         if column is None:
             column = slowly(raw, problems)
@@ -94,6 +94,8 @@ def _one_by_one(field: Field) -> Callable[[Raw, Problems], Column]:
 
 def _items(raw: Raw) -> list[Any]:
     values = raw.values
+    if hasattr(values, "toarray"):
+        values = values.toarray()
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind not in "mM":
         items = values.tolist()
     else:
@@ -301,6 +303,11 @@ def _array_time(raw: Raw, kind: Any) -> Column | None:
 
 def _array_tensor(raw: Raw, kind: Tensor) -> Column | None:
     values: Array = raw.values
+    if hasattr(values, "tocsr"):
+        if not kind.sparse:
+            values = values.toarray()
+        else:
+            values = values.tocsr()
     axes = values.shape[1:]
     if values.dtype == object or len(axes) != len(kind.shape) or raw.missing is not None:
         return None

@@ -121,5 +121,5 @@ def read_sparse(sample: Any, rows: int) -> Inferred:
 
 
 def _finite(values: Array) -> bool:
-    """Whether a tensor holds no NaN and no infinity. Null is for whole rows; NaN inside one is a number like infinity."""
+    """Whether a tensor holds neither NaN nor infinity. Null is for whole rows: NaN inside one is a number."""
     return values.dtype.kind != "f" or bool(np.isfinite(values).all())

@@ -1,0 +1,1 @@
+"""ONNX payloads: graphs converted from models (`convert`), and their large weights taken out (`externalize`)."""

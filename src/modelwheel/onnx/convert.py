@@ -1,0 +1,196 @@
+"""scikit-learn estimators as ONNX graphs, by skl2onnx. Whether a graph answers as the original is measured elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.text import clip
+from modelwheel_loader.types import Bool, Category, Float, Integer, String, Tensor
+
+from .candidates import Candidate, Conversion
+
+OPSETS = {"": 21, "ai.onnx.ml": 3}
+"""Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
+_PRECISIONS = ("float64", "float32")
+
+
+def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
+    """Graphs of the estimator that answer as many of `methods` as can be had: in double precision first, then single.
+
+    Raises `MissingExtra` without skl2onnx. Anything that goes wrong in the converter becomes the reason.
+    """
+    try:
+        import skl2onnx  # noqa: F401
+    except ModuleNotFoundError as error:
+        hint = 'pip install "modelwheel[sklearn]", or pack with runtimes=("native",)'
+        raise MissingExtra.of("pack.extra", "converting to ONNX needs skl2onnx, which is not installed", hint=hint) from error
+    candidates, reasons = [], []
+    for precision in _PRECISIONS:
+        inputs = graph_inputs(schema, precision)
+        if isinstance(inputs, str):
+            return Conversion(reason=inputs)
+        found = _convert(model, inputs, methods)
+        if isinstance(found, str):
+            reasons.append(found)
+        else:
+            candidates.append(found)
+        if not any(item.dtype == "float64" for item in inputs):
+            break  # single precision would give the same graph
+    return Conversion(candidates=tuple(candidates), reason=reasons[-1] if reasons else "")
+
+
+def graph_inputs(schema: Schema, precision: str) -> tuple[GraphInput, ...] | str:
+    """The inputs of a graph for `schema`, with floats in `precision`; or why a graph cannot take such data."""
+    if schema.layout == "frame":
+        made = [_column_input(field, precision) for field in schema.fields]
+        refused = [item for item in made if isinstance(item, str)]
+        return refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
+    if schema.layout == "matrix":
+        return _matrix_input(schema, precision)
+    field = schema.fields[0]
+    if schema.layout == "array" and isinstance(field.type, Tensor) and len(field.type.shape) == 1:
+        if field.type.sparse:
+            return "ONNX has no sparse matrices"
+        return (GraphInput(name="x", dtype=precision, fields=(field.name,), shape=(None, field.type.shape[0])),)
+    if schema.layout == "array" and isinstance(field.type, String) and not field.nullable:
+        return (GraphInput(name="x", dtype="string", fields=(field.name,), shape=(None, 1)),)
+    return f"skl2onnx has no input for data of the layout {schema.layout!r}"
+
+
+def _dtype(field: Field, precision: str) -> str | None:
+    kind = field.type
+    if isinstance(kind, Category) and kind.values:
+        kind = {bool: Bool(), int: Integer(), float: Float()}.get(type(kind.values[0]), String())
+    if isinstance(kind, Float):
+        return "float32" if kind.bits < 64 else precision
+    if isinstance(kind, Integer):
+        return precision if field.nullable else "int64"
+    if isinstance(kind, Bool):
+        return None if field.nullable else "bool"
+    return "string" if isinstance(kind, String) else None
+
+
+def _column_input(field: Field, precision: str) -> GraphInput | str:
+    dtype = _dtype(field, precision)
+    if dtype is None:
+        null = "nullable " if field.nullable else ""
+        return f"the field {clip(field.name)!r} is a {null}{field.type}, which has no counterpart in skl2onnx"
+    null_text = None
+    if dtype == "string" and field.nullable:
+        # skl2onnx writes a category that is null by its text
+        null_text = "None" if field.physical is not None and field.physical.null == "none" else "nan"
+    return GraphInput(name=field.name, dtype=dtype, fields=(field.name,), shape=(None, 1), null_text=null_text)
+
+
+def _matrix_input(schema: Schema, precision: str) -> tuple[GraphInput, ...] | str:
+    kinds = {_dtype(field, precision) for field in schema.fields}
+    if None in kinds or len(kinds) > 1:
+        return "the columns of the matrix have different types, and a graph's matrix has one"
+    dtype = str(*kinds)
+    if any(field.nullable for field in schema.fields) and dtype == "string":
+        return "the matrix holds texts that may be null"
+    return (GraphInput(name="x", dtype=dtype, fields=schema.names, shape=(None, len(schema))),)
+
+
+def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -> Candidate | str:
+    """One conversion; the reason when it fails."""
+    from skl2onnx import convert_sklearn
+
+    scores = _has_scores_only(model, methods)
+    options: dict[str, Any] = {}
+    if _is_classifier(model):
+        options = {"zipmap": False, **({"raw_scores": True} if scores else {})}
+    try:
+        with _quiet():
+            made = convert_sklearn(
+                model, name="model", initial_types=_types(inputs), options=_applicable(model, options), target_opset=OPSETS
+            )
+    except Exception as error:  # the converters of skl2onnx raise anything, from NameError to RuntimeError
+        return f"skl2onnx does not convert it: {type(error).__name__}: {clip(str(error).strip().partition(chr(10))[0], 200)}"
+    if any(node.op_type == "StringNormalizer" for node in made.graph.node):
+        return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which slim machines do not have"
+    outputs = _outputs(model, [item.name for item in made.graph.output], methods, scores=scores)
+    if not outputs:
+        return "skl2onnx converts none of its prediction methods"
+    used = {item.name for item in made.graph.input}
+    return Candidate(
+        graph=_finished(made),
+        inputs=tuple(item for item in inputs if item.name in used),
+        outputs=outputs,
+        opsets={item.domain: item.version for item in made.opset_import},
+    )
+
+
+def _is_classifier(model: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return bool(is_classifier(model))
+
+
+def _has_scores_only(model: Any, methods: Sequence[str]) -> bool:
+    return _is_classifier(model) and "decision_function" in methods and "predict_proba" not in methods
+
+
+def _applicable(model: Any, options: dict[str, Any]) -> dict[Any, Any] | None:
+    return {id(model): options} if options else None
+
+
+def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types
+
+    kinds = {
+        "float32": data_types.FloatTensorType,
+        "float64": data_types.DoubleTensorType,
+        "int64": data_types.Int64TensorType,
+        "bool": data_types.BooleanTensorType,
+        "string": data_types.StringTensorType,
+    }
+    return [(item.name, kinds[item.dtype](list(item.shape))) for item in inputs]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Converters warn, print and log about what parity shows anyway."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _outputs(model: Any, names: Sequence[str], methods: Sequence[str], *, scores: bool) -> Mapping[str, tuple[str, ...]]:
+    """Which outputs answer which methods, by the order in which skl2onnx writes them."""
+    from sklearn.base import is_outlier_detector
+
+    if _is_classifier(model):
+        wanted = ("predict", "decision_function" if scores else "predict_proba")
+    elif is_outlier_detector(model):
+        wanted = ("predict", "decision_function")
+    elif "predict" in methods:
+        wanted = ("predict", "transform")  # regressors, and clusterers, which also give distances
+    else:
+        wanted = ("transform",)
+    pairs = zip(wanted, names, strict=False)
+    return {method: (name,) for method, name in pairs if method in methods}
+
+
+def _finished(made: Any) -> bytes:
+    """The graph's bytes with our own metadata and nothing of the machine."""
+    made.producer_name = "modelwheel"
+    made.producer_version = ""
+    made.domain = ""
+    made.doc_string = ""
+    del made.metadata_props[:]
+    graph: bytes = made.SerializeToString(deterministic=True)
+    return graph

@@ -1,0 +1,145 @@
+"""Where an imported module comes from: the standard library, an installed distribution, or nowhere that travels.
+
+Found by the module's very file, looked up in the RECORD of what is installed; never guessed from names. What no
+distribution provides (a helper beside the notebook) is local code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import Distribution, distributions
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from modelwheel_loader.names import normalize_name
+
+MAIN = frozenset({"__main__", "__mp_main__"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """An installed distribution: normalised name, version, and where its files lie."""
+
+    name: str
+    version: str
+    folder: str
+    record: str
+    tops: frozenset[str]
+    roots: tuple[str, ...]
+    """Folders or files outside `folder` that an editable installation made importable."""
+
+    def owns(self, file: str) -> bool:
+        """Whether `file`, a real path, belongs to it."""
+        if file.startswith(self.folder + os.sep):
+            relative = file[len(self.folder) + 1 :].replace(os.sep, "/")
+            return relative.partition("/")[0] in self.tops and f"\n{relative}," in self.record
+        return any(file == root or file.startswith(root + os.sep) for root in self.roots)
+
+
+@dataclass(slots=False)
+class Origins:
+    """The origins of modules, remembered; make a new one when the installation may have changed."""
+
+    known: dict[str, Installed | None] = field(default_factory=dict)
+
+    @cached_property
+    def installed(self) -> dict[str, Installed]:
+        """Everything installed, by normalised name; where a name is there twice, the first on the path counts."""
+        found: dict[str, Installed] = {}
+        for distribution in distributions():
+            name = distribution.metadata["Name"] if distribution.metadata else None
+            if name and normalize_name(name) not in found:
+                found[normalize_name(name)] = _installed(normalize_name(name), distribution)
+        return found
+
+    def distribution(self, module: str) -> Installed | None:
+        """The distribution whose file the module is, or None. A module without a file is as its package."""
+        if module not in self.known:
+            self.known[module] = self._find(module)
+        return self.known[module]
+
+    def is_local(self, module: str) -> bool:
+        """Whether no distribution, and not the standard library, provides the module."""
+        if is_standard(module):
+            return False
+        return module in MAIN or self.distribution(module) is None
+
+    def _find(self, module: str) -> Installed | None:
+        loaded = sys.modules.get(module)
+        file = getattr(loaded, "__file__", None)
+        if isinstance(file, str):
+            real = os.path.realpath(file)
+            return next((item for item in self.installed.values() if item.owns(real)), None)
+        parent = module.rpartition(".")[0]
+        if parent:
+            return self.distribution(parent)
+        spec = getattr(loaded, "__spec__", None)
+        if loaded is not None and (spec is None or spec.submodule_search_locations is None):
+            return None  # made by hand in this process
+        owners = [item for item in self.installed.values() if module in item.tops]
+        return owners[0] if len(owners) == 1 else None
+
+
+def is_standard(module: str) -> bool:
+    """Whether the module belongs to Python itself."""
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names or top in sys.builtin_module_names
+
+
+def _installed(name: str, distribution: Distribution) -> Installed:
+    record = "\n" + (distribution.read_text("RECORD") or _egg_record(distribution)).replace('"', "")
+    lines = record.split("\n")
+    folder = os.path.realpath(str(distribution.locate_file("")))
+    return Installed(
+        name=name,
+        version=distribution.version,
+        folder=folder,
+        record=record,
+        tops=frozenset(line.partition("/")[0] if "/" in line else line.partition(",")[0] for line in lines if line),
+        roots=tuple(_editable_roots(distribution, folder, lines)),
+    )
+
+
+def _egg_record(distribution: Distribution) -> str:
+    """Lines like RECORD's for installations of old, which have another list of files."""
+    return "".join(f"{file},,\n" for file in distribution.files or ())
+
+
+def _editable_roots(distribution: Distribution, folder: str, lines: list[str]) -> list[str]:
+    """What an editable installation makes importable: the lines of its `.pth` file, or the map of its import hook."""
+    text = distribution.read_text("direct_url.json")
+    origin = json.loads(text) if text else {}
+    if not origin.get("dir_info", {}).get("editable"):
+        return []
+    project = os.path.realpath(url2pathname(urlsplit(origin.get("url", "")).path))
+    roots: list[str] = []
+    for line in lines:
+        file = line.partition(",")[0]
+        if file.endswith(".pth") and "/" not in file:
+            roots += _pth_roots(os.path.join(folder, file), project)
+        hook = sys.modules.get(file.removesuffix(".py"))
+        roots += [os.path.realpath(path) for path in getattr(hook, "MAPPING", {}).values()]
+    return [path for root in roots for path in (root, root + ".py")]
+
+
+def _pth_roots(path: str, project: str) -> list[str]:
+    """The packages below the folders that a `.pth` file names.
+
+    A folder that is the whole project also holds notebooks and their helpers, so only its packages count.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            folders = [line.strip() for line in file if line.strip() and not line.startswith(("#", "import"))]
+    except OSError:
+        return []
+    found = []
+    for folder in map(os.path.realpath, folders):
+        if folder != project:
+            found.append(folder)
+        elif os.path.isdir(folder):
+            found += [entry.path for entry in os.scandir(folder) if os.path.isfile(os.path.join(entry.path, "__init__.py"))]
+    return found

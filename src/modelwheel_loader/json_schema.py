@@ -1,0 +1,159 @@
+"""A schema as JSON Schema 2020-12: what one row, or a list of rows, looks like in JSON.
+
+It accepts what the row validator accepts, as far as JSON Schema can say it. It cannot say the range of times and the
+length of binary data; where the row validator takes several forms (a duration as text or as seconds), it names the
+one that JSON has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from .schema import Field, Schema
+from .types import (
+    TENSOR_DTYPES,
+    Binary,
+    Bool,
+    Category,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Tensor,
+    Timestamp,
+    parse_type,
+)
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_NAIVE = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,18})?)?)?$"
+_LARGEST_FLOATS = {16: 65504.0, 32: 3.4028234663852886e38}
+_TYPE_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def to_json_schema(schema: Schema, *, rows: Literal["one", "many"] = "one", title: str = "") -> dict[str, Any]:
+    """The JSON Schema of one row, an object; or of many, a list of such objects."""
+    row = _object(schema.fields, closed=schema.extra == "error")
+    if title:
+        row = {"title": title, **row}
+    return {"$schema": DIALECT, **(row if rows == "one" else {"type": "array", "items": row})}
+
+
+def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {field.name: field_schema(field) for field in fields},
+        "required": [field.name for field in fields if field.required],
+    }
+    return made | ({"additionalProperties": False} if closed else {})
+
+
+def field_schema(field: Field) -> dict[str, Any]:
+    """The JSON Schema of one field, with its constraints and what people want to know of it."""
+    made = _nullable(_allowed(_bounded(type_schema(field.type), field), field), nullable=field.nullable)
+    notes = {"description": _description(field), "deprecated": field.deprecated}
+    made |= {key: value for key, value in notes.items() if value}
+    return made if field.required else made | {"default": field.default}
+
+
+def _description(field: Field) -> str:
+    unit = f"Unit: {field.unit}." if field.unit else ""
+    return f"{field.description} {unit}".strip()
+
+
+def _bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
+    """The type with the constraints of the field, where JSON Schema has them."""
+    if isinstance(field.type, Integer | Float):
+        low = [bound for bound in (made.get("minimum"), field.minimum) if bound is not None]
+        high = [bound for bound in (made.get("maximum"), field.maximum) if bound is not None]
+        made |= ({"minimum": max(low)} if low else {}) | ({"maximum": min(high)} if high else {})
+    if field.pattern is not None and isinstance(field.type, String):
+        # the whole text must match, and `$` would let a final newline through
+        made["pattern"] = f"^(?:{field.pattern})(?![\\s\\S])"
+    names = {String: ("minLength", "maxLength"), List: ("minItems", "maxItems")}.get(type(field.type))
+    if names is not None:
+        lengths = zip(names, (field.min_length, field.max_length), strict=True)
+        made |= {name: length for name, length in lengths if length is not None}
+    return made
+
+
+def _allowed(made: dict[str, Any], field: Field) -> dict[str, Any]:
+    if field.allowed is None or isinstance(field.type, Date | Timestamp | Duration):
+        return made
+    return made | {"enum": list(field.allowed)}
+
+
+def _nullable(made: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
+    if not nullable:
+        return made
+    if "enum" in made:
+        made = made | {"enum": [*made["enum"], None]}
+    kinds = made["type"] if isinstance(made["type"], list) else [made["type"]]
+    return made | {"type": [*kinds, "null"]}
+
+
+def type_schema(kind: DataType) -> dict[str, Any]:
+    """The JSON Schema of a type without the constraints of a field."""
+    return dict(_TYPES[type(kind)](kind))
+
+
+def _integer(kind: Integer) -> dict[str, Any]:
+    low, high = kind.range
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _float(kind: Float) -> dict[str, Any]:
+    largest = _LARGEST_FLOATS.get(kind.bits)
+    return {"type": "number"} | ({} if largest is None else {"minimum": -largest, "maximum": largest})
+
+
+def _timestamp(kind: Timestamp) -> dict[str, Any]:
+    if kind.zone:
+        return {"type": "string", "format": "date-time"}
+    return {"type": "string", "pattern": _NAIVE}  # the format date-time demands an offset
+
+
+def _decimal(kind: Decimal) -> dict[str, Any]:
+    whole, scale = kind.precision - kind.scale, kind.scale
+    fraction = rf"(?:\.[0-9]{{1,{scale}}})?" if scale else ""
+    return {"type": "string", "pattern": rf"^-?[0-9]{{1,{max(whole, 1)}}}{fraction}$"}
+
+
+def _category(kind: Category) -> dict[str, Any]:
+    name = _TYPE_NAMES[type(kind.values[0])] if kind.values else "string"
+    return {"type": name, "enum": list(kind.values)}
+
+
+def _list(kind: List) -> dict[str, Any]:
+    return {"type": "array", "items": _nullable(type_schema(kind.item), nullable=kind.nullable)}
+
+
+def _tensor(kind: Tensor) -> dict[str, Any]:
+    """Nested lists: one level for each axis, of its length when that is fixed."""
+    made = type_schema(parse_type(kind.dtype if kind.dtype in TENSOR_DTYPES else "float64"))
+    for axis in reversed(kind.shape):
+        made = {"type": "array", "items": made} | ({} if axis is None else {"minItems": axis, "maxItems": axis})
+    return made
+
+
+_TYPES: dict[type[DataType], Callable[[Any], dict[str, Any]]] = {
+    Bool: lambda _: {"type": "boolean"},
+    Integer: _integer,
+    Float: _float,
+    String: lambda _: {"type": "string"},
+    Binary: lambda _: {"type": "string", "contentEncoding": "base64", "pattern": _BASE64},
+    Date: lambda _: {"type": "string", "format": "date"},
+    Timestamp: _timestamp,
+    Duration: lambda _: {"type": "string", "format": "duration"},
+    Decimal: _decimal,
+    Category: _category,
+    List: _list,
+    Struct: lambda kind: _object(kind.fields, closed=False),
+    Tensor: _tensor,
+}

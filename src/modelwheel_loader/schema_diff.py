@@ -1,0 +1,152 @@
+"""What changed between two schemas, and whether data that was valid may be refused now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .schema import Field, Schema
+from .types import Category, DataType, Date, Float, Integer, Timestamp
+
+_TIGHTER_ABOVE = ("minimum", "min_length")
+_TIGHTER_BELOW = ("maximum", "max_length")
+_NOT_CHECKED = ("unit", "description", "deprecated", "physical", "observed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One difference. `breaking` when data that was valid for the old schema may be refused by the new one."""
+
+    what: str
+    field: str | None
+    old: Any
+    new: Any
+    breaking: bool
+
+    def __str__(self) -> str:
+        place = f"{self.field}: " if self.field is not None else ""
+        mark = " (breaking)" if self.breaking else ""
+        if self.what in ("added", "removed"):
+            return f"{place}{self.what}{mark}"
+        return f"{place}{self.what} {_shown(self.old)} → {_shown(self.new)}{mark}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchemaDiff:
+    """All differences, in the order of the new schema's fields. False when there are none."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def breaking(self) -> tuple[Change, ...]:
+        """The changes by which data that was valid may be refused now."""
+        return tuple(change for change in self.changes if change.breaking)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.changes)) or "no difference"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The differences as JSON types."""
+        parts = ("what", "field", "breaking")
+        return {
+            "breaking": bool(self.breaking),
+            "changes": [
+                {name: getattr(change, name) for name in parts} | {"old": _plain(change.old), "new": _plain(change.new)}
+                for change in self.changes
+            ],
+        }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+
+
+def diff(old: Schema, new: Schema) -> SchemaDiff:
+    """What changed from `old` to `new`, for those who send data. Fields are matched by name; their order is free."""
+    return SchemaDiff(changes=tuple(_changes(old, new)))
+
+
+def _changes(old: Schema, new: Schema) -> Iterator[Change]:
+    before = {field.name: field for field in old.fields}
+    after = {field.name: field for field in new.fields}
+    for name, field in after.items():
+        if name not in before:
+            yield Change(what="added", field=name, old=None, new=str(field.type), breaking=field.required)
+        else:
+            yield from _field_changes(before[name], field)
+    for name, field in before.items():
+        if name not in after:
+            closed = new.extra == "error"
+            yield Change(what="removed", field=name, old=str(field.type), new=None, breaking=closed)
+    if old.extra != new.extra:
+        yield Change(what="extra", field=None, old=old.extra, new=new.extra, breaking=new.extra == "error")
+    for what in ("layout", "container", "dtype"):
+        if getattr(old, what) != getattr(new, what):
+            yield Change(what=what, field=None, old=getattr(old, what), new=getattr(new, what), breaking=False)
+    if list(before) != list(after) and set(before) == set(after):
+        bare = new.layout == "matrix"  # arrays without names are bound by position
+        yield Change(what="order", field=None, old=", ".join(before), new=", ".join(after), breaking=bare)
+
+
+def _field_changes(old: Field, new: Field) -> Iterator[Change]:
+    def change(what: str, *, breaking: bool) -> Change:
+        return Change(what=what, field=new.name, old=getattr(old, what), new=getattr(new, what), breaking=breaking)
+
+    if old.type != new.type:
+        yield change("type", breaking=not _holds(new.type, old.type))
+    for what in ("nullable", "allow_infinity"):
+        if getattr(old, what) != getattr(new, what):
+            yield change(what, breaking=not getattr(new, what))
+    if old.required != new.required or (not old.required and old.default != new.default):
+        yield change("default", breaking=new.required)
+    for what in (*_TIGHTER_ABOVE, *_TIGHTER_BELOW):
+        if getattr(old, what) != getattr(new, what):
+            yield change(what, breaking=_tighter(what, getattr(old, what), getattr(new, what)))
+    if old.allowed != new.allowed:
+        kept = new.allowed is None or (old.allowed is not None and set(old.allowed) <= set(new.allowed))
+        yield change("allowed", breaking=not kept)
+    if old.pattern != new.pattern:
+        yield change("pattern", breaking=new.pattern is not None)
+    for what in _NOT_CHECKED:
+        if getattr(old, what) != getattr(new, what):
+            yield change(what, breaking=False)
+
+
+def _tighter(what: str, old: Any, new: Any) -> bool:
+    if new is None or old is None:
+        return new is not None
+    return bool(new > old) if what in _TIGHTER_ABOVE else bool(new < old)
+
+
+def _holds(new: DataType, old: DataType) -> bool:
+    """Whether every value of `old` is one of `new`: the conversions that the validators make without loss."""
+    match old, new:
+        case Integer(), Integer():
+            return new.range[0] <= old.range[0] and old.range[1] <= new.range[1]
+        case Integer(), Float():
+            return old.bits <= {16: 8, 32: 16, 64: 32}[new.bits]
+        case Float(), Float():
+            return True  # as floats do, any float fits a narrower one but for its range
+        case Category(), Category():
+            return set(old.values) <= set(new.values)
+        case Date(), Timestamp():
+            return new.zone is None
+        case Timestamp(), Timestamp():
+            order = ("s", "ms", "us", "ns")
+            return bool(old.zone) == bool(new.zone) and order.index(old.unit) <= order.index(new.unit)
+        case Category(), _:
+            return bool(old.values) and _python_type(new) == type(old.values[0]).__name__
+    return False
+
+
+def _python_type(kind: DataType) -> str:
+    return {"string": "str", "int64": "int", "float64": "float", "bool": "bool"}.get(str(kind), "")
