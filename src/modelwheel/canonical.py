@@ -53,7 +53,8 @@ class CanonicalPickler(pickle._Pickler):
         """Whether the stream is only compared, to bring the members of a set into order."""
         self.globals_ref: dict[int, Any] = {}
         self.buffers: list[memoryview] = []
-        self.by_value: dict[str, None] = {}
+        self.by_value: dict[str, str] = {}
+        """Functions, classes and modules whose code is in the stream, each with its module."""
         self.imports: dict[str, str] = {}
         """Modules that code by value imports when it runs, with the function that does."""
         self.trail: list[object] = []
@@ -167,7 +168,7 @@ class CanonicalPickler(pickle._Pickler):
         reduced = cloudpickle._dynamic_class_reduce(obj) if local else cloudpickle._class_reduce(obj)
         if reduced is NotImplemented or reduced[0] not in _SKELETONS:
             return reduced
-        self.by_value[f"{obj.__module__}.{obj.__qualname__}"] = None
+        self.by_value[f"{obj.__module__}.{obj.__qualname__}"] = str(obj.__module__)
         constructor, arguments, state, *rest = reduced
         # without a tracker id loading always makes a new class, and never changes one that is in use
         return (constructor, (*arguments[:-2], None, arguments[-1]), _class_state(state), *rest)
@@ -176,7 +177,7 @@ class CanonicalPickler(pickle._Pickler):
         if cloudpickle._should_pickle_by_reference(obj) and not self.is_local(obj.__module__):
             return NotImplemented
         name = f"{obj.__module__}.{obj.__qualname__}"
-        self.by_value[name] = None
+        self.by_value[name] = str(obj.__module__)
         for module in imports_of(obj):
             self.imports.setdefault(module, name)
         reduced = self._dynamic_function_reduce(obj)
@@ -196,7 +197,7 @@ class CanonicalPickler(pickle._Pickler):
             raise pickle.PicklingError("the module __main__ is used as a value; use the names in it instead")
         if sys.modules.get(name) is obj and not self.is_local(name):
             return NotImplemented
-        self.by_value[name] = None
+        self.by_value[name] = name
         content = {key: value for key, value in vars(obj).items() if key not in _HOST_NAMES}
         # the content comes as state: two modules that import each other would otherwise never end
         return cloudpickle.dynamic_subimport, (name, {}), content
@@ -275,6 +276,6 @@ def _reduce_file(file: io.TextIOWrapper) -> Any:
     raise pickle.PicklingError("an open file cannot be packed")
 
 
-CanonicalPickler.dispatch_table.maps[0].update({CodeType: _reduce_code, TypeVar: _reduce_typevar, io.TextIOWrapper: _reduce_file})
-
-
+CanonicalPickler.dispatch_table.maps[0].update(
+    {CodeType: _reduce_code, TypeVar: _reduce_typevar, io.TextIOWrapper: _reduce_file}
+)

@@ -1,27 +1,28 @@
-"""Which distributions a pickle refers to, read from its opcodes and mapped by installed metadata, each with its reason.
+"""Which distributions a pickle needs, read from its opcodes and mapped by installed metadata, each with its reason.
 
-Modules that no distribution provides are local code: they are pickled by value, so that nothing by reference slips
-through to a machine that does not have them.
+Modules that no distribution provides are local code: they are packed by value, and what cannot be is refused with a
+list, so that nothing by reference slips through to a machine that does not have it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sys
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from modelwheel_loader.errors import Defect, DependencyError
 from modelwheel_loader.manifest import Requirement
 from modelwheel_loader.names import normalize_name
-from modelwheel_loader.picklescan import Reference, references
-from modelwheel_loader.rules import specifier_for
+from modelwheel_loader.picklescan import COMPUTED, Reference, references
+from modelwheel_loader.rules import python_specifier, specifier_for
 from modelwheel_loader.text import clip
 
+from .origins import MAIN, Origins, is_importable, is_standard
 from .pickling import Pickled, dump
 
 _MEMBER = "model.pkl"
-_BY_VALUE = "cloudpickle"
+_BASE = "modelwheel"
+"""What every bundle requires anyway, so that no runtime has to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,99 +34,107 @@ class Captured:
     by_value: bool
     local_modules: tuple[str, ...]
 
+    @property
+    def python_version(self) -> str:
+        """The Python that made the pickle."""
+        return platform.python_version()
 
-def capture(model: object, also: Mapping[str, str]) -> Captured:
-    """Pickle `model` and find what it needs. `also` names further distributions with the reason for each.
+    @property
+    def python_specifier(self) -> str:
+        """The Pythons that load it."""
+        return python_specifier(self.python_version, by_value=self.by_value)
 
-    Raises `PackError` when it cannot be pickled, `DependencyError` with a list of what is referred to and not there.
+
+def capture(model: object, also: Mapping[str, str] | None = None) -> Captured:
+    """Pickle `model` and find what it needs.
+
+    `also` names further distributions that the caller knows of, with the reason for each: the one whose frames the
+    model is fed, for example. Raises PackError when the model cannot be pickled, and DependencyError with the list of
+    what it refers to and no other machine would have.
     """
-    providers = _providers()
-    local: dict[str, None] = {}
-    while True:
-        with _by_value(local):
-            pickled = dump(model)
-        found = references(pickled.stream)
-        fresh = [name for name in _local(found, providers) if name not in local]
-        if not fresh:
-            break
-        local.update(dict.fromkeys(fresh))
-    reasons = _reasons(found, providers) | {name: reason for name, reason in also.items()}
-    requires = tuple(_requirement(name, reasons[name]) for name in sorted(reasons))
-    by_value = any(reference.module.partition(".")[0] == _BY_VALUE for reference in found)
-    return Captured(pickled=pickled, requires=requires, by_value=by_value, local_modules=tuple(local))
+    origins = Origins()
+    pickled = dump(model, origins)
+    found = references(pickled.stream)
+    reasons = dict(_reasons(found, origins)) | dict(_import_reasons(pickled.imports, origins))
+    defects = [*_by_reference(found, origins), *_local_imports(pickled.imports, origins)]
+    if defects:
+        raise DependencyError("the model refers to code that no other machine has", defects)
+    for name, reason in (also or {}).items():
+        reasons.setdefault(normalize_name(name), reason)
+    return Captured(
+        pickled=pickled,
+        requires=tuple(_requirement(name, reasons[name], origins) for name in sorted(reasons) if name != _BASE),
+        by_value=bool(pickled.by_value),
+        local_modules=tuple(_local_modules(pickled.by_value.values(), origins)),
+    )
 
 
-def _providers() -> dict[str, list[str]]:
-    """Normalised names of the distributions that provide each top-level module."""
-    from importlib.metadata import packages_distributions
-
-    return {name: sorted({normalize_name(item) for item in items}) for name, items in packages_distributions().items()}
+# --- what installed distributions provide ---
 
 
-def _local(found: Iterable[Reference], providers: Mapping[str, list[str]]) -> Iterator[str]:
-    """The top-level modules among the references that are neither the standard library's nor a distribution's."""
-    missing = []
-    for top in dict.fromkeys(reference.module.partition(".")[0] for reference in found):
-        if top in sys.stdlib_module_names or top in providers or top in ("__main__", "?"):
-            continue
-        if top in sys.modules:
-            yield top
-        else:
-            message = f"the module {clip(top)!r} is neither installed nor loaded"
-            missing.append(Defect(code="pack.dependency", message=message))
-    if missing:
-        raise DependencyError("the model refers to modules that are not here", missing)
-
-
-@contextlib.contextmanager
-def _by_value(modules: Iterable[str]) -> Iterator[None]:
-    """Have cloudpickle take these modules by value, for as long as it pickles this model."""
-    if not modules:
-        yield
-        return
-    import cloudpickle
-
-    own = [name for name in modules if name not in cloudpickle.list_registry_pickle_by_value()]
-    for name in own:
-        cloudpickle.register_pickle_by_value(sys.modules[name])
-    try:
-        yield
-    finally:
-        for name in own:
-            cloudpickle.unregister_pickle_by_value(sys.modules[name])
-
-
-def _reasons(found: Iterable[Reference], providers: Mapping[str, list[str]]) -> dict[str, str]:
-    """The first reference into each distribution, as the reason why it is needed."""
-    reasons: dict[str, str] = {}
+def _reasons(found: Iterable[Reference], origins: Origins) -> Iterator[tuple[str, str]]:
+    """Each distribution with the first reference into it."""
+    seen = set()
     for reference in found:
-        top = reference.module.partition(".")[0]
-        for name in _owners(reference.module, providers.get(top, [])):
-            reasons.setdefault(name, f"{clip(reference.module, 80)}.{clip(reference.qualname, 80)} in {_MEMBER}")
-    return reasons
+        owner = None if is_standard(reference.module) else origins.distribution(reference.module)
+        if owner is not None and owner.name not in seen:
+            seen.add(owner.name)
+            yield owner.name, f"{clip(reference, 160)} in {_MEMBER}"
 
 
-def _owners(module: str, candidates: list[str]) -> list[str]:
-    """The one of several distributions that share a top-level name whose file the module is; all when none tells."""
-    path = getattr(sys.modules.get(module), "__file__", None)
-    if len(candidates) < 2 or path is None:
-        return candidates
-    from importlib.metadata import files
-
-    tail = module.replace(".", "/")
-    owners = [name for name in candidates if any(str(file).startswith(tail) for file in files(name) or ())]
-    return owners or candidates
+def _import_reasons(imports: Mapping[str, str], origins: Origins) -> Iterator[tuple[str, str]]:
+    for module, function in imports.items():
+        owner = None if is_standard(module) else origins.distribution(module)
+        if owner is not None:
+            yield owner.name, f"import {clip(module, 80)} in {clip(function, 80)}"
 
 
-def _requirement(name: str, reason: str) -> Requirement:
-    from importlib.metadata import version
-
-    found = version(name)
-    return Requirement(name=name, version=found, specifier=specifier_for(name, found), reason=reason)
+def _requirement(name: str, reason: str, origins: Origins) -> Requirement:
+    installed = origins.installed.get(name)
+    if installed is None:
+        raise DependencyError.of("pack.dependency", f"{clip(name)} is not installed; it is needed for {clip(reason)}")
+    specifier = specifier_for(name, installed.version)
+    return Requirement(name=name, version=installed.version, specifier=specifier, reason=reason)
 
 
 def distribution_requirement(name: str, specifier: str, reason: str) -> Requirement:
     """The requirement of an installed distribution whose range does not follow from the rule table."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return Requirement(name=name, version=version(name), specifier=specifier, reason=reason)
+    try:
+        return Requirement(name=name, version=version(name), specifier=specifier, reason=reason)
+    except PackageNotFoundError as error:
+        message = f"{clip(name)} is not installed; it is needed for {clip(reason)}"
+        raise DependencyError.of("pack.dependency", message) from error
+
+
+# --- what nobody else has ---
+
+
+def _local_modules(modules: Iterable[str], origins: Origins) -> list[str]:
+    return [name for name in dict.fromkeys(modules) if name not in MAIN and origins.is_local(name)]
+
+
+def _by_reference(found: Iterable[Reference], origins: Origins) -> Iterator[Defect]:
+    """References into local modules that by-value packing could not avoid: objects that pickle as a name."""
+    for reference in found:
+        if reference.module != COMPUTED and origins.is_local(reference.module):
+            yield Defect(
+                code="pack.dependency",
+                message=f"the model refers to {clip(reference, 160)}, which no installed distribution provides",
+                where=_MEMBER,
+                hint=f"Make {clip(reference.module, 80)} part of an installed package, or keep the object out of the model.",
+            )
+
+
+def _local_imports(imports: Mapping[str, str], origins: Origins) -> Iterator[Defect]:
+    """Imports inside packed functions that will fail elsewhere; what cannot be imported here either is not needed."""
+    for module, function in imports.items():
+        relative = module.startswith(".")
+        if relative or (origins.is_local(module) and is_importable(module)):
+            yield Defect(
+                code="pack.dependency",
+                message=f"{clip(function, 80)} imports {clip(module, 80)}, which no installed distribution provides",
+                where=_MEMBER,
+                hint=f"Import {clip(module, 80)} at the top of the module that defines the function, so that it is packed with it.",
+            )

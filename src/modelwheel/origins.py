@@ -11,12 +11,16 @@ import os
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, distributions
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from modelwheel_loader.names import normalize_name
 
+BASE = frozenset({"modelwheel", "modelwheel_loader"})
+"""What every machine that loads a bundle has, also where a developer runs it from a source folder."""
 MAIN = frozenset({"__main__", "__mp_main__"})
 
 
@@ -64,24 +68,41 @@ class Origins:
 
     def is_local(self, module: str) -> bool:
         """Whether no distribution, and not the standard library, provides the module."""
-        if is_standard(module):
+        if is_standard(module) or module.partition(".")[0] in BASE:
             return False
         return module in MAIN or self.distribution(module) is None
+
+    def _owner(self, file: str) -> Installed | None:
+        real = os.path.realpath(file)
+        return next((item for item in self.installed.values() if item.owns(real)), None)
 
     def _find(self, module: str) -> Installed | None:
         loaded = sys.modules.get(module)
         file = getattr(loaded, "__file__", None)
         if isinstance(file, str):
-            real = os.path.realpath(file)
-            return next((item for item in self.installed.values() if item.owns(real)), None)
+            return self._owner(file)
         parent = module.rpartition(".")[0]
         if parent:
             return self.distribution(parent)
-        spec = getattr(loaded, "__spec__", None)
-        if loaded is not None and (spec is None or spec.submodule_search_locations is None):
-            return None  # made by hand in this process
+        spec = _spec(module)
+        if spec is not None and spec.has_location and spec.origin:
+            return self._owner(spec.origin)
+        if spec is None or spec.submodule_search_locations is None:
+            return None  # made by hand in this process, or not here at all
         owners = [item for item in self.installed.values() if module in item.tops]
         return owners[0] if len(owners) == 1 else None
+
+
+def is_importable(module: str) -> bool:
+    """Whether the top-level package of `module` can be imported here; nothing is imported to find out."""
+    return _spec(module.partition(".")[0]) is not None
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    try:
+        return find_spec(module)
+    except (ImportError, ValueError):  # ValueError: a module that was made by hand has no specification
+        return None
 
 
 def is_standard(module: str) -> bool:
@@ -141,5 +162,7 @@ def _pth_roots(path: str, project: str) -> list[str]:
         if folder != project:
             found.append(folder)
         elif os.path.isdir(folder):
-            found += [entry.path for entry in os.scandir(folder) if os.path.isfile(os.path.join(entry.path, "__init__.py"))]
+            found += [
+                entry.path for entry in os.scandir(folder) if os.path.isfile(os.path.join(entry.path, "__init__.py"))
+            ]
     return found

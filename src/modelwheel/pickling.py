@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from modelwheel_loader.errors import MissingExtra, PackError
 from modelwheel_loader.text import clip
 from modelwheel_loader.zipformat import ALIGNMENT
@@ -36,8 +37,8 @@ class Pickled:
     """A pickle stream and its out-of-band buffers.
 
     `reproducible` is false, with the `reason`, where another process may make other bytes of the same model.
-    `by_value` are the functions, classes and modules whose code is inside, `imports` the modules that this code
-    imports when it runs, with the function that does. `mapped_bytes` stay where they are mapped when the model is
+    `by_value` are the functions, classes and modules whose code is inside, each with its module; `imports` the
+    modules that this code imports when it runs, each with the function that does. `mapped_bytes` stay where they are mapped when the model is
     loaded, `copied_bytes` are copied: measured by loading it (scikit-learn copies the nodes of its trees).
     """
 
@@ -45,7 +46,7 @@ class Pickled:
     buffers: tuple[memoryview, ...]
     reproducible: bool
     reason: str = ""
-    by_value: tuple[str, ...] = ()
+    by_value: dict[str, str] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     mapped_bytes: int = 0
     copied_bytes: int = 0
@@ -121,7 +122,7 @@ def _once(model: object, origins: Origins) -> Pickled:
         stream=stream.getvalue(),
         buffers=tuple(pickler.buffers),
         reproducible=not pickler.ambiguous,
-        by_value=tuple(pickler.by_value),
+        by_value=pickler.by_value,
         imports=pickler.imports,
     )
 
