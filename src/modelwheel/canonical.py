@@ -11,6 +11,7 @@ texts, and whether the model was loaded from a file. Needs cloudpickle; `picklin
 * Modules that no distribution provides are written by value, decided here and not in cloudpickle's global registry.
 """
 
+# ruff: noqa: SLF001 - the pickler in Python and cloudpickle's reducers have underscores, and both are the only way in
 from __future__ import annotations
 
 import dataclasses
@@ -39,10 +40,13 @@ _HOST_NAMES = ("__file__", "__path__", "__cached__", "__spec__", "__loader__", "
 _PLAIN_DTYPES = frozenset("?bhilqBHILQefdgFDGSUmM")
 
 
-class CanonicalPickler(pickle._Pickler):
+_Pickler: Any = pickle._Pickler  # its stubs leave out what a subclass needs
+
+
+class CanonicalPickler(_Pickler):  # type: ignore[misc]
     """Writes one object to `stream`; afterwards `buffers` are its large arrays, and the rest says what was met."""
 
-    dispatch: ClassVar[dict[type, Callable[..., None]]] = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict[type, Callable[..., None]]] = dict(_Pickler.dispatch)
     dispatch_table: ClassVar[Any] = ChainMap({}, cloudpickle.Pickler.dispatch_table)
     _dynamic_function_reduce = cloudpickle.Pickler._dynamic_function_reduce
 
@@ -64,6 +68,7 @@ class CanonicalPickler(pickle._Pickler):
         self._shared: dict[Any, int] = {}
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: FBT001, FBT002 - the base's signature
+        """Write `obj`; when that fails, the way to it is in `trail`."""
         try:
             if type(obj) in _UNREDUCED:
                 self._save_plain(obj)

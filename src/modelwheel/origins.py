@@ -14,6 +14,7 @@ from functools import cached_property
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, distributions
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -141,28 +142,26 @@ def _editable_roots(distribution: Distribution, folder: str, lines: list[str]) -
     for line in lines:
         file = line.partition(",")[0]
         if file.endswith(".pth") and "/" not in file:
-            roots += _pth_roots(os.path.join(folder, file), project)
+            roots += _pth_roots(Path(folder, file), project)
         hook = sys.modules.get(file.removesuffix(".py"))
         roots += [os.path.realpath(path) for path in getattr(hook, "MAPPING", {}).values()]
     return [path for root in roots for path in (root, root + ".py")]
 
 
-def _pth_roots(path: str, project: str) -> list[str]:
+def _pth_roots(path: Path, project: str) -> list[str]:
     """The packages below the folders that a `.pth` file names.
 
     A folder that is the whole project also holds notebooks and their helpers, so only its packages count.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            folders = [line.strip() for line in file if line.strip() and not line.startswith(("#", "import"))]
+        lines = path.read_text("utf-8").splitlines()
     except OSError:
         return []
-    found = []
-    for folder in map(os.path.realpath, folders):
-        if folder != project:
-            found.append(folder)
-        elif os.path.isdir(folder):
-            found += [
-                entry.path for entry in os.scandir(folder) if os.path.isfile(os.path.join(entry.path, "__init__.py"))
-            ]
+    found: list[str] = []
+    for line in lines:
+        if not line.strip() or line.startswith(("#", "import")):
+            continue
+        folder = os.path.realpath(line.strip())
+        packages = [str(file.parent) for file in Path(folder).glob("*/__init__.py")]
+        found += packages if folder == project else [folder]
     return found

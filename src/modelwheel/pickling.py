@@ -38,8 +38,9 @@ class Pickled:
 
     `reproducible` is false, with the `reason`, where another process may make other bytes of the same model.
     `by_value` are the functions, classes and modules whose code is inside, each with its module; `imports` the
-    modules that this code imports when it runs, each with the function that does. `mapped_bytes` stay where they are mapped when the model is
-    loaded, `copied_bytes` are copied: measured by loading it (scikit-learn copies the nodes of its trees).
+    modules that this code imports when it runs, each with the function that does. `mapped_bytes` stay where they are
+    mapped when the model is loaded, `copied_bytes` are copied: measured by loading it (scikit-learn copies the nodes
+    of its trees).
     """
 
     stream: bytes
@@ -175,7 +176,7 @@ def _load(pickled: Pickled) -> tuple[object, list[int]]:
             # the loader gives writable memory; a model over a read-only file gets a copy here
             owner = np.frombuffer(bytearray(buffer) if buffer.readonly else buffer, np.uint8)
             watched.append((weakref.ref(owner), owner.nbytes))
-            yield memoryview(owner)
+            yield owner.data
             del owner
 
     try:

@@ -42,10 +42,10 @@ class Bundle:
     bundle lies. Usable as a context manager; payloads that a model maps stay mapped after `close`.
     """
 
-    def __init__(self, place: Place, *, limits: Limits = DEFAULT, trust: Trust | None = None) -> None:
+    def __init__(self, place: Place, *, limits: Limits = DEFAULT) -> None:
         self._place = place
         self._limits = limits
-        self._trust = trust
+        self._trust: Trust | None = None
         self.manifest: Manifest
         self.manifest, self.digest = checked_manifest(place, limits)
 
@@ -138,6 +138,10 @@ class Bundle:
 
         return replay_report(self, model)
 
+    def trust_by_default(self, trust: Trust) -> None:
+        """Use `trust` where `load` is not given one. `pack` does this for a bundle that it has just made."""
+        self._trust = trust
+
     def close(self) -> None:
         """Close the file. Loaded models keep working; nothing more can be read."""
         self._place.close()
@@ -170,7 +174,7 @@ class Bundle:
         return Members(self._place.root, self.manifest, Checker(self._place, integrity, cache), self._limits)
 
 
-def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT, trust: Trust | None = None) -> Bundle:
+def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT) -> Bundle:
     """Open the bundle that `reference` means: a path, or a requirement that an installed bundle satisfies.
 
     A `PathLike`, or a text that ends in `.whl` or holds a path separator, is a path; any other text is a requirement
@@ -181,7 +185,7 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT, trus
         return reference
     place = open_place(reference, limits=limits)
     try:
-        return Bundle(place, limits=limits, trust=trust)
+        return Bundle(place, limits=limits)
     except BaseException:
         place.close()
         raise
@@ -189,7 +193,9 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT, trus
 
 def open_again(reference: Reference, digest: str, trust: Trust | None) -> Bundle:
     """Open a bundle that was pickled; raises `IntegrityError` when another one lies there now."""
-    bundle = open_bundle(reference, trust=trust)
+    bundle = open_bundle(reference)
+    if trust is not None:
+        bundle.trust_by_default(trust)
     if bundle.digest != digest:
         bundle.close()
         raise IntegrityError.of(

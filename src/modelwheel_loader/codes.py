@@ -137,6 +137,14 @@ CODES: dict[str, Code] = {
     "schema.bound": Code("A limit of a field does not fit its type.", "Correct the limit in the schema."),
     "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
     "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
+    "schema.hint": Code(
+        "A type hint is missing, or describes no type of the contract.",
+        "Use the types listed in docs/contract.md, or make the field by hand.",
+    ),
+    "schema.pydantic": Code("pydantic is not installed.", 'Install it: pip install "modelwheel[pydantic]".'),
+    "schema.arrow": Code(
+        "An Arrow type has no counterpart in the contract.", "Convert the column, or make the field by hand."
+    ),
     "schema.attribute": Code("A field has no such attribute.", "Look at `modelwheel.Field` in the reference."),
     "output.type": Code(
         "The model answered with another kind of object than it did when it was packed.",
@@ -226,6 +234,17 @@ CODES: dict[str, Code] = {
     "pack.extra": Code("A package that packing needs is not installed.", "Install the extra that is named."),
     "pack.dependency": Code(
         "The model refers to code that is neither installed nor loaded.", "Import or install it before packing."
+    ),
+    "pack.method": Code("The model lacks a prediction method.", "Name methods that the model has: Options(methods=…)."),
+    "pack.predict": Code(
+        "The model itself fails on the sample.", "Look at the `__cause__`. Is the sample what the model was fitted on?"
+    ),
+    "pack.schema": Code(
+        "The given schema and the sample have different fields.", "Begin with infer_schema(sample).schema and change it."
+    ),
+    "pack.examples": Code("The golden examples cannot be had.", "Choose another source: Examples(source=…)."),
+    "pack.no-runtime": Code(
+        "No runtime answers as the model does.", "Allow the native runtime: Options(runtimes=('onnx', 'native'))."
     ),
     "write.exists": Code(
         "A file of that name with other content is there already.",

@@ -7,10 +7,8 @@ one that JSON has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from .schema import Field, Schema
 from .types import (
     TENSOR_DTYPES,
     Binary,
@@ -29,6 +27,11 @@ from .types import (
     Timestamp,
     parse_type,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .schema import Field, Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .schema import Field, Schema
+from .schema import NO_DEFAULT, Field, Schema
 from .types import Category, DataType, Date, Float, Integer, Timestamp
 
-_TIGHTER_ABOVE = ("minimum", "min_length")
-_TIGHTER_BELOW = ("maximum", "max_length")
-_NOT_CHECKED = ("unit", "description", "deprecated", "physical", "observed")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,33 +96,22 @@ def _changes(old: Schema, new: Schema) -> Iterator[Change]:
 
 
 def _field_changes(old: Field, new: Field) -> Iterator[Change]:
-    def change(what: str, *, breaking: bool) -> Change:
-        return Change(what=what, field=new.name, old=getattr(old, what), new=getattr(new, what), breaking=breaking)
-
-    if old.type != new.type:
-        yield change("type", breaking=not _holds(new.type, old.type))
-    for what in ("nullable", "allow_infinity"):
-        if getattr(old, what) != getattr(new, what):
-            yield change(what, breaking=not getattr(new, what))
-    if old.required != new.required or (not old.required and old.default != new.default):
-        yield change("default", breaking=new.required)
-    for what in (*_TIGHTER_ABOVE, *_TIGHTER_BELOW):
-        if getattr(old, what) != getattr(new, what):
-            yield change(what, breaking=_tighter(what, getattr(old, what), getattr(new, what)))
-    if old.allowed != new.allowed:
-        kept = new.allowed is None or (old.allowed is not None and set(old.allowed) <= set(new.allowed))
-        yield change("allowed", breaking=not kept)
-    if old.pattern != new.pattern:
-        yield change("pattern", breaking=new.pattern is not None)
-    for what in _NOT_CHECKED:
-        if getattr(old, what) != getattr(new, what):
-            yield change(what, breaking=False)
+    for what, breaks in _BREAKS.items():
+        before, after = getattr(old, what), getattr(new, what)
+        if before != after:
+            yield Change(what=what, field=new.name, old=before, new=after, breaking=breaks(before, after))
 
 
-def _tighter(what: str, old: Any, new: Any) -> bool:
-    if new is None or old is None:
-        return new is not None
-    return bool(new > old) if what in _TIGHTER_ABOVE else bool(new < old)
+def _raised(old: Any, new: Any) -> bool:
+    return new is not None and (old is None or bool(new > old))
+
+
+def _lowered(old: Any, new: Any) -> bool:
+    return new is not None and (old is None or bool(new < old))
+
+
+def _fewer(old: Any, new: Any) -> bool:
+    return new is not None and (old is None or not set(old) <= set(new))
 
 
 def _holds(new: DataType, old: DataType) -> bool:
@@ -135,7 +122,7 @@ def _holds(new: DataType, old: DataType) -> bool:
         case Integer(), Float():
             return old.bits <= {16: 8, 32: 16, 64: 32}[new.bits]
         case Float(), Float():
-            return True  # as floats do, any float fits a narrower one but for its range
+            return new.bits >= old.bits
         case Category(), Category():
             return set(old.values) <= set(new.values)
         case Date(), Timestamp():
@@ -150,3 +137,19 @@ def _holds(new: DataType, old: DataType) -> bool:
 
 def _python_type(kind: DataType) -> str:
     return {"string": "str", "int64": "int", "float64": "float", "bool": "bool"}.get(str(kind), "")
+
+
+_BREAKS: dict[str, Callable[[Any, Any], bool]] = {
+    "type": lambda old, new: not _holds(new, old),
+    "nullable": lambda _, new: not new,
+    "allow_infinity": lambda _, new: not new,
+    "default": lambda _, new: new is NO_DEFAULT,
+    "minimum": _raised,
+    "min_length": _raised,
+    "maximum": _lowered,
+    "max_length": _lowered,
+    "allowed": _fewer,
+    "pattern": lambda _, new: new is not None,
+    **dict.fromkeys(("unit", "description", "deprecated", "physical", "observed"), lambda _old, _new: False),
+}
+"""What is compared of a field, and whether a change of it from old to new can refuse what was valid."""

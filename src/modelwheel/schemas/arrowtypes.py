@@ -48,6 +48,11 @@ def from_arrow_type(kind: Any) -> DataType:
     name = str(kind)
     if name in _NAMES:
         return _NAMES[name]
+    return _parametric(kind, name) or parse_type(name)
+
+
+def _parametric(kind: Any, name: str) -> DataType | None:
+    """Types with parameters; None for others."""
     word = name.partition("[")[0].partition("<")[0].partition("(")[0]
     match word:
         case "timestamp":
@@ -58,6 +63,11 @@ def from_arrow_type(kind: Any) -> DataType:
             return Decimal(kind.precision, kind.scale)
         case "dictionary":
             return Category((), ordered=bool(kind.ordered))
+    return _nested(kind, word)
+
+
+def _nested(kind: Any, word: str) -> DataType | None:
+    match word:
         case "list" | "large_list" | "list_view" | "large_list_view":
             return List(from_arrow_type(kind.value_type), bool(kind.value_field.nullable))
         case "fixed_size_list":
@@ -66,7 +76,7 @@ def from_arrow_type(kind: Any) -> DataType:
             return Binary()
         case "struct":
             return Struct(tuple(from_arrow_field(kind.field(index)) for index in range(kind.num_fields)))
-    return parse_type(name)
+    return None
 
 
 def _tensor(kind: Any) -> DataType:

@@ -1,0 +1,74 @@
+"""modelwheel: a model bundle is a wheel. Pack a trained model, open it without running it, load it and ask it.
+
+Names are resolved on first use, so that a service which only loads never pays for packing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from modelwheel_loader import Bundle as Bundle
+    from modelwheel_loader import Field as Field
+    from modelwheel_loader import Limits as Limits
+    from modelwheel_loader import Manifest as Manifest
+    from modelwheel_loader import Model as Model
+    from modelwheel_loader import Report as Report
+    from modelwheel_loader import Schema as Schema
+    from modelwheel_loader import Trust as Trust
+    from modelwheel_loader import errors as errors
+    from modelwheel_loader import load as load
+    from modelwheel_loader import open as open  # noqa: A004 - the design's name, always used as modelwheel.open
+    from modelwheel_loader import verify as verify
+
+    from .infer import infer_schema as infer_schema
+    from .options import Examples as Examples
+    from .options import Options as Options
+    from .pack import pack as pack
+    from .wheel.metadata import About as About
+
+_OWN = {
+    "About": "wheel.metadata",
+    "Examples": "options",
+    "Options": "options",
+    "infer_schema": "infer",
+    "pack": "pack",
+}
+
+__all__ = [  # noqa: RUF022 - grouped: verbs, then records
+    "pack",
+    "open",
+    "load",
+    "verify",
+    "infer_schema",
+    "About",
+    "Bundle",
+    "Examples",
+    "Field",
+    "Limits",
+    "Manifest",
+    "Model",
+    "Options",
+    "Report",
+    "Schema",
+    "Trust",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OWN:
+        value = getattr(importlib.import_module(f".{_OWN[name]}", __name__), name)
+    elif name in __all__:
+        value = getattr(importlib.import_module("modelwheel_loader"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,45 @@
+"""The author's own schema and the one inferred from the sample made one: limits from the first, dtypes from the second."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.schema import Schema
+
+from .infer import Inferred
+
+
+def agree(schema: Schema | None, inferred: Inferred) -> Schema:
+    """The schema to pack: `schema` with how the model saw each column, which only the sample tells.
+
+    Raises `PackError` when the two do not name the same fields. Whether the sample's values fit is seen when the
+    golden examples are checked.
+    """
+    if schema is None:
+        return inferred.schema
+    seen = {field.name: field for field in inferred.schema.fields}
+    defects = [
+        Defect(code="pack.schema", message="is in the schema and not in the sample", field=name)
+        for name in schema.names
+        if name not in seen
+    ]
+    defects += [
+        Defect(code="pack.schema", message="is in the sample and not in the schema", field=name)
+        for name in seen
+        if name not in schema.names
+    ]
+    if defects:
+        raise PackError("the schema and the sample do not have the same fields", defects)
+    fields = {
+        field.name: dataclasses.replace(
+            field,
+            physical=field.physical or seen[field.name].physical,
+            observed=field.observed or seen[field.name].observed,
+        )
+        for field in schema.fields
+    }
+    # the order of the columns is the model's
+    ordered = tuple(fields[name] for name in seen)
+    made = inferred.schema
+    return Schema(fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype, extra=schema.extra)

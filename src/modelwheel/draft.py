@@ -1,0 +1,193 @@
+"""Everything that `pack` has found, and the wheel's content that follows from it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from modelwheel_loader.documents import dump_json
+from modelwheel_loader.errors import ParityError
+from modelwheel_loader.examples import encode_columns, encode_output
+from modelwheel_loader.manifest import (
+    Digest,
+    ExampleFiles,
+    LeftOut,
+    Manifest,
+    Method,
+    NativePayload,
+    OnnxPayload,
+    Payload,
+)
+from modelwheel_loader.rules import python_specifier
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.types import CategoryValue
+
+from .capture import Captured, distribution_requirement
+from .goldens import Golden
+from .onnx.externalize import MEMBER as WEIGHTS
+from .onnx.externalize import externalize
+from .parity import Measured
+from .recording import Recorded
+from .version import VERSION
+from .wheel.metadata import About, Identity, metadata_files
+from .wheel.writer import Pieces, Progress, write_wheel
+
+BUFFERS = "native/buffers.bin"
+INPUT = "examples/input.json"
+GENERATOR = f"modelwheel {VERSION}"
+ONNXRUNTIME = ">=1.20"
+"""The versions of onnxruntime that run the operator sets which `onnx.convert` writes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What the steps before writing have found. `runtimes` is the author's order."""
+
+    identity: Identity
+    about: About
+    schema: Schema
+    model: Mapping[str, str]
+    classes: Mapping[str, tuple[CategoryValue, ...] | None]
+    recorded: Sequence[Recorded]
+    golden: Golden
+    captured: Captured | None
+    measured: Measured | None
+    runtimes: tuple[str, ...]
+
+    def write(self, stream: BinaryIO, progress: Progress | None) -> None:
+        """Write the wheel; raises `ParityError` when no runtime is left."""
+        content: dict[str, Pieces] = dict(self._examples())
+        payloads = self._payloads(content)
+        if not payloads:
+            reasons = "; ".join(self.measured.reasons) if self.measured else "none was asked for"
+            raise ParityError.of("pack.no-runtime", f"no runtime is left that answers as the model does: {reasons}")
+        write_wheel(
+            stream,
+            root=self.identity.root,
+            dist_info=self.identity.dist_info,
+            payload=content,
+            manifest=self._manifest(payloads),
+            metadata=self._metadata(payloads),
+            progress=progress,
+        )
+
+    def _examples(self) -> dict[str, Pieces]:
+        if not self.golden.stored:
+            return {}
+        rows = self.golden.rows
+        made: dict[str, Pieces] = {INPUT: [encode_columns(self.golden.columns, self.schema, rows)]}
+        for method in self.recorded:
+            made[_answers(method.name)] = [encode_output(method.golden, method.output, rows)]
+        return made
+
+    def _payloads(self, content: dict[str, Pieces]) -> tuple[Payload, ...]:
+        """The runtimes in the author's order; their members are added to `content`."""
+        made = {"onnx": self._onnx(content), "native": self._native(content)}
+        found = (made.get(kind) for kind in self.runtimes)
+        return tuple(payload for payload in found if payload is not None)
+
+    def _native(self, content: dict[str, Pieces]) -> NativePayload | None:
+        if self.captured is None:
+            return None
+        pickled = self.captured.pickled
+        payload = NativePayload(
+            buffers_member=BUFFERS if pickled.buffers else None,
+            spans=pickled.spans,
+            methods=tuple(method.name for method in self.recorded),
+            python_version=platform.python_version(),
+            python_specifier=python_specifier(platform.python_version(), by_value=self.captured.by_value),
+            requires=self.captured.requires,
+            mapped_bytes=sum(size for _, size in pickled.spans),
+            copied_bytes=len(pickled.stream),
+            reproducible=pickled.reproducible,
+        )
+        content[payload.member] = [pickled.stream]
+        if pickled.buffers:
+            content[BUFFERS] = pickled.pieces
+        return payload
+
+    def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:
+        if self.measured is None or self.measured.candidate is None:
+            return None
+        candidate = self.measured.candidate
+        graph, weights, pieces = externalize(candidate.graph)
+        payload = OnnxPayload(
+            weights_member=WEIGHTS if weights else None,
+            weights=weights,
+            inputs=candidate.inputs,
+            outputs=candidate.outputs,
+            opsets=candidate.opsets,
+            requires=(distribution_requirement("onnxruntime", ONNXRUNTIME, "runs the graph"),),
+            parity=self.measured.parity,
+        )
+        content[payload.member] = [graph]
+        if weights:
+            content[WEIGHTS] = pieces
+        return payload
+
+    def _manifest(self, payloads: tuple[Payload, ...]) -> Callable[[Mapping[str, Digest]], bytes]:
+        """A function from the digests of the members to the manifest, which is written after them."""
+
+        def manifest(digests: Mapping[str, Digest]) -> bytes:
+            made = Manifest(
+                name=self.identity.name,
+                version=self.identity.version,
+                summary=self.about.summary,
+                description=self.about.description,
+                packed_with=_packed_with(),
+                model=self.model,
+                input=self.schema,
+                methods=tuple(self._method(method) for method in self.recorded),
+                runtimes=payloads,
+                left_out=self._left_out(payloads),
+                examples=self._example_files(),
+                members=digests,
+            )
+            return dump_json(made.to_dict())
+
+        return manifest
+
+    def _method(self, method: Recorded) -> Method:
+        return Method(
+            name=method.name,
+            output=method.output,
+            deterministic=method.deterministic,
+            tolerance=method.tolerance,
+            classes=self.classes[method.name],
+        )
+
+    def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:
+        if self.measured is None or any(payload.kind == "onnx" for payload in payloads):
+            return ()
+        return (LeftOut(kind="onnx", reason="; ".join(self.measured.reasons)),)
+
+    def _example_files(self) -> ExampleFiles | None:
+        if not self.golden.stored:
+            return None
+        outputs = {method.name: _answers(method.name) for method in self.recorded}
+        return ExampleFiles(source=self.golden.source, rows=self.golden.rows, input=INPUT, outputs=outputs)
+
+    def _metadata(self, payloads: Sequence[Payload]) -> dict[str, bytes]:
+        """The dist-info files: both extras always exist, with the ranges that the loader checks too."""
+        extras: dict[str, list[str]] = {"onnx": [], "native": []}
+        for payload in payloads:
+            extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
+        base = [f"modelwheel>={VERSION}"]
+        return metadata_files(self.identity, self.about, base=base, extras=extras, generator=GENERATOR)
+
+
+def _answers(method: str) -> str:
+    return f"examples/{method}.json"
+
+
+def _packed_with() -> dict[str, str]:
+    """What made the bundle: nothing that tells of a person or a folder."""
+    return {
+        "modelwheel": VERSION,
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": f"{sys.platform}-{platform.machine()}",
+    }

@@ -1,0 +1,69 @@
+"""Chooses the golden rows: from the sample, given by the author, made up, or none that travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from modelwheel_loader.batch import Batch
+from modelwheel_loader.bind import compile_native
+from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.inputs import compile_input
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.text import shown
+
+from .infer import infer_schema, spread, take
+from .options import Examples, Source
+from .synthetic import synthetic_columns
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Golden:
+    """The golden rows: as the model is fed them (`data`), and as columns of values with None for null."""
+
+    data: Any
+    columns: dict[str, Any]
+    rows: int
+    source: Source
+
+    @property
+    def stored(self) -> bool:
+        """Whether they travel in the bundle."""
+        return self.source != "none"
+
+
+def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
+    """The golden rows. With source `none` a few rows of the sample are still asked about, and not stored.
+
+    Raises `InputError` when rows do not fit `schema`, `PackError` when rows cannot be made up.
+    """
+    if examples.source not in get_args(Source):
+        choices = ", ".join(get_args(Source))
+        raise UsageError.of("usage.argument", "no such source of examples", found=shown(examples.source), expected=choices)
+    check = compile_input(schema)
+    check(sample)  # the whole of it: a limit that the sample breaks is wrong, or the sample is
+    if examples.source == "synthetic":
+        batch = check(synthetic_columns(schema, max(examples.rows, 1)))
+        data = compile_native(schema)(batch)
+    elif examples.source == "given":
+        if examples.data is None:
+            raise PackError.of("pack.examples", "examples are to be given, and are not", expected="Examples(data=…)")
+        data = infer_schema(examples.data).sample
+        batch = check(data)
+    else:
+        data = take(sample, spread(sample, rows=max(examples.rows, 1)))
+        batch = check(data)
+    return Golden(data=data, columns=columns_of(batch, schema), rows=batch.rows, source=examples.source)
+
+
+def columns_of(batch: Batch, schema: Schema) -> dict[str, Any]:
+    """The values of a batch by field: lists with None for null; tensors and sparse matrices as they are."""
+    columns: dict[str, Any] = {}
+    for name in schema.names:
+        values, missing = batch.column(name)
+        if missing is None:
+            columns[name] = values
+        else:
+            pairs = zip(list(values), missing.tolist(), strict=True)
+            columns[name] = [None if absent else value for value, absent in pairs]
+    return columns

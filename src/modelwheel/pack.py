@@ -1,0 +1,169 @@
+"""`pack`: a trained model becomes a wheel. This file composes; every step lives in a file of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from modelwheel_loader.bundle import Bundle
+from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.formats import KINDS
+from modelwheel_loader.limits import DEFAULT
+from modelwheel_loader.model import RESERVED
+from modelwheel_loader.places import WheelFile
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.text import shown
+from modelwheel_loader.trust import Trust
+
+from .adapters import recognise
+from .agreement import agree
+from .capture import capture
+from .draft import Draft
+from .goldens import choose_goldens
+from .infer import infer_schema
+from .options import Examples, Options, Progress
+from .parity import measure
+from .recording import callables, record
+from .report import PackReport
+from .wheel.metadata import About, identify
+from .wheel.save import save
+
+_STEPS = ("infer", "pickle", "record", "convert", "write", "done")
+
+
+class PackedBundle(Bundle):
+    """A bundle that this process has just made: `load()` needs no trust. `report` says what there is to say about it."""
+
+    report: PackReport
+
+
+def pack(
+    model: Any,
+    *,
+    name: str,
+    version: str,
+    sample: Any,
+    schema: Schema | None = None,
+    examples: Examples = Examples(),  # noqa: B008 - an immutable record
+    about: About = About(),  # noqa: B008 - an immutable record
+    options: Options = Options(),  # noqa: B008 - an immutable record
+    out: str | os.PathLike[str] = "dist",
+    progress: Progress | None = None,
+) -> PackedBundle:
+    """Pack a trained model into a wheel in the folder `out`; the bundle, opened, replayed and ready to load.
+
+    `model` is a fitted scikit-learn estimator or any callable. `sample` is what it is fed: a DataFrame (pandas, Polars,
+    Arrow), an array, a sparse matrix, a dict of arrays, a list of dicts or of texts; all of it gives the schema, unless
+    `schema` says more (`infer_schema(sample).schema.with_field(…)`).
+
+    Raises `PackError` with everything that keeps the model from being packed, `InputError` when the sample does not
+    fit a given `schema`, `WriteError` when the file cannot be written. A failure leaves nothing behind.
+    """
+    step = _Steps(progress)
+    _check_options(options)
+    identity = identify(name, version)
+    adapter = recognise(model)
+    adapter.check(model)
+    methods = callables(model, adapter, options.methods)
+
+    step("infer")
+    inferred = infer_schema(sample, max_categories=options.categories)
+    contract = agree(schema, inferred)
+    golden = choose_goldens(examples, contract, inferred.sample)
+
+    step("pickle")  # before the model is asked anything: answering may leave traces in it
+    captured = capture(model, _fed_by(contract)) if "native" in options.runtimes else None
+
+    step("record")
+    asked = options.methods is not None
+    recorded, failed = record(methods, golden.data, golden.rows, inferred.sample, inferred.rows, wanted=asked)
+
+    step("convert")
+    measured = None
+    if "onnx" in options.runtimes:
+        conversion = adapter.convert(model, contract, [method.name for method in recorded])
+        measured = measure(conversion, contract, recorded, inferred.sample, inferred.rows)
+
+    draft = Draft(
+        identity=identity,
+        about=about,
+        schema=contract,
+        model={"framework": adapter.framework, "class": _class_name(model)},
+        classes={method.name: adapter.classes(model, method.name) for method in recorded},
+        recorded=recorded,
+        golden=golden,
+        captured=captured,
+        measured=measured,
+        runtimes=options.runtimes,
+    )
+    step("write")
+    target = Path(out) / identity.file_name
+    save(target, lambda stream: draft.write(stream, progress), check=_replay, overwrite=options.overwrite)
+
+    step("done")
+    bundle = _open(target)
+    reasons = measured.reasons if measured else ()
+    size = target.stat().st_size
+    bundle.report = PackReport(
+        manifest=bundle.manifest, size=size, notes=inferred.notes, methods_left_out=failed, runtime_reasons=reasons
+    )
+    return bundle
+
+
+class _Steps:
+    """Tells the caller's progress callback which step begins."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def __call__(self, name: str) -> None:
+        if self._progress is not None:
+            self._progress(name, _STEPS.index(name), len(_STEPS) - 1)
+
+
+def _check_options(options: Options) -> None:
+    unknown = [kind for kind in options.runtimes if kind not in KINDS]
+    if unknown or not options.runtimes or len(set(options.runtimes)) != len(options.runtimes):
+        expected = f"some of {', '.join(KINDS)}, each once"
+        raise UsageError.of("usage.runtime", "not runtimes to pack", found=shown(str(options.runtimes)), expected=expected)
+    reserved = sorted(set(options.methods or ()) & RESERVED)
+    if reserved:
+        raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
+
+
+def _class_name(model: object) -> str:
+    """The dotted name of the model's class, or of the function itself."""
+    named: Any = model if hasattr(model, "__qualname__") else type(model)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _fed_by(schema: Schema) -> dict[str, str]:
+    """Distributions that are needed to make what the model is fed, and why."""
+    needed = {}
+    if schema.container in ("pandas", "polars", "pyarrow"):
+        needed[schema.container] = f"the model is fed data of {schema.container}"
+    if any(field.physical is not None and field.physical.dtype.endswith("[pyarrow]") for field in schema.fields):
+        needed["pyarrow"] = "columns of the model's data are Arrow's"
+    if any(getattr(field.type, "sparse", False) for field in schema.fields):
+        needed["scipy"] = "the model is fed sparse matrices"
+    return needed
+
+
+def _open(path: Path) -> PackedBundle:
+    """The bundle at `path`, trusted because this process made it."""
+    bundle = PackedBundle(WheelFile(path, DEFAULT))
+    bundle.trust_by_default(Trust.digests(bundle.digest))
+    return bundle
+
+
+def _replay(path: Path) -> None:
+    """Open what was written, under its temporary name, and let every runtime answer the golden examples again."""
+    with _open(path) as bundle:
+        for payload in bundle.runtimes:
+            with bundle.load(runtime=payload.kind, integrity="code") as model:
+                report = model.check()
+            if report.defects:
+                message = f"the {payload.kind} runtime does not answer as the model did"
+                raise PackError(message, report.defects)
+

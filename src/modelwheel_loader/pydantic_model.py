@@ -1,0 +1,203 @@
+"""A schema as a pydantic model class: one row, good as the body of a web framework's request.
+
+It is as strict as the row validator where it matters: no text for numbers, no 0 for false. Times, durations and binary
+data may be text, as JSON has no other way. Names that Python or pydantic cannot have as attributes become aliases, so
+feed the model by alias: `model.predict(row.model_dump(by_alias=True))`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import keyword
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+
+from .errors import MissingExtra
+from .types import (
+    Binary,
+    Bool,
+    Category,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Tensor,
+    Timestamp,
+    parse_type,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from .schema import Field, Schema
+
+_FLOAT16, _FLOAT32 = 65504.0, 3.4028234663852886e38
+
+
+class Origin:
+    """Kept in the annotation of a field, so that `from_pydantic` gives the field back as it was."""
+
+    __slots__ = ("field",)
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+
+
+def to_pydantic(schema: Schema, name: str = "Row") -> type[BaseModel]:
+    """The model class `name` of one row; raises `MissingExtra` when pydantic is not installed."""
+    try:
+        import pydantic
+    except ImportError:
+        message = "a pydantic model class needs pydantic"
+        hint = 'pip install "modelwheel[pydantic]"'
+        raise MissingExtra.of("schema.pydantic", message, hint=hint) from None
+    return _Maker(pydantic).model(name, schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
+
+
+class _Maker:
+    """Makes annotations with the pydantic that is installed."""
+
+    def __init__(self, pydantic: Any) -> None:
+        self.pydantic = pydantic
+
+    def model(self, name: str, fields: tuple[Field, ...], *, extra: str) -> type[BaseModel]:
+        config = self.pydantic.ConfigDict(extra=extra, populate_by_name=True, protected_namespaces=())
+        members: dict[str, Any] = {}
+        for field in fields:
+            attribute = self._attribute(field.name, members)
+            members[attribute] = self._member(field, attribute, name)
+        made: type[BaseModel] = self.pydantic.create_model(name, __config__=config, **members)
+        return made
+
+    def _attribute(self, name: str, taken: Mapping[str, Any]) -> str:
+        """The attribute for a field: its name, or a Python name near to it."""
+        made = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "field"
+        made = f"field_{made}" if made[0].isdigit() else made
+        if keyword.iskeyword(made) or hasattr(self.pydantic.BaseModel, made):
+            made = f"{made}_"
+        while made in taken:
+            made = f"{made}_"
+        return made
+
+    def _member(self, field: Field, attribute: str, parent: str) -> tuple[Any, Any]:
+        details: dict[str, Any] = {"description": field.description or None, "deprecated": field.deprecated or None}
+        if attribute != field.name:
+            details["alias"] = field.name
+        if field.unit:
+            details["json_schema_extra"] = {"x-unit": field.unit}
+        if not field.required:
+            details["default"] = field.default
+        annotation = self.annotation(field, f"{parent}_{attribute}")
+        info = self.pydantic.Field(
+            **{key: value for key, value in details.items() if value is not None or key == "default"}
+        )
+        return Annotated[annotation, Origin(field)], info
+
+    def annotation(self, field: Field, name: str) -> Any:
+        """The type with the constraints of the field; None joins it where the field is nullable."""
+        if field.allowed is not None and not isinstance(field.type, Date | Timestamp | Duration):
+            made = self._one_of(field.allowed)
+        else:
+            made = self._constrained(self.type(field.type, name), field)
+        return Optional[made] if field.nullable else made  # noqa: UP045 - `made` is no class that has |
+
+    def _constrained(self, made: Any, field: Field) -> Any:
+        bounds = {"ge": field.minimum, "le": field.maximum, "pattern": field.pattern and f"^(?:{field.pattern})$"}
+        bounds |= {"min_length": field.min_length, "max_length": field.max_length}
+        if isinstance(field.type, Float):
+            bounds["allow_inf_nan"] = field.allow_infinity
+        used = {key: value for key, value in bounds.items() if value is not None}
+        if isinstance(field.type, Date | Timestamp | Duration):
+            used = {key: _moment(value, field.type) for key, value in used.items()}
+        return Annotated[made, self.pydantic.Field(**used)] if used else made
+
+    def _one_of(self, values: tuple[Any, ...]) -> Any:
+        if not values or isinstance(values[0], float):  # no literal is a float
+            known = frozenset(values)
+            extra = {"enum": list(values)}
+            return Annotated[
+                float,
+                self.pydantic.Strict(),
+                self.pydantic.AfterValidator(lambda value: _member_of(value, known)),
+                self.pydantic.Field(json_schema_extra=extra),
+            ]
+        return Literal[values]
+
+    def type(self, kind: DataType, name: str) -> Any:
+        """The annotation of a type without the constraints of a field."""
+        match kind:
+            case Category():
+                return self._one_of(kind.values)
+            case List():
+                item = self.type(kind.item, name)
+                return list[Optional[item] if kind.nullable else item]  # type: ignore[misc]  # noqa: UP045
+            case Struct():
+                return self.model(name, kind.fields, extra="ignore")
+            case Tensor():
+                return self._tensor(kind, name)
+        return _SCALARS[type(kind)](self.pydantic, kind)
+
+    def _tensor(self, kind: Tensor, name: str) -> Any:
+        made: Any = self.type(parse_type(kind.dtype), name)
+        for axis in reversed(kind.shape):
+            limits = {} if axis is None else {"min_length": axis, "max_length": axis}
+            nested: Any = list.__class_getitem__(made)
+            made = Annotated[nested, self.pydantic.Field(**limits)]
+        return made
+
+
+def _member_of(value: Any, known: frozenset[Any]) -> Any:
+    if value not in known:
+        raise ValueError("is none of the allowed values")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """3.0 is the integer 3, as in the row validator."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _integer(pydantic: Any, kind: Integer) -> Any:
+    low, high = kind.range
+    limits = pydantic.Field(ge=low, le=high)
+    return Annotated[int, pydantic.Strict(), limits, pydantic.BeforeValidator(_whole)]
+
+
+def _float(pydantic: Any, kind: Float) -> Any:
+    largest = {16: _FLOAT16, 32: _FLOAT32}.get(kind.bits)
+    strict = Annotated[float, pydantic.Strict()]
+    return strict if largest is None else Annotated[strict, pydantic.Field(ge=-largest, le=largest)]
+
+
+def _moment(bound: Any, kind: DataType) -> Any:
+    """A bound, which is ISO 8601 text, as Python's object."""
+    if isinstance(kind, Date):
+        return dt.date.fromisoformat(bound)
+    if isinstance(kind, Timestamp):
+        return dt.datetime.fromisoformat(bound)
+    from .temporal import duration_count
+
+    return dt.timedelta(microseconds=duration_count(bound, "us"))
+
+
+_SCALARS: dict[type[DataType], Callable[[Any, Any], Any]] = {
+    Bool: lambda pydantic, _: Annotated[bool, pydantic.Strict()],
+    Integer: _integer,
+    Float: _float,
+    String: lambda pydantic, _: Annotated[str, pydantic.Strict()],
+    Binary: lambda pydantic, _: pydantic.Base64Bytes,
+    Date: lambda _, __: dt.date,
+    Timestamp: lambda pydantic, kind: pydantic.AwareDatetime if kind.zone else pydantic.NaiveDatetime,
+    Duration: lambda _, __: dt.timedelta,
+    Decimal: lambda pydantic, kind: Annotated[
+        decimal.Decimal, pydantic.Field(max_digits=kind.precision, decimal_places=kind.scale)
+    ],
+}
