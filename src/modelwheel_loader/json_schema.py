@@ -125,7 +125,9 @@ def _timestamp(kind: Timestamp) -> dict[str, Any]:
 def _decimal(kind: Decimal) -> dict[str, Any]:
     whole, scale = kind.precision - kind.scale, kind.scale
     fraction = rf"(?:\.[0-9]{{1,{scale}}})?" if scale else ""
-    return {"type": "string", "pattern": rf"^-?[0-9]{{1,{max(whole, 1)}}}{fraction}$"}
+    largest = 10**whole - 1
+    pattern = rf"^-?[0-9]{{1,{max(whole, 1)}}}{fraction}$"
+    return {"type": ["string", "integer"], "pattern": pattern, "minimum": -largest, "maximum": largest}
 
 
 def _category(kind: Category) -> dict[str, Any]:
