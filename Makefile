@@ -1,0 +1,47 @@
+# `make demo` and `make test` do everything on a machine that has only Python (3.11 or newer) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+# one worker per core
+WORKERS ?= auto
+
+.PHONY: demo test test-all lint docs bench fuzz clean format
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modelwheel needs Python 3.11 or newer; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group test --group docs --group bench --editable '.[sklearn]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python demo/flight_delay.py
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --cov --cov-report=term
+
+test-all: $(STAMP) lint
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest tests/property tests/attacks --hypothesis-profile=fuzz
+
+clean:
+	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .hypothesis .coverage*
