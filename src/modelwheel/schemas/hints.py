@@ -189,7 +189,11 @@ def fields_of(kind: type) -> tuple[Field, ...]:
 
 def _key(hint: Any, optional: bool) -> tuple[Any, Any]:  # noqa: FBT001
     """A key of a TypedDict; one that may be missing is null then."""
-    return (Union[_unwrapped(hint)[0], None], None) if optional else (hint, NO_DEFAULT)  # noqa: UP007 - any annotation
+    # where annotations are text, as with `from __future__ import annotations`, only the hint itself is right
+    origin = get_origin(hint)
+    if origin is NotRequired or (optional and origin is not Required):
+        return Union[_unwrapped(hint)[0], None], None  # noqa: UP007 - any annotation
+    return hint, NO_DEFAULT
 
 
 def _model_fields(kind: Any) -> tuple[Field, ...]:
