@@ -123,7 +123,7 @@ def _by_reference(found: Iterable[Reference], origins: Origins) -> Iterator[Defe
                 code="pack.dependency",
                 message=f"the model refers to {clip(reference, 160)}, which no installed distribution provides",
                 where=_MEMBER,
-                hint=f"Make {clip(reference.module)} part of an installed package, or keep the object out of the model.",
+                hint=f"Make {clip(reference.module)} part of an installed package, or keep it out of the model.",
             )
 
 
@@ -136,5 +136,5 @@ def _local_imports(imports: Mapping[str, str], origins: Origins) -> Iterator[Def
                 code="pack.dependency",
                 message=f"{clip(function, 80)} imports {clip(module, 80)}, which no installed distribution provides",
                 where=_MEMBER,
-                hint=f"Import {clip(module)} at the top of the file that defines the function: then it is packed with it.",
+                hint=f"Import {clip(module)} at the top of the file with the function: then it is packed too.",
             )

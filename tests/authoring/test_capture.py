@@ -101,7 +101,7 @@ def test_each_distribution_has_its_version_its_range_and_its_reason() -> None:
 
 def test_code_by_value_needs_cloudpickle_this_python_and_what_it_uses() -> None:
     captured = capture(
-        make_pipeline(FunctionTransformer(lambda table: pd.DataFrame(table)), LogisticRegression()).fit(X, Y)
+        make_pipeline(FunctionTransformer(lambda table: pd.DataFrame(table) + 0), LogisticRegression()).fit(X, Y)
     )
     assert captured.by_value
     assert captured.python_specifier == f"=={sys.version_info.major}.{sys.version_info.minor}.*"
@@ -129,8 +129,8 @@ def test_an_import_that_cannot_work_here_is_not_needed() -> None:
 
 
 def test_what_the_caller_knows_is_added() -> None:
-    found = needs(LogisticRegression().fit(X, Y), polars="the model is fed polars frames")
-    assert found["polars"] == "the model is fed polars frames"
+    found = needs(LogisticRegression().fit(X, Y), pandas="the model is fed pandas frames")
+    assert found["pandas"] == "the model is fed pandas frames"
     with pytest.raises(DependencyError, match="no-such-thing is not installed"):
         capture(LogisticRegression(), {"no-such-thing": "a test"})
 
@@ -259,7 +259,7 @@ def test_a_helper_used_as_a_module_travels_too(folder: Folder, tmp_path: Path) -
 
 
 def test_helpers_that_import_each_other(folder: Folder, tmp_path: Path) -> None:
-    folder.module("second", "import first\ndef add(X): return X + first.OFFSET\n" if False else "OFFSET = 4\n")
+    folder.module("second", "OFFSET = 4\n")
     first = folder.module("first", "import second\nOFFSET = 1\ndef run(X): return X + OFFSET + second.OFFSET\n")
     sys.modules["second"].first = first  # type: ignore[attr-defined]
     assert run_elsewhere(first.run, 1, tmp_path) == "6"
@@ -327,3 +327,31 @@ def test_the_main_module_as_a_value_is_refused() -> None:
 
     with pytest.raises(PackError, match="__main__"):
         capture(model)
+
+
+def test_a_relative_import_with_nowhere_to_start_from_is_refused() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec("def model(X):\n    from . import inner\n    return inner", names)
+    with pytest.raises(DependencyError, match="imports"):
+        capture(names["model"])
+
+
+def test_a_namespace_package_of_one_distribution_is_its(folder: Folder) -> None:
+    folder.module("lonely.part", "VALUE = 1\n")
+    folder.install("lonely-part", "1.0", ["lonely/part.py"])
+    owner = Origins().distribution("lonely")
+    assert owner is not None
+    assert owner.name == "lonely-part"
+
+
+def test_what_is_installed_and_not_loaded_is_found(folder: Folder) -> None:
+    (folder.path / "sleeping.py").write_text("raise RuntimeError('imported')\n")
+    folder.install("sleeper", "1.0", ["sleeping.py"])
+    importlib.invalidate_caches()
+
+    def model(value: int) -> Any:
+        import sleeping  # type: ignore[import-not-found]
+
+        return sleeping, value
+
+    assert needs(model)["sleeper"].startswith("import sleeping in ")
