@@ -123,16 +123,17 @@ class _Maker:
         return Annotated[made, self.pydantic.Field(**used)] if used else made
 
     def _one_of(self, values: tuple[Any, ...]) -> Any:
-        if not values or isinstance(values[0], float):  # no literal is a float
-            known = frozenset(values)
-            extra = {"enum": list(values)}
-            return Annotated[
-                float,
-                self.pydantic.Strict(),
-                self.pydantic.AfterValidator(lambda value: _member_of(value, known)),
-                self.pydantic.Field(json_schema_extra=extra),
-            ]
-        return Literal[values]
+        if values and isinstance(values[0], str):
+            return Literal[values]
+        known = frozenset(values)  # no literal is a float, and to pydantic the literal 1 is True as well
+        kind = type(values[0]) if values else float
+        return Annotated[
+            kind,
+            self.pydantic.Strict(),
+            *([self.pydantic.BeforeValidator(_whole)] if kind is int else []),
+            self.pydantic.AfterValidator(lambda value: _member_of(value, known)),
+            self.pydantic.Field(json_schema_extra={"enum": list(values)}),
+        ]
 
     def type(self, kind: DataType, name: str) -> Any:
         """The annotation of a type without the constraints of a field."""

@@ -47,7 +47,7 @@ VALUES: list[tuple[Schema, list[Any]]] = [
     (schema("decimal(5, 2)"), ["1.10", "1.123", "12345.67"]),
     (schema("binary"), [base64.b64encode(b"hi").decode(), "?"]),
     (schema(Category(("a", "b"))), ["a", "c"]),
-    (schema(Category((1, 2))), [1, 3]),
+    (schema(Category((1, 2))), [1, 1.0, 3, True, "1"]),
     (schema(Category((0.5,))), [0.5, 1.5]),
     (schema(List(parse_type("int64"), nullable=True)), [[1, None], ["1"], 1]),
     (schema(List(parse_type("int64"))), [[1], [None]]),
