@@ -16,13 +16,24 @@ from array import array
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .errors import InvalidBundle
 from .limits import DEFAULT, Limits
+from .pickleargs import (
+    LENGTH_1,
+    LENGTH_4,
+    LENGTH_8,
+    LINE,
+    TWO_LINES,
+    decoded,
+    invalid,
+    line_at,
+    number_at,
+    python2_names,
+    skip,
+    text_at,
+)
 
 COMPUTED = "<computed>"
 """Stands for a name that is not a text in the stream but the result of running it."""
-NAME_BYTES = 4_096
-"""The longest module or attribute name that is read; Python's own names are far below it."""
 
 
 class Reference(NamedTuple):
@@ -46,15 +57,6 @@ def references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...
     return tuple(scanner.found)
 
 
-def has_sets(data: bytes) -> bool:
-    """Whether the pickle holds a set or frozenset of two or more members, whose order is the process's own."""
-    if b"\x90" not in data and b"\x91" not in data:
-        return False  # no byte that could be one of the two opcodes
-    scanner = _Scanner(data, DEFAULT.pickle_references)
-    scanner.run()
-    return scanner.sets
-
-
 # A value on the simulated stack is an integer: its kind in the lowest two bits, above them the position of the opcode
 # that pushed a text, or the number of a reference in the order of finding.
 _OTHER, _TEXT, _NAME, _TEXT_IN_TUPLE = range(4)
@@ -66,7 +68,7 @@ _SUBIMPORT = frozenset(
 class _Scanner:
     """The state of one scan: the position is kept by `run`, everything else is here."""
 
-    __slots__ = ("data", "found", "limit", "marks", "memo", "numbers", "protocol", "sets", "sparse", "stack")
+    __slots__ = ("data", "found", "limit", "marks", "memo", "numbers", "protocol", "sparse", "stack")
 
     def __init__(self, data: bytes, limit: int) -> None:
         self.data = data
@@ -74,7 +76,6 @@ class _Scanner:
         self.found: dict[Reference, int] = {}
         self.numbers: list[Reference] = []
         self.protocol = 0
-        self.sets = False
         self.stack = array("Q")
         self.marks: list[int] = []
         self.memo = array("Q")  # memo keys count up from zero in every real pickle; others go to `sparse`
@@ -87,26 +88,26 @@ class _Scanner:
             start = position
             operation = _OPERATIONS[data[start]]
             if operation is None:
-                raise _invalid(f"byte {start} is no opcode (0x{data[start]:02x})")
+                raise invalid(f"byte {start} is no opcode (0x{data[start]:02x})")
             width, pops, push, action = operation
-            position = start + 1 + width if width >= 0 else _skip(data, start + 1, width)
+            position = start + 1 + width if width >= 0 else skip(data, start + 1, width)
             if position > end:
-                raise _invalid(f"the stream ends inside the opcode at byte {start}")
+                raise invalid(f"the stream ends inside the opcode at byte {start}")
             if pops:
                 if pops > len(stack):
-                    raise _invalid(f"the opcode at byte {start} takes a value that is not there")
+                    raise invalid(f"the opcode at byte {start} takes a value that is not there")
                 del stack[-pops:]
             if push:
                 stack.append(start << 2 | _TEXT if push == _PUSH_TEXT else _OTHER)
             if action is not None:
                 action(self, start)
         if not data or data[start] != _STOP:
-            raise _invalid("the stream ends without a STOP opcode")
+            raise invalid("the stream ends without a STOP opcode")
 
     def top(self, depth: int = 1) -> int:
         """The value at `depth` from the top of the stack."""
         if depth > len(self.stack):
-            raise _invalid("an opcode takes a value that is not there")
+            raise invalid("an opcode takes a value that is not there")
         return self.stack[-depth]
 
     def pop(self) -> int:
@@ -118,7 +119,7 @@ class _Scanner:
     def pop_mark(self) -> None:
         """Drop everything above the last mark, and the mark."""
         if not self.marks:
-            raise _invalid("an opcode needs a mark that is not there")
+            raise invalid("an opcode needs a mark that is not there")
         del self.stack[self.marks.pop() :]
 
     def remember(self, key: int) -> None:
@@ -137,13 +138,13 @@ class _Scanner:
         """Push a value of the memo."""
         value = self.memo[key] if key < len(self.memo) else self.sparse.get(key)
         if value is None:
-            raise _invalid(f"memo entry {key} is read before it is written")
+            raise invalid(f"memo entry {key} is read before it is written")
         self.stack.append(value)
 
     def refer(self, module: str, qualname: str) -> None:
         """Note a reference, and push it."""
         if self.protocol < 3:
-            module, qualname = _python2_names(module, qualname)
+            module, qualname = python2_names(module, qualname)
         self.stack.append(self.note(Reference(module, qualname)) << 2 | _NAME)
 
     def note(self, reference: Reference) -> int:
@@ -151,95 +152,13 @@ class _Scanner:
         number = self.found.setdefault(reference, len(self.found))
         if number == len(self.numbers):
             if number == self.limit:
-                raise _invalid(f"it refers to more than {self.limit:,} names")
+                raise invalid(f"it refers to more than {self.limit:,} names")
             self.numbers.append(reference)
         return number
 
     def text(self, value: int) -> str:
         """The text behind a value of the stack, or `<computed>`."""
-        return _text_at(self.data, value >> 2) if value & 3 == _TEXT else COMPUTED
-
-
-def _invalid(why: str) -> InvalidBundle:
-    return InvalidBundle.of("native.stream", f"the pickle is malformed: {why}")
-
-
-# --- arguments: how to get past them, and how to read the few that matter ---
-
-_LINE, _TWO_LINES, _LENGTH_1, _LENGTH_4, _LENGTH_8 = -1, -2, -3, -4, -5
-_LENGTH_SIZES = {_LENGTH_1: 1, _LENGTH_4: 4, _LENGTH_8: 8}
-
-
-def _skip(data: bytes, start: int, width: int) -> int:
-    """The position behind an argument of variable width; beyond the end when it is truncated."""
-    size = _LENGTH_SIZES.get(width)
-    if size is not None:
-        return start + size + int.from_bytes(data[start : start + size], "little")
-    end = _line_end(data, start)
-    return _line_end(data, end) if width == _TWO_LINES else end
-
-
-def _line_end(data: bytes, start: int) -> int:
-    end = data.find(b"\n", start)
-    return len(data) + 1 if end < 0 else end + 1
-
-
-def _line(data: bytes, start: int) -> bytes:
-    end = data.index(b"\n", start)
-    if end - start > NAME_BYTES:
-        raise _invalid(f"the name at byte {start} is too long")
-    return data[start:end]
-
-
-def _number(data: bytes, start: int) -> int:
-    line = _line(data, start)
-    if not line.isdigit() or len(line) > 20:
-        raise _invalid(f"byte {start} begins no memo key")
-    return int(line)
-
-
-_SHORT_TEXT, _LONG_TEXT, _TEXT_LINE, _QUOTED_LINE = b"\x8cU", b"XT", ord("V"), ord("S")
-
-
-def _text_at(data: bytes, start: int) -> str:
-    """The text that the opcode at `start` pushes."""
-    opcode = data[start]
-    if opcode == _TEXT_LINE:
-        return _decoded(_line(data, start + 1), "raw-unicode-escape")
-    if opcode == _QUOTED_LINE:
-        return _unquoted(_line(data, start + 1))
-    size = 1 if opcode in _SHORT_TEXT else 4 if opcode in _LONG_TEXT else 8
-    begin = start + 1 + size
-    length = int.from_bytes(data[start + 1 : begin], "little")
-    if length > NAME_BYTES:
-        raise _invalid(f"the name at byte {start} is too long")
-    return _decoded(data[begin : begin + length], "utf-8")
-
-
-def _decoded(raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode(encoding, "surrogatepass" if encoding == "utf-8" else "strict")
-    except UnicodeDecodeError as error:
-        raise _invalid(f"a name is not {encoding}") from error
-
-
-def _unquoted(line: bytes) -> str:
-    """Protocol 0 of Python 2 writes a text as its `repr`."""
-    import codecs
-
-    try:
-        return str(codecs.escape_decode(line.strip()[1:-1])[0], "ascii")
-    except ValueError as error:
-        raise _invalid("a name is not a quoted ASCII text") from error
-
-
-def _python2_names(module: str, qualname: str) -> tuple[str, str]:
-    """Pickles below protocol 3 use the module names of Python 2, which the unpickler translates."""
-    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-
-    if (module, qualname) in NAME_MAPPING:
-        return NAME_MAPPING[module, qualname]
-    return IMPORT_MAPPING.get(module, module), qualname
+        return text_at(self.data, value >> 2) if value & 3 == _TEXT else COMPUTED
 
 
 # --- what single opcodes do ---
@@ -248,7 +167,7 @@ def _python2_names(module: str, qualname: str) -> tuple[str, str]:
 def _proto(scan: _Scanner, start: int) -> None:
     scan.protocol = scan.data[start + 1]
     if scan.protocol > 5:
-        raise _invalid(f"protocol {scan.protocol} is unknown")
+        raise invalid(f"protocol {scan.protocol} is unknown")
 
 
 def _mark(scan: _Scanner, _start: int) -> None:
@@ -261,16 +180,6 @@ def _drop_to_mark(scan: _Scanner, _start: int) -> None:
 
 def _collect_to_mark(scan: _Scanner, _start: int) -> None:
     scan.pop_mark()
-    scan.stack.append(_OTHER)
-
-
-def _set_items(scan: _Scanner, _start: int) -> None:
-    scan.sets = scan.sets or bool(scan.marks and len(scan.stack) - scan.marks[-1] > 1)
-    scan.pop_mark()
-
-
-def _frozenset(scan: _Scanner, start: int) -> None:
-    _set_items(scan, start)
     scan.stack.append(_OTHER)
 
 
@@ -294,14 +203,14 @@ def _reduce(scan: _Scanner, _start: int) -> None:
     """A call: only cloudpickle's import of a module by its name is looked into."""
     arguments, function = scan.pop(), scan.pop()
     if arguments & 3 == _TEXT_IN_TUPLE and function & 3 == _NAME and scan.numbers[function >> 2] in _SUBIMPORT:
-        scan.note(Reference(_text_at(scan.data, arguments >> 2), ""))
+        scan.note(Reference(text_at(scan.data, arguments >> 2), ""))
     scan.stack.append(_OTHER)
 
 
 def _global(scan: _Scanner, start: int) -> None:
-    module = _line(scan.data, start + 1)
-    qualname = _line(scan.data, start + 2 + len(module))
-    scan.refer(_decoded(module, "utf-8"), _decoded(qualname, "utf-8"))
+    module = line_at(scan.data, start + 1)
+    qualname = line_at(scan.data, start + 2 + len(module))
+    scan.refer(decoded(module, "utf-8"), decoded(qualname, "utf-8"))
 
 
 def _instance(scan: _Scanner, start: int) -> None:
@@ -334,7 +243,7 @@ def _get(size: int) -> Callable[[_Scanner, int], None]:
 
 def _key(scan: _Scanner, start: int, size: int) -> int:
     if size == 0:
-        return _number(scan.data, start + 1)
+        return number_at(scan.data, start + 1)
     return int.from_bytes(scan.data[start + 1 : start + 1 + size], "little")
 
 
@@ -345,7 +254,7 @@ def _memoize(scan: _Scanner, _start: int) -> None:
 def _stop(scan: _Scanner, start: int) -> None:
     scan.pop()
     if start + 1 != len(scan.data):
-        raise _invalid(f"{len(scan.data) - start - 1:,} bytes follow its end")
+        raise invalid(f"{len(scan.data) - start - 1:,} bytes follow its end")
 
 
 _STOP = ord(".")
@@ -367,24 +276,22 @@ def _table() -> tuple[_Operation | None, ...]:
     add(b"M", 2, 0, _PUSH)
     add(b"J", 4, 0, _PUSH)
     add(b"G", 8, 0, _PUSH)
-    add(b"FILP", _LINE, 0, _PUSH)
-    add(b"C\x8a", _LENGTH_1, 0, _PUSH)
-    add(b"B\x8b", _LENGTH_4, 0, _PUSH)
-    add(b"\x8e\x96", _LENGTH_8, 0, _PUSH)
-    add(b"SV", _LINE, 0, _PUSH_TEXT)
-    add(b"U\x8c", _LENGTH_1, 0, _PUSH_TEXT)
-    add(b"TX", _LENGTH_4, 0, _PUSH_TEXT)
-    add(b"\x8d", _LENGTH_8, 0, _PUSH_TEXT)
+    add(b"FILP", LINE, 0, _PUSH)
+    add(b"C\x8a", LENGTH_1, 0, _PUSH)
+    add(b"B\x8b", LENGTH_4, 0, _PUSH)
+    add(b"\x8e\x96", LENGTH_8, 0, _PUSH)
+    add(b"SV", LINE, 0, _PUSH_TEXT)
+    add(b"U\x8c", LENGTH_1, 0, _PUSH_TEXT)
+    add(b"TX", LENGTH_4, 0, _PUSH_TEXT)
+    add(b"\x8d", LENGTH_8, 0, _PUSH_TEXT)
     add(b"Q", 0, 1, _PUSH)
     add(b"\x98", 0, 1, _PUSH)
     add(b"\x81\x86", 0, 2, _PUSH)
     add(b"\x87\x92", 0, 3, _PUSH)
     add(b"ab", 0, 1, 0)  # APPEND and BUILD leave the object that they change
     add(b"s", 0, 2, 0)
-    add(b"eu1", 0, 0, 0, _drop_to_mark)
-    add(b"dlto", 0, 0, 0, _collect_to_mark)
-    add(b"\x90", 0, 0, 0, _set_items)
-    add(b"\x91", 0, 0, 0, _frozenset)
+    add(b"eu\x901", 0, 0, 0, _drop_to_mark)
+    add(b"dlto\x91", 0, 0, 0, _collect_to_mark)
     add(b"\x95", 8, 0, 0)  # FRAME: the opcodes inside follow directly
     add(b"\x80", 1, 0, 0, _proto)
     add(b"(", 0, 0, 0, _mark)
@@ -392,16 +299,16 @@ def _table() -> tuple[_Operation | None, ...]:
     add(b"2", 0, 0, 0, _duplicate)
     add(b"\x85", 0, 0, 0, _tuple_of_one)
     add(b"R", 0, 0, 0, _reduce)
-    add(b"c", _TWO_LINES, 0, 0, _global)
-    add(b"i", _TWO_LINES, 0, 0, _instance)
+    add(b"c", TWO_LINES, 0, 0, _global)
+    add(b"i", TWO_LINES, 0, 0, _instance)
     add(b"\x93", 0, 0, 0, _stack_global)
     add(b"\x94", 0, 0, 0, _memoize)
     add(b".", 0, 0, 0, _stop)
     for opcode, size in ((b"\x82", 1), (b"\x83", 2), (b"\x84", 4)):
         add(opcode, size, 0, 0, _extension(size))
-    for opcode, width, size in ((b"p", _LINE, 0), (b"q", 1, 1), (b"r", 4, 4)):
+    for opcode, width, size in ((b"p", LINE, 0), (b"q", 1, 1), (b"r", 4, 4)):
         add(opcode, width, 0, 0, _put(size))
-    for opcode, width, size in ((b"g", _LINE, 0), (b"h", 1, 1), (b"j", 4, 4)):
+    for opcode, width, size in ((b"g", LINE, 0), (b"h", 1, 1), (b"j", 4, 4)):
         add(opcode, width, 0, 0, _get(size))
     return tuple(table)
 

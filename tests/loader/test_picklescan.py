@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from modelwheel_loader.errors import InvalidBundle
 from modelwheel_loader.limits import Limits
-from modelwheel_loader.picklescan import COMPUTED, Reference, has_sets, references
+from modelwheel_loader.picklescan import COMPUTED, Reference, references
 
 
 class Recorder(pickle._Unpickler):
@@ -104,18 +104,6 @@ def test_a_flipped_byte_gives_an_answer_or_our_error(value: object, protocol: in
     broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(InvalidBundle):
         references(bytes(broken))
-
-
-@given(values)
-def test_sets_of_two_or_more_are_seen(value: object) -> None:
-    def counts(item: object) -> bool:
-        if isinstance(item, set | frozenset):
-            return len(item) > 1
-        if isinstance(item, dict):
-            return any(map(counts, item.values()))
-        return isinstance(item, list | tuple) and any(map(counts, item))
-
-    assert has_sets(pickle.dumps(value, 5)) == counts(value)
 
 
 class Opened:
