@@ -159,11 +159,12 @@ def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     with step("train a pipeline on the flights of 2013, January to October"):
-        fitted, held_back, late = train(features())
-        print(f"   {len(held_back):,} flights of November and December are held back, {late.mean():.0%} of them late")
-        print(f"   right about {fitted.score(held_back, late):.1%} of them")
+        fitted, sample, held_back, labels = train(features())
+        late = (labels == "late").mean()
+        print(f"   fitted on {len(sample):,} flights; {len(held_back):,} of November and December are held back")
+        print(f"   {late:.0%} of those were late; the model is right about {fitted.score(held_back, labels):.1%} of them")
     with step("pack it"):
-        bundle = pack(fitted, held_back)
+        bundle = pack(fitted, sample)
         shown(f"packed into {Path(bundle.path).name}")
     with step("inspect the file"):
         print("\n".join(f"   {line}" for line in describe(bundle)))

@@ -37,14 +37,14 @@ def features() -> pd.DataFrame:
     return frame[[*NUMBERS, *NAMES, "late"]]
 
 
-def train(frame: pd.DataFrame) -> tuple[Pipeline, pd.DataFrame, pd.Series]:
-    """The fitted pipeline, the held-back flights of November and December, and whether they were late."""
+def train(frame: pd.DataFrame) -> tuple[Pipeline, pd.DataFrame, pd.DataFrame, pd.Series]:
+    """The fitted pipeline, what it was fitted on, the held-back flights of November and December, and their labels."""
     later = frame["month"] > 10
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("names", OneHotEncoder(handle_unknown="ignore"), NAMES)])
     forest = RandomForestClassifier(n_estimators=60, max_depth=12, min_samples_leaf=20, n_jobs=-1, random_state=0)
     model = make_pipeline(columns, forest)
-    known = frame[~later]
-    model.fit(known.drop(columns="late"), known["late"])
-    held_back = frame[later].reset_index(drop=True)
-    return model, held_back.drop(columns="late"), held_back["late"] == "late"
+    known, held_back = frame[~later].reset_index(drop=True), frame[later].reset_index(drop=True)
+    sample = known.drop(columns="late")
+    model.fit(sample, known["late"])
+    return model, sample, held_back.drop(columns="late"), held_back["late"]

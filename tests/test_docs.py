@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from doc_blocks import blocks, matches, run_page
+
+from modelwheel_loader.codes import CODES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+RUNNABLE = [page for page in PAGES if any(block.language in ("python", "console") for block in blocks(page))]
+KNOWN = {"python", "console", "text", "json", "toml", ""}
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    differences = list(run_page(page, tmp_path))
+    assert not differences, "\n\n".join(differences)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_has_a_language_that_is_run_or_shown(page: Path) -> None:
+    assert {block.language for block in blocks(page)} <= KNOWN
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()).strip() for heading in headings)
+    return {re.sub(r"[ ]+", "-", heading) for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor and linked.suffix == ".md":
+            assert anchor in anchors(linked), target
+
+
+def test_every_code_is_explained() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    for code, (cause, cure) in CODES.items():
+        assert f"`{code}` | {cause} | {cure} |" in text, f"run tools/write_error_docs.py: {code}"
+
+
+def test_the_schema_of_the_manifest_is_a_schema_and_format_md_names_every_key() -> None:
+    schema = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
+    keys = set(re.findall(r'"(\w+)": \{', json.dumps(schema["properties"]))) - {"items", "properties"}
+    assert keys
+    for key in keys:
+        assert f"`{key}`" in text, key
+
+
+def test_the_runner_sees_differences() -> None:
+    assert matches("a … c\n…\nend", "a b c\nx\ny\nend\n")
+    assert not matches("a … c", "a b d\n")
