@@ -116,6 +116,8 @@ def decode_output(data: bytes, schema: Schema, where: str) -> Any:
             lists = [column if isinstance(column, list) else column.tolist() for column in columns]
             return [dict(zip(schema.names, values, strict=True)) for values in zip(*lists, strict=True)]
         case "matrix":
+            if columns and schema.dtype is None:
+                return np.stack(columns, axis=1)
             matrix = np.empty((len(columns[0]) if columns else 0, len(columns)), dtype=schema.dtype or object)
             for index, column in enumerate(columns):
                 matrix[:, index] = column

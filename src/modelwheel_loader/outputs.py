@@ -15,6 +15,7 @@ from .answers import (
     Check,
     First,
     answer_dtype,
+    cast,
     check_names,
     check_types,
     compile_array,
@@ -203,7 +204,7 @@ def _compile_matrix(schema: Schema) -> Answer:
             code = "output.rows" if raw.ndim == 0 or raw.shape[0] != rows else "output.shape"
             refuse(code, "the answer has another shape", expected=str((rows, wanted)), found=str(raw.shape))
         if raw.dtype.kind != dtype.kind:
-            refuse("output.dtype", "the answer is of another type", expected=str(dtype), found=str(raw.dtype))
+            raw = cast(raw, dtype, schema.fields[0])
         return raw[0] if single else raw
 
     return answer

@@ -19,6 +19,7 @@ KINDS: list[tuple[Any, str, str, list[tuple[str, str]]]] = [
     (np.ones((2, 3), dtype=np.float32), "array", "numpy", [("value", "tensor[float32, (3)]")]),
     (np.ones((2, 3, 4)), "array", "numpy", [("value", "tensor[float64, (3, 4)]")]),
     (np.array([["a", 1.5], ["b", 2.5]], dtype=object), "matrix", "numpy", [("x0", "string"), ("x1", "float64")]),
+    (np.array([["a"], ["b"]]), "matrix", "numpy", [("x0", "string")]),
     ([np.ones((2, 2)), np.ones(2)], "arrays", "numpy", [("value0", "tensor[float64, (2)]"), ("value1", "float64")]),
     ((np.ones(2), np.ones(2)), "arrays", "numpy", [("value0", "float64"), ("value1", "float64")]),
     ({"a": np.ones(2), "b": np.ones((2, 2))}, "columns", "numpy", [("a", "float64"), ("b", "tensor[float64, (2)]")]),

@@ -37,6 +37,7 @@ ANSWERS: dict[str, Any] = {
     "truths": np.array([[True, False], [False, False]]),
     "arrays": [np.ones((2, 2)), np.array([[np.nan], [1.0]])],
     "named": {"label": np.array(["a", "b"], dtype=object), "score": np.array([[0.5], [1.0]])},
+    "text matrix": np.array([["a", "bb"], ["c", "d"]]),
     "mixed matrix": np.array([["a", 1.5], ["b", None]], dtype=object),
     "sparse": scipy.sparse.random(5, 7, 0.3, format="csr", random_state=1),
     "list": ["a", "b"],

@@ -25,6 +25,7 @@ ANSWERS: dict[str, Any] = {
     "probabilities": np.array([[0.25, 0.75], [0.5, 0.5]], dtype=np.float32),
     "arrays": [np.ones((2, 2)), np.ones((2, 3))],
     "named": {"label": np.array(["a", "b"], dtype=object), "score": np.array([[0.5], [1.0]])},
+    "text matrix": np.array([["a", "bb"], ["c", "d"]]),
     "mixed matrix": np.array([["a", 1.5], ["b", None]], dtype=object),
     "sparse": scipy.sparse.csr_matrix(np.eye(2)),
     "list": ["a", "b"],
@@ -126,6 +127,8 @@ def test_one_row_of_vectors_is_a_vector() -> None:
     )
     assert named["label"] == "a"
     assert named["score"].tolist() == [1.0]
+    texts = compile_output(infer_output(ANSWERS["text matrix"], 2))
+    assert texts(ANSWERS["text matrix"].astype(object), 2, False).dtype.kind == "U"
     row = compile_output(infer_output(ANSWERS["mixed matrix"], 2))(ANSWERS["mixed matrix"][:1], 1, True)
     assert row.tolist() == ["a", 1.5]
     sparse = compile_output(infer_output(ANSWERS["sparse"], 2))(ANSWERS["sparse"][:1], 1, True)

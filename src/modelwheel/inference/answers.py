@@ -103,7 +103,17 @@ def _read_array(answer: Array, rows: int) -> Schema:
         return _renamed(single(lambda: from_values(answer), answer, rows, "numpy").schema)
     if answer.dtype.kind in "biuf":
         return _renamed(read_tensor(answer, rows).schema)
-    return read_numpy(answer, rows).schema  # objects, texts, times: columns with types of their own
+    if answer.ndim == 2 and answer.dtype.kind in "US":
+        return _read_texts(answer, rows)
+    return read_numpy(answer, rows).schema  # objects and times: columns with types of their own
+
+
+def _read_texts(answer: Array, rows: int) -> Schema:
+    """The labels of several outputs: a matrix of fixed-width text."""
+    seen = walk(rows)
+    for index in range(answer.shape[1]):
+        seen.add(f"x{index}", lambda index=index: from_values(answer[:, index]))  # type: ignore[misc]
+    return Schema(fields=tuple(seen.fields), layout="matrix")
 
 
 def _read_named(answer: Mapping[Any, Any], rows: int) -> Schema:
