@@ -100,8 +100,8 @@ class Draft:
             python_version=platform.python_version(),
             python_specifier=python_specifier(platform.python_version(), by_value=self.captured.by_value),
             requires=self.captured.requires,
-            mapped_bytes=sum(size for _, size in pickled.spans),
-            copied_bytes=len(pickled.stream),
+            mapped_bytes=pickled.mapped_bytes,
+            copied_bytes=pickled.copied_bytes,
             reproducible=pickled.reproducible,
         )
         content[payload.member] = [pickled.stream]

@@ -42,8 +42,11 @@ def measure(
 
     The main method is the first that the model has. Every candidate is tried until one fits.
     """
-    reasons = [conversion.reason] if conversion.reason else []
-    for candidate in conversion.candidates:
+    reasons: list[str] = []
+    for candidate in conversion:
+        if isinstance(candidate, str):
+            reasons.append(candidate)
+            continue
         parity, failed = _try(candidate, schema, recorded, sample, rows)
         if recorded[0].name in parity or (parity and not failed):
             kept = {name: candidate.outputs[name] for name in parity}

@@ -30,4 +30,4 @@ class Adapter(Protocol):
         """The labels that `method` tells apart, in the order of its columns; None when it is no classification."""
 
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
-        """Graphs to try, best first, or the reason why there is none. Never raises for a model it cannot convert."""
+        """Graphs to try, best first, and reasons where there is none. Never raises for a model it cannot convert."""

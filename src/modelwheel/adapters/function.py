@@ -32,4 +32,4 @@ class FunctionAdapter:
 
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
         """There is no graph in Python code."""
-        return Conversion(reason="the model is Python code, which has no graph")
+        yield "the model is Python code, which has no graph"

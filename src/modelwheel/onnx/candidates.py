@@ -1,8 +1,8 @@
-"""What a converter gives: graphs to try, best first, or the reason why there is none."""
+"""What a converter gives: graphs to try, best first; a text in their place says why an attempt gave none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from modelwheel_loader.manifest import GraphInput
@@ -18,9 +18,5 @@ class Candidate:
     opsets: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Conversion:
-    """Candidates, or none and a `reason` in one sentence for people."""
-
-    candidates: tuple[Candidate, ...] = ()
-    reason: str = ""
+Conversion = Iterator[Candidate | str]
+"""Made one by one, for converting is slow and the first is often good."""

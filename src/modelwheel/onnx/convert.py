@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,42 +20,44 @@ from .candidates import Candidate, Conversion
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
-_PRECISIONS = ("float64", "float32")
+_ATTEMPTS = (("float64", False), ("float64", True), ("float32", False), ("float32", True))
+"""Precision of floats, and whether integers are fed as floats too: skl2onnx does not mix them in imputers and scalers."""
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 
 
 def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
-    """Graphs of the estimator that answer as many of `methods` as can be had: in double precision first, then single.
+    """Graphs of the estimator that answer as many of `methods` as can be had, in double precision first, then single.
 
-    Raises `MissingExtra` without skl2onnx. Anything that goes wrong in the converter becomes the reason.
+    Raises `MissingExtra` without skl2onnx. Anything that goes wrong in the converter becomes a reason.
     """
     try:
         import skl2onnx  # noqa: F401
     except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[sklearn]", or pack with runtimes=("native",)'
-        raise MissingExtra.of("pack.extra", "converting to ONNX needs skl2onnx, which is not installed", hint=hint) from error
-    candidates, reasons = [], []
-    for precision in _PRECISIONS:
-        inputs = graph_inputs(schema, precision)
+        hint = 'pip install "modelwheel[sklearn]", or pack with options=Options(runtimes=("native",))'
+        message = "converting to ONNX needs skl2onnx, which is not installed"
+        raise MissingExtra.of("pack.extra", message, hint=hint) from error
+    tried = set()
+    for precision, widened in _ATTEMPTS:
+        inputs = graph_inputs(schema, precision, integers_as_floats=widened)
         if isinstance(inputs, str):
-            return Conversion(reason=inputs)
-        found = _convert(model, inputs, methods)
-        if isinstance(found, str):
-            reasons.append(found)
-        else:
-            candidates.append(found)
-        if not any(item.dtype == "float64" for item in inputs):
-            break  # single precision would give the same graph
-    return Conversion(candidates=tuple(candidates), reason=reasons[-1] if reasons else "")
+            yield inputs
+            return
+        if inputs not in tried:
+            tried.add(inputs)
+            yield _convert(model, inputs, methods)
 
 
-def graph_inputs(schema: Schema, precision: str) -> tuple[GraphInput, ...] | str:
+def graph_inputs(
+    schema: Schema, precision: str, *, integers_as_floats: bool = False
+) -> tuple[GraphInput, ...] | str:
     """The inputs of a graph for `schema`, with floats in `precision`; or why a graph cannot take such data."""
+    whole = precision if integers_as_floats else "int64"
     if schema.layout == "frame":
-        made = [_column_input(field, precision) for field in schema.fields]
+        made = [_column_input(field, precision, whole) for field in schema.fields]
         refused = [item for item in made if isinstance(item, str)]
         return refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
     if schema.layout == "matrix":
-        return _matrix_input(schema, precision)
+        return _matrix_input(schema, precision, whole)
     field = schema.fields[0]
     if schema.layout == "array" and isinstance(field.type, Tensor) and len(field.type.shape) == 1:
         if field.type.sparse:
@@ -65,21 +68,21 @@ def graph_inputs(schema: Schema, precision: str) -> tuple[GraphInput, ...] | str
     return f"skl2onnx has no input for data of the layout {schema.layout!r}"
 
 
-def _dtype(field: Field, precision: str) -> str | None:
+def _dtype(field: Field, precision: str, whole: str) -> str | None:
     kind = field.type
     if isinstance(kind, Category) and kind.values:
         kind = {bool: Bool(), int: Integer(), float: Float()}.get(type(kind.values[0]), String())
     if isinstance(kind, Float):
         return "float32" if kind.bits < 64 else precision
     if isinstance(kind, Integer):
-        return precision if field.nullable else "int64"
+        return precision if field.nullable else whole
     if isinstance(kind, Bool):
         return None if field.nullable else "bool"
     return "string" if isinstance(kind, String) else None
 
 
-def _column_input(field: Field, precision: str) -> GraphInput | str:
-    dtype = _dtype(field, precision)
+def _column_input(field: Field, precision: str, whole: str) -> GraphInput | str:
+    dtype = _dtype(field, precision, whole)
     if dtype is None:
         null = "nullable " if field.nullable else ""
         return f"the field {clip(field.name)!r} is a {null}{field.type}, which has no counterpart in skl2onnx"
@@ -90,8 +93,8 @@ def _column_input(field: Field, precision: str) -> GraphInput | str:
     return GraphInput(name=field.name, dtype=dtype, fields=(field.name,), shape=(None, 1), null_text=null_text)
 
 
-def _matrix_input(schema: Schema, precision: str) -> tuple[GraphInput, ...] | str:
-    kinds = {_dtype(field, precision) for field in schema.fields}
+def _matrix_input(schema: Schema, precision: str, whole: str) -> tuple[GraphInput, ...] | str:
+    kinds = {_dtype(field, precision, whole) for field in schema.fields}
     if None in kinds or len(kinds) > 1:
         return "the columns of the matrix have different types, and a graph's matrix has one"
     dtype = str(*kinds)
@@ -114,7 +117,8 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
                 model, name="model", initial_types=_types(inputs), options=_applicable(model, options), target_opset=OPSETS
             )
     except Exception as error:  # the converters of skl2onnx raise anything, from NameError to RuntimeError
-        return f"skl2onnx does not convert it: {type(error).__name__}: {clip(str(error).strip().partition(chr(10))[0], 200)}"
+        told = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])
+        return f"skl2onnx does not convert it: {type(error).__name__}: {clip(told, 200)}"
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
         return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which slim machines do not have"
     outputs = _outputs(model, [item.name for item in made.graph.output], methods, scores=scores)
