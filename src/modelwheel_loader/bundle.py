@@ -111,7 +111,7 @@ class Bundle:
         payload = choose(self._candidates(given), runtime, self.manifest)
         members = self._members(integrity, cache)
         opened = (
-            NativeRuntime(payload, self.schema, members)
+            NativeRuntime(payload, self.schema, members, self.name)
             if payload.kind == "native"
             else OnnxRuntime(payload, self.schema, members, onnx)
         )

@@ -127,7 +127,7 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
 
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
     found = references(members.small(payload.member))
-    return tuple(dict.fromkeys(f"{item.module}.{item.qualname}" for item in found))
+    return tuple(dict.fromkeys(str(item) for item in found))
 
 
 def _weight_bytes(payload: Payload, manifest: Manifest) -> int:

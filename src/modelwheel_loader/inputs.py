@@ -245,7 +245,7 @@ class InputCheck:
             if column is not None:
                 checked[name] = column
         if problems.counted:
-            problems.raise_all(rows)
+            problems.raise_all(rows, self._names)
         return Batch(rows, checked, single=single)
 
     def _check_some(self, name: str, values: list[Any], here: list[int], problems: Problems) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import Defect, InputError
@@ -36,9 +36,14 @@ class Problems:
         self.defects += [Defect(row=int(row), **describe(int(row))) for row in kept]
         self.counted += len(found)
 
-    def raise_all(self, rows: int | None = None) -> NoReturn:
-        """Raise `InputError` with everything, in the order of rows."""
-        ordered = sorted(self.defects, key=lambda defect: -1 if defect.row is None else defect.row)
+    def raise_all(self, rows: int | None = None, fields: Sequence[str] = ()) -> NoReturn:
+        """Raise `InputError` with everything, in the order of rows, and within a row in that of `fields`."""
+        places = {name: place for place, name in enumerate(fields)}
+
+        def place(defect: Defect) -> tuple[int, int]:
+            return -1 if defect.row is None else defect.row, places.get(defect.field or "", len(places))
+
+        ordered = sorted(self.defects, key=place)
         count = "1 defect" if self.counted == 1 else f"{self.counted:,} defects"
         where = "" if rows is None or rows == 1 else f" in {rows:,} rows"
         raise InputError(f"the data does not fit the model's schema: {count}{where}", ordered, counted=self.counted)

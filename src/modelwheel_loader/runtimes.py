@@ -108,7 +108,7 @@ class NativeRuntime:
 
     kind = "native"
 
-    def __init__(self, payload: NativePayload, schema: Schema, members: Members) -> None:
+    def __init__(self, payload: NativePayload, schema: Schema, members: Members, bundle: str) -> None:
         from .native import load_pickle  # noqa: PLC0415
 
         buffers = []
@@ -116,7 +116,7 @@ class NativeRuntime:
             data = members.mapped(payload.buffers_member, code=False)
             buffers = [data[offset : offset + size] for offset, size in payload.spans]
         self._bind = compile_native(schema)
-        self._model: Any = load_pickle(members.small(payload.member), buffers)
+        self._model: Any = load_pickle(members.small(payload.member), buffers, bundle=bundle)
 
     def prepare(self, method: str) -> Call:
         """The function that answers `method`: whatever the original's method answers."""
