@@ -104,13 +104,14 @@ def _label(field: Field) -> str | int:
 
 def _library(schema: Schema) -> Any:
     """The library whose tables the original answers: a fixed name from the schema's list, never one from a file."""
-    name = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}[schema.container]
+    name = schema.container
+    if name not in ("pandas", "polars", "pyarrow"):
+        refuse("output.type", f"the output schema wants a table of {name}, which has none")
     try:
         return import_module(name)
     except ImportError:
-        raise MissingExtra.of(
-            "output.library", f"the model answers with a {name} table, and {name} is missing"
-        ) from None
+        message = f"the model answers with a {name} table, and {name} is missing"
+        raise MissingExtra.of("output.library", message) from None
 
 
 def compile_series(schema: Schema) -> tuple[Check, First]:

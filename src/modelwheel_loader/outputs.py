@@ -69,7 +69,7 @@ def empty_output(schema: Schema) -> Any:
         case "records":
             return []
         case "matrix":
-            return np.zeros((0, len(arrays)), schema.dtype or (np.result_type(*arrays) if arrays else "float64"))
+            return np.zeros((0, len(arrays)), _matrix_dtype(schema))
     return build_frame(arrays, schema)
 
 
@@ -192,10 +192,18 @@ def _first_item(values: Any) -> Any:
     return values[0]
 
 
+def _matrix_dtype(schema: Schema) -> np.dtype[Any]:
+    """The dtype of a matrix; of one without a dtype of its own, that which holds the values of all its fields."""
+    if schema.dtype is not None or not schema.fields:
+        return np.dtype(schema.dtype or "float64")
+    kinds = {answer_dtype(field) for field in schema.fields}
+    return kinds.pop() if len(kinds) == 1 else np.dtype(object)
+
+
 def _compile_matrix(schema: Schema) -> Answer:
     """A 2-D array whose columns have names and, when it holds objects, types of their own."""
     wanted = len(schema.fields)
-    dtype = np.dtype(schema.dtype) if schema.dtype else np.result_type(*map(answer_dtype, schema.fields))
+    dtype = _matrix_dtype(schema)
 
     def answer(raw: Any, rows: int, single: bool) -> Any:  # noqa: FBT001
         if not isinstance(raw, np.ndarray):

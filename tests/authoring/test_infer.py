@@ -502,3 +502,23 @@ def test_nan_inside_a_tensor_is_no_null() -> None:
     sparse = only(scipy.sparse.csr_matrix(np.array([[np.nan, 0.0]])))
     assert (sparse.nullable, sparse.allow_infinity) == (False, True)
     assert not only(np.zeros((2, 2, 2))).allow_infinity
+
+
+def test_numpy_times_among_objects() -> None:
+    field = only(series([np.datetime64("2026-01-01", "us"), np.datetime64("NaT", "us")], object))
+    assert str(field.type) == "timestamp[us]"
+    assert field.physical is not None
+    assert field.physical.null == "nat"
+    durations = only([np.timedelta64(5, "ms"), None])
+    assert (str(durations.type), durations.observed and durations.observed.maximum) == (
+        "duration[us]",
+        "5000 microseconds",
+    )
+    lists = only(pa.table({"c": pa.array([[dt.date(2026, 1, 1)]], pa.list_(pa.date32(), 1))}))
+    assert str(lists.type) == "list[date]"
+
+
+def test_notes_name_their_field() -> None:
+    notes = [str(note) for note in infer_schema(series(["a"] * 5)).notes]
+    assert notes[0].startswith("c: has one value")
+    assert notes[1].startswith("1 of 1 fields")

@@ -97,3 +97,10 @@ def test_differences_too_large_for_a_float_stay_finite() -> None:
     result = compare(np.array([1.7e308]), np.array([-1.7e308]))
     assert result.max_absolute == np.finfo(np.float64).max
     assert not result.within
+
+
+def test_numbers_beyond_64_bits_and_other_objects_are_compared_as_objects() -> None:
+    assert compare([2**70, 1], [2**70, 1]).exact
+    assert not compare([2**70, 1], [2**70, 2]).within
+    assert compare([[1, {"a": None}]], [[1, {"a": None}]]).exact
+    assert compare("text", "text").exact

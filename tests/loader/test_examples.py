@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import decimal
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -216,3 +217,23 @@ def test_hostile_documents_are_refused_with_the_place(schema: Schema, values: An
 def test_other_documents_are_refused(text: bytes) -> None:
     with pytest.raises(InvalidBundle):
         decode_input(text, one("int64"), "x")
+
+
+def test_sparse_examples_are_read_where_scipy_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ANSWERS["sparse"]
+    schema = infer_output(answer, 5)
+    data = encode_output(answer, schema, 5)
+    for name in ("scipy", "scipy.sparse"):
+        monkeypatch.setitem(sys.modules, name, None)
+    back = decode_output(data, schema, "x")
+    assert type(back).__name__ == "SparseRows"
+    assert compare(answer, back).exact
+    assert encode_output(back, schema, 5) == data
+
+
+def test_tensors_inside_lists_are_refused_not_guessed() -> None:
+    schema = Schema(fields=(Field(name="v", type=List(Tensor("float64", (2,)))),), layout="array")
+    with pytest.raises(InvalidBundle):
+        decode_output(column_text(schema, [[[1.0, 2.0]], []]), schema, "x")
+    with pytest.raises(UsageError):
+        encode_output([[np.ones(2)], []], schema, 2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,10 @@ import pytest
 import scipy.sparse
 
 from modelwheel.infer import infer_output
-from modelwheel_loader.errors import OutputError
+from modelwheel_loader.errors import MissingExtra, OutputError
 from modelwheel_loader.outputs import compile_output, empty_output
 from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import Tensor
+from modelwheel_loader.types import Tensor, parse_type
 
 ANSWERS: dict[str, Any] = {
     "floats": np.array([1.5, np.nan]),
@@ -334,3 +336,57 @@ def test_records_are_checked_by_name_and_type() -> None:
 def test_a_hostile_dtype_name_is_never_given_to_numpy() -> None:
     schema = array_schema("float64", nullable=True, allow_infinity=True, physical=Physical(dtype="V8,O,(2,)f4"))
     assert compile_output(schema)(np.array([1.0]), 1, True) == 1.0
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, sparse = infer_output(ANSWERS["frame"], 2), infer_output(ANSWERS["sparse"], 2)
+    for name in ("pandas", "scipy", "scipy.sparse"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtra, match="pandas"):
+        empty_output(frame)
+    with pytest.raises(MissingExtra, match="scipy"):
+        compile_output(sparse)(np.eye(2), 2, False)
+
+
+def test_a_schema_that_no_inference_made_is_no_crash() -> None:
+    fields = (Field(name="a", type=parse_type("int64")), Field(name="b", type=parse_type("string")))
+    with pytest.raises(OutputError):
+        compile_output(Schema(fields=fields, layout="frame"))([np.ones(1), np.ones(1)], 1, False)
+    with pytest.raises(OutputError):
+        empty_output(Schema(fields=fields, layout="frame", container="list"))
+    assert empty_output(Schema(fields=(), layout="matrix")).shape == (0, 0)
+    assert empty_output(Schema(fields=fields, layout="matrix")).dtype == object
+    series = compile_output(Schema(fields=fields[:1], layout="array", container="pandas"))
+    assert series(pd.Series([1, 2]), 2, False).tolist() == [1, 2]
+    with pytest.raises(OutputError):
+        compile_output(Schema(fields=fields[:1], layout="array", container="polars"))(pd.Series([1]), 1, False)
+
+
+def test_series_of_every_library() -> None:
+    for answer, first in (
+        (pl.Series("n", [1, 2]), 1),
+        (pa.chunked_array([["a", "b"]]), "a"),
+        (pd.Series(["a", "b"]), "a"),
+    ):
+        check = compile_output(infer_output(answer, 2))
+        assert check(answer[:1], 1, True) == first
+        made = check(np.array(answer.to_list() if hasattr(answer, "to_list") else answer.to_pylist()), 2, False)
+        assert len(made) == 2
+        assert len(empty_output(infer_output(answer, 2))) == 0
+
+
+def test_bytes_and_sparse_kinds() -> None:
+    answer = np.array([b"a", b"bc"])
+    check = compile_output(infer_output(answer, 2))
+    assert check(answer, 2, False) is answer
+    assert check(answer.astype(object), 2, False).dtype.kind == "S"
+    for form in ("csc_matrix", "coo_array"):
+        original = getattr(scipy.sparse, form)(np.eye(2))
+        assert type(compile_output(infer_output(original, 2))(np.eye(2), 2, False)) is type(original)
+
+
+def test_answers_of_times_as_objects_are_taken_as_they_are() -> None:
+    answer = np.array([dt.date(2026, 1, 1), None], dtype=object)
+    check = compile_output(infer_output(answer, 2))
+    assert check(answer, 2, False) is answer
+    assert check(answer[:1], 1, True) == dt.date(2026, 1, 1)

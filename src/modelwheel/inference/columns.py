@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,15 +164,12 @@ def _all_distinct(column: Column, distinct: int | None) -> bool:
 
 
 def count_distinct(values: Array | Sequence[Any]) -> int | None:
-    """How many different values there are, None when more than `COUNTED_VALUES` (or when they cannot be compared)."""
+    """How many different values there are, None when more than `COUNTED_VALUES`."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "fmM":
         return None  # of numbers on a scale the range says more
     found: set[Any] = set()
     for start in range(0, len(values), _CHUNK):
-        try:
-            found.update(_plain(values[start : start + _CHUNK]))
-        except TypeError:  # lists and dicts
-            return None
+        found.update(_plain(values[start : start + _CHUNK]))
         if len(found) > COUNTED_VALUES:
             return None
     return len(found)
@@ -206,8 +202,3 @@ def _json(value: Any, kind: DataType) -> Any:
             return str(value)
     plain = value.item() if isinstance(value, np.generic) else value
     return plain if not isinstance(plain, float) or math.isfinite(plain) else None
-
-
-def first_types(values: Iterable[Any], limit: int = 3) -> str:
-    """The names of the first few Python types, for messages."""
-    return " and ".join(islice(dict.fromkeys(type(value).__name__ for value in values), limit))

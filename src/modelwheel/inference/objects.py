@@ -32,16 +32,16 @@ from .columns import Column, ColumnError, Note, from_array
 Array = np.ndarray[Any, Any]
 
 _NULLS: dict[str, Null] = {"NoneType": "none", "NaTType": "nat", "NAType": "na"}
-# the order matters: bool is an int, datetime is a date
+# the order matters: bool is an int, datetime is a date, and to numpy a timedelta64 is an integer
 _GROUPS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("bool", (bool, np.bool_)),
+    ("datetime", (dt.datetime, np.datetime64)),
+    ("date", (dt.date,)),
+    ("timedelta", (dt.timedelta, np.timedelta64)),
     ("int", (int, np.integer)),
     ("float", (float, np.floating)),
     ("str", (str,)),
     ("bytes", (bytes, bytearray)),
-    ("datetime", (dt.datetime, np.datetime64)),
-    ("date", (dt.date,)),
-    ("timedelta", (dt.timedelta, np.timedelta64)),
     ("Decimal", (decimal.Decimal,)),
     ("list", (list, tuple, np.ndarray)),
     ("dict", (Mapping,)),

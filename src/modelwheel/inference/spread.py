@@ -59,16 +59,14 @@ def _remarkable(sample: Any, chosen: dict[int, None]) -> Iterator[int]:
 
 def _rarest(values: Array, nulls: Array) -> Iterator[int]:
     """The first row of the value that occurs least, when values repeat at all."""
-    items = values.tolist()
+    items, missing = values.tolist(), nulls.tolist()
     try:
-        counts = Counter(items)
+        counts = Counter(item for item, null in zip(items, missing, strict=True) if not null)
     except TypeError:  # lists and dicts
         return
     if 1 < len(counts) < len(items) // 2:
         rare = min(counts, key=counts.__getitem__)
-        row = items.index(rare)
-        if not nulls[row]:
-            yield row
+        yield next(row for row, item in enumerate(items) if not missing[row] and item == rare)
 
 
 def _columns(sample: Any) -> Iterator[tuple[Array, Array]]:

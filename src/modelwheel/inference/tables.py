@@ -30,7 +30,7 @@ from modelwheel_loader.types import (
 
 from ..schemas.arrowtypes import from_arrow_type
 from .columns import Column, ColumnError, Note, from_array
-from .objects import from_objects, from_values
+from .objects import from_values
 
 _NUMBERS = (Bool, Integer, Float)
 _SCALARS = (str, int, float, bool)
@@ -261,8 +261,3 @@ def _polars_member(field: Any) -> Any:
     from modelwheel_loader.schema import Field
 
     return Field(name=field.name, type=from_polars_type(field.dtype), nullable=True)
-
-
-def from_list(values: list[Any]) -> Column:
-    """What a list of Python values shows; raises `ColumnError`."""
-    return from_objects(values)

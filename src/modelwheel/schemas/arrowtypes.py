@@ -14,12 +14,12 @@ from modelwheel_loader.types import (
     Decimal,
     Duration,
     Float,
+    Integer,
     List,
     String,
     Struct,
     Tensor,
     Timestamp,
-    TypeTextError,
     parse_type,
 )
 
@@ -84,12 +84,8 @@ def _tensor(kind: Any) -> DataType:
     inner = from_arrow_type(kind.value_type)
     if isinstance(inner, Tensor):
         return Tensor(inner.dtype, (kind.list_size, *inner.shape))
-    try:
-        return (
-            Tensor(parse_type(str(inner)).canonical, (kind.list_size,)) if inner.canonical != "object" else List(inner)
-        )
-    except TypeTextError:
-        return List(inner)
+    number = isinstance(inner, Bool | Integer | Float)
+    return Tensor(inner.canonical, (kind.list_size,)) if number else List(inner)
 
 
 def from_arrow_field(field: Any) -> Field:
