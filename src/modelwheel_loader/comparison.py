@@ -18,6 +18,8 @@ from .text import clip, shown
 
 Array = np.ndarray[Any, Any]
 _CODE = "predict.differs"
+_PLAIN_LABELS = {str, type(None)}
+"""Types that compare as one would think, so that a column of them is compared at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,8 +132,10 @@ def _compare_arrays(expected: Any, found: Any, absolute: float, relative: float,
     if expected.dtype.kind == "f" and found.dtype.kind == "f":
         return _compare_floats(expected, found, absolute, relative, name)
     if expected.dtype.kind == "O" or found.dtype.kind == "O":
-        pairs = zip(expected.ravel().tolist(), found.ravel().tolist(), strict=True)
-        return _compare_objects(list(pairs), expected.shape, absolute, relative, name)
+        left, right = expected.ravel().tolist(), found.ravel().tolist()
+        if set(map(type, left)) | set(map(type, right)) <= _PLAIN_LABELS:
+            return _compare_labels(expected.astype(object), found.astype(object), name)
+        return _compare_objects(list(zip(left, right, strict=True)), expected.shape, absolute, relative, name)
     return _compare_labels(expected, found, name)
 
 
@@ -238,6 +242,10 @@ def _first(different: Array, expected: Array, found: Array, name: str) -> Defect
         message="the answer differs from the recorded one",
         row=int(place[0]),
         field=clip(name) or None,
-        expected=shown(expected[place].item()),
-        found=shown(found[place].item()),
+        expected=shown(_plain(expected[place])),
+        found=shown(_plain(found[place])),
     )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .schema import NO_DEFAULT, Field, Schema
 from .types import Category, DataType, Date, Float, Integer, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .schema import Field, Schema
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +100,8 @@ def _field_changes(old: Field, new: Field) -> Iterator[Change]:
     for what, breaks in _BREAKS.items():
         before, after = getattr(old, what), getattr(new, what)
         if before != after:
-            yield Change(what=what, field=new.name, old=before, new=after, breaking=breaks(before, after))
+            breaking = new.required if what == "default" else breaks(before, after)
+            yield Change(what=what, field=new.name, old=before, new=after, breaking=breaking)
 
 
 def _raised(old: Any, new: Any) -> bool:
@@ -143,13 +145,12 @@ _BREAKS: dict[str, Callable[[Any, Any], bool]] = {
     "type": lambda old, new: not _holds(new, old),
     "nullable": lambda _, new: not new,
     "allow_infinity": lambda _, new: not new,
-    "default": lambda _, new: new is NO_DEFAULT,
     "minimum": _raised,
     "min_length": _raised,
     "maximum": _lowered,
     "max_length": _lowered,
     "allowed": _fewer,
     "pattern": lambda _, new: new is not None,
-    **dict.fromkeys(("unit", "description", "deprecated", "physical", "observed"), lambda _old, _new: False),
+    **dict.fromkeys(("default", "unit", "description", "deprecated", "physical", "observed"), lambda _old, _new: False),
 }
 """What is compared of a field, and whether a change of it from old to new can refuse what was valid."""

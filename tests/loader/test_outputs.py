@@ -363,11 +363,12 @@ def test_a_schema_that_no_inference_made_is_no_crash() -> None:
 
 
 def test_series_of_every_library() -> None:
-    for answer, first in (
+    answers: list[tuple[Any, Any]] = [
         (pl.Series("n", [1, 2]), 1),
         (pa.chunked_array([["a", "b"]]), "a"),
         (pd.Series(["a", "b"]), "a"),
-    ):
+    ]
+    for answer, first in answers:
         check = compile_output(infer_output(answer, 2))
         assert check(answer[:1], 1, True) == first
         made = check(np.array(answer.to_list() if hasattr(answer, "to_list") else answer.to_pylist()), 2, False)
