@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from modelwheel_loader import Report as Report
     from modelwheel_loader import Schema as Schema
     from modelwheel_loader import Trust as Trust
-    from modelwheel_loader import errors as errors
     from modelwheel_loader import load as load
     from modelwheel_loader import open as open  # noqa: A004 - the design's name, always used as modelwheel.open
     from modelwheel_loader import verify as verify
 
+    from . import errors as errors
     from .infer import infer_schema as infer_schema
     from .options import Examples as Examples
     from .options import Options as Options
-    from .pack import pack as pack
+    from .packing import pack as pack
     from .wheel.metadata import About as About
 
 _OWN = {
@@ -35,7 +35,7 @@ _OWN = {
     "Examples": "options",
     "Options": "options",
     "infer_schema": "infer",
-    "pack": "pack",
+    "pack": "packing",
 }
 
 __all__ = [  # noqa: RUF022 - grouped: verbs, then records
@@ -62,6 +62,8 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
 def __getattr__(name: str) -> Any:
     if name in _OWN:
         value = getattr(importlib.import_module(f".{_OWN[name]}", __name__), name)
+    elif name == "errors":
+        return importlib.import_module(".errors", __name__)
     elif name in __all__:
         value = getattr(importlib.import_module("modelwheel_loader"), name)
     else:

@@ -28,7 +28,7 @@ BATCH = 10_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """A candidate with the parity of each method that it answers within tolerance; or None and the reasons."""
+    """A candidate with the parity of each method that it answers; or None and the reasons."""
 
     candidate: Candidate | None
     parity: Mapping[str, Parity]
@@ -38,9 +38,9 @@ class Measured:
 def measure(
     conversion: Conversion, schema: Schema, recorded: Sequence[Recorded], sample: Any, rows: int
 ) -> Measured:
-    """The first candidate whose main method is within tolerance; of the others, its methods that are not are dropped.
+    """The first candidate whose every method is within tolerance; candidates are tried until one fits.
 
-    The main method is the first that the model has. Every candidate is tried until one fits.
+    A graph that answers one method wrongly decides differently from the original somewhere, so none of it is kept.
     """
     reasons: list[str] = []
     for candidate in conversion:
@@ -48,10 +48,10 @@ def measure(
             reasons.append(candidate)
             continue
         parity, failed = _try(candidate, schema, recorded, sample, rows)
-        if recorded[0].name in parity or (parity and not failed):
+        if parity and not failed:
             kept = {name: candidate.outputs[name] for name in parity}
             made = Candidate(graph=candidate.graph, inputs=candidate.inputs, outputs=kept, opsets=candidate.opsets)
-            return Measured(candidate=made, parity=parity, reasons=tuple(failed))
+            return Measured(candidate=made, parity=parity, reasons=())
         reasons += failed
     return Measured(candidate=None, parity={}, reasons=tuple(dict.fromkeys(reasons)) or ("no converter answers its methods",))
 

@@ -21,7 +21,6 @@ class PackReport:
     size: int
     notes: tuple[Note, ...]
     methods_left_out: dict[str, str]
-    runtime_reasons: tuple[str, ...]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -33,15 +32,11 @@ class PackReport:
         yield f"  takes {len(manifest.input.fields)} fields; answers {', '.join(method.name for method in manifest.methods)}"
         yield from (f"  {line}" for payload in manifest.runtimes for line in _runtime(payload))
         yield from (f"  {item.kind} left out: {safe(item.reason)}" for item in manifest.left_out)
-        yield from (f"  onnx does not answer all: {safe(reason)}" for reason in self._partly())
         yield from (f"  {name} left out: {safe(reason)}" for name, reason in self.methods_left_out.items())
         yield from self._examples()
         if self.notes:
             yield "  to look at:"
             yield from (f"    {safe(str(note))}" for note in self.notes)
-
-    def _partly(self) -> tuple[str, ...]:
-        return self.runtime_reasons if any(payload.kind == "onnx" for payload in self.manifest.runtimes) else ()
 
     def _examples(self) -> Iterator[str]:
         examples = self.manifest.examples

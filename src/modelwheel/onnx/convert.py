@@ -17,6 +17,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.types import Bool, Category, Float, Integer, String, Tensor
 
 from .candidates import Candidate, Conversion
+from .converters import custom
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
@@ -113,8 +114,15 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
         options = {"zipmap": False, **({"raw_scores": True} if scores else {})}
     try:
         with _quiet():
+            converters, shapes = custom()
             made = convert_sklearn(
-                model, name="model", initial_types=_types(inputs), options=_applicable(model, options), target_opset=OPSETS
+                model,
+                name="model",
+                initial_types=_types(inputs),
+                options=_applicable(model, options),
+                target_opset=OPSETS,
+                custom_conversion_functions=converters,
+                custom_shape_calculators=shapes,
             )
     except Exception as error:  # the converters of skl2onnx raise anything, from NameError to RuntimeError
         told = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,8 @@ def pack(
 
     step("done")
     bundle = _open(target)
-    reasons = measured.reasons if measured else ()
-    size = target.stat().st_size
     bundle.report = PackReport(
-        manifest=bundle.manifest, size=size, notes=inferred.notes, methods_left_out=failed, runtime_reasons=reasons
+        manifest=bundle.manifest, size=target.stat().st_size, notes=inferred.notes, methods_left_out=failed
     )
     return bundle
 
@@ -159,7 +158,8 @@ def _open(path: Path) -> PackedBundle:
 
 def _replay(path: Path) -> None:
     """Open what was written, under its temporary name, and let every runtime answer the golden examples again."""
-    with _open(path) as bundle:
+    with _open(path) as bundle, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the model warns of, it has warned of when it was recorded
         for payload in bundle.runtimes:
             with bundle.load(runtime=payload.kind, integrity="code") as model:
                 report = model.check()

@@ -1,0 +1,17 @@
+"""Converters of our own, where skl2onnx has none, or one that loses precision. One file per estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def custom() -> tuple[dict[type, Any], dict[type, Any]]:
+    """Converters and shape calculators by class, for `convert_sklearn`."""
+    from . import forests, imputer
+
+    converters: dict[type, Any] = {}
+    shapes: dict[type, Any] = {}
+    for module in (imputer, forests):
+        for kind, (shape, converter) in module.converters().items():
+            converters[kind], shapes[kind] = converter, shape
+    return converters, shapes
