@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from .errors import InputError
 
 Array = np.ndarray[Any, Any]
 
@@ -20,11 +22,19 @@ class Column(NamedTuple):
     missing: Array | None = None
 
 
+class Raw(NamedTuple):
+    """Values as they came: a list or an array; `missing` where the container itself says so; `utc` for instants."""
+
+    values: Any
+    missing: Array | None = None
+    utc: bool = False
+
+
 class Batch:
     """`rows` checked rows; `single` when the caller passed one bare row.
 
     Fields that are floats may lie together in `block`, a float array of shape (rows, fields in `block_names`) in
-    which null is NaN; all others are in `columns`.
+    which null is NaN; all others are in `columns`. Both may be the caller's own memory: never write into them.
     """
 
     __slots__ = ("_index", "block", "block_names", "columns", "rows", "single")
@@ -55,14 +65,37 @@ class Batch:
         missing = np.isnan(values)
         return Column(values, missing if missing.any() else None)
 
-    def matrix(self, names: Sequence[str], dtype: str) -> Array:
-        """A 2-D array of the given numeric fields as columns, null as NaN; the caller's own memory where that fits."""
-        if self.block is not None and tuple(names) == self.block_names:
-            return np.ascontiguousarray(self.block, dtype=dtype)
-        matrix = np.empty((self.rows, len(names)), dtype=dtype)
-        for position, name in enumerate(names):
-            values, missing = self.column(name)
-            matrix[:, position] = values
-            if missing is not None:
-                matrix[missing, position] = np.nan
+    def matrix(self, names: Sequence[str], dtype: str, *, own: bool = False, order: Literal["C", "F"] = "C") -> Array:
+        """A 2-D array of the given numeric fields as columns, null as NaN.
+
+        It is the caller's own memory where that fits, unless `own`. Raises `InputError` where a finite number would
+        become infinite in a narrower `dtype`.
+        """
+        if self.block is not None and self.block_names == names:
+            if not own and self.block.dtype == dtype:
+                return self.block
+            with np.errstate(over="raise"):
+                try:
+                    return np.array(self.block, dtype=dtype)
+                except FloatingPointError:
+                    raise _too_large(dtype) from None
+        matrix = np.empty((self.rows, len(names)), dtype=dtype, order=order)
+        with np.errstate(over="raise"):
+            for position, name in enumerate(names):
+                values, missing = self.column(name)
+                try:
+                    matrix[:, position] = values
+                except FloatingPointError:
+                    raise _too_large(dtype, name) from None
+                if missing is not None:
+                    matrix[missing, position] = np.nan
         return matrix
+
+
+def _too_large(dtype: str, name: str | None = None) -> InputError:
+    return InputError.of("input.out-of-range", "a number does not fit what the model computes with", field=name, expected=dtype)
+
+
+def objects(values: Sequence[Any]) -> Array:
+    """A 1-D array of objects, whatever they are; `numpy.array` would make a matrix of lists of equal length."""
+    return np.fromiter(values, dtype=object, count=len(values))

@@ -9,7 +9,7 @@ import numpy as np
 
 from .batch import Array, Batch, Column
 from .bind_frames import compile_frame, compile_series
-from .columns import objects
+from .batch import objects
 from .manifest import GraphInput
 from .physical import compile_numpy, compile_objects, physical_of
 from .schema import Field, Schema

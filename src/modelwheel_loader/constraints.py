@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,26 +12,24 @@ import numpy as np
 from .batch import Array, Column
 from .errors import UsageError
 from .problems import Problems
+from .quick import all_finite
 from .schema import Field
 from .text import clip, shown
-from .types import Category, DataType, Date, Duration, Float, Tensor, Timestamp
+from .types import Binary, Category, DataType, Date, Duration, Float, List, String, Struct, Tensor, Timestamp
 from .values import Mismatch, converter, not_allowed
+from .values import found as piece
 
 Rule = Callable[[Column, Problems], None]
 
 
 def compile_rules(field: Field) -> list[Rule]:
-    """The checks that `field` needs, in the order in which their defects are told."""
+    """The checks that `field` needs beside that for null, in the order in which their defects are told."""
     return list(_rules(field))
 
 
 def _rules(field: Field) -> Iterator[Rule]:
-    if not field.nullable:
-        yield _no_nulls(field)
     if isinstance(field.type, Float) and not field.allow_infinity:
         yield _finite(field)
-    if isinstance(field.type, Tensor) and field.type.dtype.startswith("float") and not field.allow_infinity:
-        yield _finite_tensor(field)
     if field.minimum is not None:
         low = bound(field, field.minimum)
         yield _compare(field, "input.too-small", "is too small", f"at least {field.minimum}", lambda values: values < low)
@@ -48,6 +47,9 @@ def _rules(field: Field) -> Iterator[Rule]:
 def bound(field: Field, value: Any) -> Any:
     """A bound as a canonical scalar; raises `UsageError` when it does not have the field's type."""
     kind: DataType = field.type
+    if isinstance(kind, List | Struct | Tensor):
+        message = f"the field {clip(field.name)!r} of type {clip(kind)} has no order and no allowed values"
+        raise UsageError.of("schema.bound", message)
     if isinstance(kind, Float):
         kind = Float(64)
     try:
@@ -66,82 +68,58 @@ def _present(column: Column, bad: Array) -> Array:
     return bad if column.missing is None else bad & ~column.missing
 
 
-def _no_nulls(field: Field) -> Rule:
+def null_rule(field: Field) -> Rule:
+    """The check of a field that is never null."""
+    place = {"code": "input.null", "message": "is null", "field": field.name, "expected": str(field.type)}
+
     def check(column: Column, problems: Problems) -> None:
-        if column.missing is not None and column.missing.any():
-            expected = str(field.type)
-            problems.rows(
-                column.missing,
-                lambda _: {"code": "input.null", "message": "is null", "field": field.name, "expected": expected},
-            )
+        if column.missing is not None:
+            problems.rows(column.missing, lambda _: place)
 
     return check
 
 
 def _finite(field: Field) -> Rule:
     def check(column: Column, problems: Problems) -> None:
-        bad = np.isinf(column.values)
-        if bad.any():
-            problems.rows(_present(column, bad), lambda row: _found(field, "input.not-finite", "is infinite", "", column, row))
-
-    return check
-
-
-def _finite_tensor(field: Field) -> Rule:
-    def check(column: Column, problems: Problems) -> None:
-        if hasattr(column.values, "tocsr"):
-            matrix = column.values
-            if not np.isfinite(matrix.data).all():
-                rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-                bad = np.zeros(matrix.shape[0], dtype=bool)
-                bad[rows[~np.isfinite(matrix.data)]] = True
-                _report(bad, column, problems)
+        if all_finite(column.values):
             return
-        values = column.values
-        if values.dtype == object:
-            bad = np.array([not np.isfinite(value).all() for value in values], dtype=bool)
-        else:
-            bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        if bad.any():
-            _report(bad, column, problems)
-
-    def _report(bad: Array, column: Column, problems: Problems) -> None:
-        code, message = "input.not-finite", "holds NaN or an infinite number"
-        problems.rows(_present(column, bad), lambda _: {"code": code, "message": message, "field": field.name})
+        bad = np.isinf(column.values)
+        problems.rows(_present(column, bad), lambda row: _found(field, "input.not-finite", "is infinite", "", column, row))
 
     return check
 
 
 def _found(field: Field, code: str, message: str, expected: str, column: Column, row: int) -> dict[str, Any]:
-    value = column.values[row]
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        value = str(value)
-    found = shown(value.item() if isinstance(value, np.generic) else value)
-    return {"code": code, "message": message, "expected": clip(expected, 200), "found": found, "field": field.name}
+    place = {"expected": clip(expected, 200), "found": piece(column.values[row]), "field": field.name}
+    return {"code": code, "message": message, **place}
 
 
 def _compare(field: Field, code: str, message: str, expected: str, outside: Callable[[Any], Any]) -> Rule:
     def check(column: Column, problems: Problems) -> None:
-        with np.errstate(invalid="ignore"):
-            bad = np.asarray(outside(column.values), dtype=bool)
+        values = column.values
+        if values.dtype == object:  # decimals, and None where one is missing
+            bad = np.fromiter((item is not None and outside(item) for item in values), dtype=bool, count=len(values))
+        else:
+            with np.errstate(invalid="ignore", over="ignore"):
+                bad = np.asarray(outside(values), dtype=bool)
         if bad.any():
             problems.rows(_present(column, bad), lambda row: _found(field, code, message, expected, column, row))
 
     return check
 
 
-def _each(field: Field, refuse: Callable[[Any], dict[str, Any] | None]) -> Rule:
-    """A rule for one value at a time; each different value is judged once."""
+def _each(field: Field, accepts: Callable[[Any], bool], describe: Callable[[Any], dict[str, Any]]) -> Rule:
+    """A rule for one value at a time; each different value is judged once, and described only when it is shown."""
 
     def check(column: Column, problems: Problems) -> None:
-        items = column.values.tolist() if column.values.dtype.kind not in "mM" else list(column.values)
-        verdicts = {item: refuse(item) for item in set(_visible(items, column.missing))}
-        if not any(verdict is not None for verdict in verdicts.values()):
+        values = column.values
+        items = list(values) if values.dtype.kind in "mM" else values.tolist()
+        refused = {item for item in set(_visible(items, column.missing)) if not accepts(item)}
+        if not refused:
             return
-        bad = np.fromiter((verdicts.get(item) is not None for item in items), dtype=bool, count=len(items))
+        bad = np.fromiter((item in refused for item in items), dtype=bool, count=len(items))
         problems.rows(
-            _present(column, bad),
-            lambda row: {**(verdicts[items[row]] or {}), "field": field.name, "found": shown(items[row])},
+            _present(column, bad), lambda row: {**describe(items[row]), "field": field.name, "found": piece(items[row])}
         )
 
     return check
@@ -156,50 +134,51 @@ def _visible(items: list[Any], missing: Array | None) -> Iterator[Any]:
 
 def _allowed(field: Field) -> Rule:
     values = field.allowed or ()
-    kind = Float(64) if isinstance(field.type, Float) else field.type
-    known = frozenset(bound(field, value) if not isinstance(kind, Category) else value for value in values)
+    known = frozenset(canonical(field, value) for value in values)
+    return _each(field, known.__contains__, lambda value: not_allowed(value, values).describe())
 
-    def refuse(value: Any) -> dict[str, Any] | None:
-        if value in known:
-            return None
-        error = not_allowed(value, values)
-        return {"code": error.code, "message": error.message, "expected": error.expected, "hint": error.hint}
 
-    return _each(field, refuse)
+def canonical(field: Field, value: Any) -> Any:
+    """An allowed value as `tolist` of the canonical array gives it: a float32 has fewer digits than its text."""
+    if isinstance(field.type, Category):
+        return value
+    found = bound(field, value)
+    if isinstance(field.type, Float):
+        with np.errstate(over="ignore"):
+            return float(np.dtype(field.type.canonical).type(found))
+    return found
 
 
 def _pattern(field: Field) -> Rule:
+    texts = field.type.values if isinstance(field.type, Category) else ()
+    if not isinstance(field.type, String) and not (texts and isinstance(texts[0], str)):
+        message = f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts have a pattern"
+        raise UsageError.of("schema.bound", message)
     try:
         pattern = re.compile(field.pattern or "")
     except re.error as error:
         message = f"the pattern of {clip(field.name)!r} is no regular expression: {clip(error)}"
         raise UsageError.of("schema.bound", message) from None
     expected = clip(f"text matching {field.pattern}", 100)
-
-    def refuse(value: Any) -> dict[str, Any] | None:
-        if pattern.fullmatch(value):
-            return None
-        return {"code": "input.pattern", "message": "does not match the pattern", "expected": expected}
-
-    return _each(field, refuse)
+    place = {"code": "input.pattern", "message": "does not match the pattern", "expected": expected}
+    return _each(field, lambda value: pattern.fullmatch(value) is not None, lambda _: place)
 
 
 def _length(field: Field) -> Rule:
-    low, high = field.min_length or 0, field.max_length
-    expected = f"a length of {low} … {high}" if high is not None else f"a length of at least {low}"
+    if not isinstance(field.type, String | Binary | List):
+        message = f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts, bytes and lists have a length"
+        raise UsageError.of("schema.bound", message)
+    low = field.min_length or 0
+    high = field.max_length if field.max_length is not None else np.iinfo(np.int64).max
+    expected = f"a length of {low} … {high}" if field.max_length is not None else f"a length of at least {low}"
 
     def check(column: Column, problems: Problems) -> None:
-        lengths = np.array([len(value) if hasattr(value, "__len__") else low for value in column.values], dtype=np.int64)
+        lengths = np.array([low if value is None else len(value) for value in column.values], dtype=np.int64)
         for code, message, bad in (
             ("input.too-short", "is too short", lengths < low),
-            ("input.too-long", "is too long", lengths > (high if high is not None else np.iinfo(np.int64).max)),
+            ("input.too-long", "is too long", lengths > high),
         ):
             if bad.any():
-                problems.rows(
-                    _present(column, bad),
-                    lambda row, code=code, message=message: _found(field, code, message, expected, column, row),  # type: ignore[misc]
-                )
+                problems.rows(_present(column, bad), partial(_found, field, code, message, expected, column))
 
     return check
-
-

@@ -1,18 +1,21 @@
 """Takes apart what callers pass: DataFrames of any library, Arrow, dicts, lists, arrays. Imports none of the libraries.
 
-A library is recognised by the module of the object's type; one that the caller has not imported cannot be met here.
+A library is looked up in `sys.modules`: one that the caller has not imported cannot be met here. `foreign.py` has the
+columns of each.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .columns import Raw, objects
+from .batch import Raw
 from .errors import InputError
+from .foreign import arrow_column, pandas_column, polars_column
 from .text import shown
 
 
@@ -23,166 +26,128 @@ def library_of(value: object) -> str:
 
 def is_sparse(value: object) -> bool:
     """Whether the value is a SciPy sparse matrix or array."""
-    return library_of(value) == "scipy" and hasattr(value, "tocsr")
+    return hasattr(value, "tocsr") and library_of(value) == "scipy"
+
+
+def is_a(value: object, library: str, *names: str) -> bool:
+    """Whether the value is an instance of one of these classes of a library that the caller has imported."""
+    module = sys.modules.get(library)
+    if module is None:
+        return False
+    classes = tuple(kind for name in names if isinstance(kind := getattr(module, name, None), type))
+    return isinstance(value, classes)
 
 
 def is_table(value: object) -> bool:
     """Whether the value is a DataFrame or a table that can be taken apart by `table_columns`."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.names is not None
+    if is_a(value, "pandas", "DataFrame") or is_a(value, "polars", "DataFrame", "LazyFrame"):
+        return True
     if library_of(value) in ("pandas", "polars", "pyarrow"):
-        return hasattr(value, "columns") and not hasattr(value, "cat")
-    return not isinstance(value, np.ndarray) and (hasattr(value, "__arrow_c_stream__") or hasattr(value, "__dataframe__"))
+        return is_a(value, "pyarrow", "Table", "RecordBatch", "RecordBatchReader")
+    return hasattr(value, "__arrow_c_stream__") or hasattr(value, "__dataframe__")
 
 
 def table_columns(table: Any) -> dict[Any, Any]:
     """The columns of a table by their labels, untouched; raises `InputError` when two have the same label."""
-    library = library_of(table)
-    if library == "pandas":
+    if isinstance(table, np.ndarray):  # a structured array
+        if table.ndim != 1:
+            raise InputError.of("input.shape", "the structured array has not one axis", found=str(table.shape))
+        labels: Any = table.dtype.names
+        columns: Any = [table[name] for name in labels]
+    elif is_a(table, "pandas", "DataFrame"):
         labels = list(table.columns)
         columns = [table.iloc[:, index] for index in range(len(labels))]
-    elif library == "polars":
-        if hasattr(table, "collect"):
-            message = "a LazyFrame has no data yet"
-            raise InputError.of("input.container", message, found=shown(table), hint="call .collect() first")
+    elif is_a(table, "polars", "DataFrame"):
         labels, columns = table.columns, table.get_columns()
-    elif library == "pyarrow":
+    elif is_a(table, "polars", "LazyFrame"):
+        message = "a LazyFrame has no data yet"
+        raise InputError.of("input.container", message, found="a polars.LazyFrame", hint="call .collect() first")
+    elif is_a(table, "pyarrow", "Table", "RecordBatch"):
         labels, columns = table.schema.names, table.columns
     else:
         return table_columns(_through_arrow(table))
-    if len(set(map(str, labels))) != len(labels):
-        twice = sorted({str(label) for label in labels if list(map(str, labels)).count(str(label)) > 1})
-        raise InputError.of("input.duplicate-field", "two columns have the same name", found=shown(twice[0]))
+    texts = Counter(map(str, labels))
+    if len(texts) != len(labels):
+        twice = next(label for label, count in texts.items() if count > 1)
+        raise InputError.of("input.duplicate-field", "two columns have the same name", found=shown(twice))
     return dict(zip(labels, columns, strict=True))
 
 
 def _through_arrow(table: Any) -> Any:
     """Another library's table by the Arrow PyCapsule interface, with whichever reader the caller has imported."""
+    pyarrow, polars, pandas = (sys.modules.get(name) for name in ("pyarrow", "polars", "pandas"))
+    reader: Any = None
     if hasattr(table, "__arrow_c_stream__"):
-        if (pyarrow := sys.modules.get("pyarrow")) is not None:
-            return pyarrow.table(table)
-        if (polars := sys.modules.get("polars")) is not None:
-            return polars.from_arrow(table)
-    hint = "import pyarrow before, or pass pandas, polars, Arrow, a dict of arrays or a list of dicts"
-    raise InputError.of("input.container", "this table cannot be read without pyarrow", found=shown(table), hint=hint)
+        reader = pyarrow.table if pyarrow is not None else polars.DataFrame if polars is not None else None
+    elif pandas is not None and hasattr(pandas, "api"):
+        reader = pandas.api.interchange.from_dataframe
+    if reader is None:
+        hint = "import pyarrow before, or pass pandas, Polars, Arrow, a dict of arrays or a list of dicts"
+        raise InputError.of("input.container", "this table cannot be read without pyarrow", found=shown(table), hint=hint)
+    try:
+        return reader(table)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError, OSError) as error:
+        message = "the library of this table cannot give it to others"
+        raise InputError.of("input.container", message, found=shown(table)) from error
 
 
 def raw(values: Any) -> Raw | None:
     """A column of any library as a list or array; None when it is no column at all."""
-    if isinstance(values, np.ndarray):
-        return Raw(values) if values.ndim else None
-    if isinstance(values, list):
+    if type(values) is list:
         return Raw(values)
-    if isinstance(values, tuple | range):
+    if isinstance(values, np.ndarray):
+        return _array(values)
+    if isinstance(values, list | tuple | range):
         return Raw(list(values))
     library = library_of(values)
-    if library == "pandas":
-        return _pandas(values)
     if library == "polars" and hasattr(values, "to_numpy"):
-        return _polars(values)
+        return polars_column(values)
     if library == "pyarrow" and hasattr(values, "null_count"):
-        return _arrow(values)
+        return arrow_column(values)
+    if is_a(values, "pandas", "Series", "Index") or library == "pandas":
+        return pandas_column(values)
     if is_sparse(values):
         return Raw(values)
     if hasattr(values, "__array__") and not isinstance(values, Mapping | str | bytes | np.generic):
-        array = np.asarray(values)
-        return Raw(array) if array.ndim else None
+        try:
+            return _array(np.asarray(values))
+        except (TypeError, ValueError, RuntimeError):  # such as a tensor on another device, or one that needs a gradient
+            return None
     return None
 
 
-def _with_none(values: Any, missing: Any) -> Any:
-    """Objects in which every kind of null is None; the caller's array is not touched."""
-    if not missing.any():
-        return values
-    values = values.copy()
-    values[missing] = None
-    return values
-
-
-def _pandas(values: Any) -> Raw | None:
-    """A Series, Index or extension array."""
-    if not hasattr(values, "dtype") or not hasattr(values, "to_numpy"):
-        return None
-    dtype = values.dtype
-    if isinstance(dtype, np.dtype):
-        plain = values.to_numpy()
-        if dtype != object:
-            return Raw(plain)
-        return Raw(_with_none(plain, np.asarray(values.isna())))
-    kind = type(dtype).__name__
-    if kind == "DatetimeTZDtype":
-        naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if hasattr(values, "dt") else values.tz_convert("UTC").tz_localize(None)
-        return Raw(naive.to_numpy(), utc=True)
-    if kind == "CategoricalDtype":
-        codes = np.asarray(values.cat.codes if hasattr(values, "cat") else values.codes)
-        categories = objects(dtype.categories.tolist())
-        taken = categories[codes] if len(categories) else np.full(len(codes), None, dtype=object)
-        return Raw(_with_none(taken, codes == -1))
-    if kind == "ArrowDtype":
-        return _arrow(values.array.__arrow_array__())
-    missing = np.asarray(values.isna())
-    numpy_dtype = getattr(dtype, "numpy_dtype", None)
-    if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "biuf":
-        filled = values.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
-        return Raw(filled, missing if missing.any() else None)
-    return Raw(_with_none(values.to_numpy(dtype=object), missing))
-
-
-def _polars(values: Any) -> Raw:
-    kind = str(values.dtype.base_type()) if hasattr(values.dtype, "base_type") else str(values.dtype)
-    if kind in ("Categorical", "Enum"):
-        values = values.cast(sys.modules["polars"].String)
-        kind = "String"
-    if kind in ("Decimal", "List", "Struct", "Binary", "Object", "Time", "Null"):
-        return Raw(values.to_list())
-    if kind == "Datetime":
-        return Raw(values.to_numpy(), utc=values.dtype.time_zone is not None)
-    if values.null_count() and kind not in ("String", "Float32", "Float64", "Date", "Duration"):
-        return Raw(values.fill_null(strategy="zero").to_numpy() if kind != "Boolean" else values.fill_null(value=False).to_numpy(), values.is_null().to_numpy())
-    return Raw(objects(values.to_list()) if kind == "String" else values.to_numpy())
-
-
-def _arrow(values: Any) -> Raw:
-    pyarrow: Any = sys.modules["pyarrow"]
-    types = pyarrow.types
-    kind = values.type
-    if types.is_dictionary(kind):
-        values = values.cast(kind.value_type)
-        kind = kind.value_type
-    if isinstance(values, pyarrow.ChunkedArray):
-        values = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
-    if isinstance(values, pyarrow.ChunkedArray):  # no chunks at all
-        values = pyarrow.array([], type=kind)
-    if types.is_boolean(kind) or types.is_integer(kind):
-        if not values.null_count:
-            return Raw(values.to_numpy(zero_copy_only=False))
-        zero: Any = False if types.is_boolean(kind) else 0
-        filled = values.fill_null(zero)
-        missing = values.is_null().to_numpy(zero_copy_only=False)
-        return Raw(filled.to_numpy(zero_copy_only=False), missing)
-    if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind):
-        return Raw(values.to_numpy(zero_copy_only=False))
-    if types.is_timestamp(kind):
-        return Raw(values.to_numpy(zero_copy_only=False), utc=kind.tz is not None)
-    if types.is_string(kind) or types.is_large_string(kind):
-        return Raw(values.to_numpy(zero_copy_only=False))
-    return Raw(values.to_pylist())
+def _array(values: Any) -> Raw | None:
+    if type(values) is np.ndarray:
+        return Raw(values) if values.ndim else None
+    mask = getattr(values, "mask", None)
+    plain = np.asarray(values)
+    if not isinstance(mask, np.ndarray | np.bool_) or plain.ndim != 1:
+        return Raw(plain) if plain.ndim and mask is None else None
+    hidden = np.broadcast_to(mask, plain.shape)
+    return Raw(plain, hidden if hidden.any() else None)
 
 
 def is_sequence(value: object) -> bool:
     """Whether a value in a mapping is a column rather than a scalar."""
-    if isinstance(value, str | bytes | bytearray | Mapping | np.generic) or value is None:
-        return False
     if isinstance(value, list | tuple | range):
         return True
-    return (getattr(value, "ndim", 0) or 0) > 0 or hasattr(value, "__arrow_c_array__") or library_of(value) == "polars"
+    if value is None or isinstance(value, str | bytes | bytearray | Mapping | np.generic | int | float):
+        return False
+    if library_of(value) in ("polars", "pyarrow"):
+        return hasattr(value, "null_count")
+    dimensions = getattr(value, "ndim", 0)
+    return isinstance(dimensions, int) and dimensions > 0
 
 
 def depth(value: object) -> int:
-    """How deep lists and arrays are nested, by their first elements."""
-    found = 0
+    """How deep lists and arrays are nested, by the first element of each that is not null."""
+    deep = 0
     while is_sequence(value):
         if isinstance(value, np.ndarray) and value.dtype != object:
-            return found + value.ndim
-        found += 1
+            return deep + value.ndim
+        deep += 1
         items: Any = value
-        value = next(iter(items), None)
-    return found
+        value = next((item for item in items if item is not None), None)
+    return deep

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import Defect, InputError
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .values import Mismatch
 
 COLLECTED = 100
 """How many defects are described; the others are only counted."""
@@ -23,27 +25,85 @@ class Problems:
         self.defects: list[Defect] = []
         self.counted = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether further defects are only counted."""
+        return len(self.defects) >= COLLECTED
+
     def add(self, code: str, message: str, **place: Any) -> None:
         """One defect."""
         self.counted += 1
-        if len(self.defects) < COLLECTED:
+        if not self.full:
             self.defects.append(Defect(code=code, message=message, **place))
+
+    def refuse(self, error: Mismatch, **place: Any) -> None:
+        """One value that was refused; its hint is made only when it is kept."""
+        if self.full:
+            self.counted += 1
+        else:
+            self.add(**error.describe(), **place)
 
     def rows(self, bad: np.ndarray[Any, Any], describe: Callable[[int], dict[str, Any]]) -> None:
         """One defect for each row where `bad` is true; `describe` is called for those that are kept."""
         found = bad.nonzero()[0]
-        kept = found[: max(COLLECTED - len(self.defects), 0)]
-        self.defects += [Defect(row=int(row), **describe(int(row))) for row in kept]
-        self.counted += len(found)
+        kept = found[: max(COLLECTED - len(self.defects), 0)].tolist()
+        for row in kept:
+            self.add(row=row, **describe(row))
+        self.counted += len(found) - len(kept)
 
-    def raise_all(self, rows: int | None = None, fields: Sequence[str] = ()) -> NoReturn:
-        """Raise `InputError` with everything, in the order of rows, and within a row in that of `fields`."""
-        places = {name: place for place, name in enumerate(fields)}
-
-        def place(defect: Defect) -> tuple[int, int]:
-            return -1 if defect.row is None else defect.row, places.get(defect.field or "", len(places))
-
-        ordered = sorted(self.defects, key=place)
+    def raise_all(self, rows: int | None = None) -> NoReturn:
+        """Raise `InputError` with everything, in the order of rows."""
+        ordered = sorted(self.defects, key=lambda defect: -1 if defect.row is None else defect.row)
         count = "1 defect" if self.counted == 1 else f"{self.counted:,} defects"
         where = "" if rows is None or rows == 1 else f" in {rows:,} rows"
         raise InputError(f"the data does not fit the model's schema: {count}{where}", ordered, counted=self.counted)
+
+
+class Inside(Problems):
+    """The defects of values that lie inside others: told to `outer` with the row that holds them.
+
+    `owners[item]` is that row. With `place`, which gives the index of a value as text, or where the values of each row
+    begin, the index is written into the field's name: `tags[]` becomes `tags[3]`.
+    """
+
+    __slots__ = ("_name", "_outer", "_owners", "_place")
+
+    def __init__(
+        self,
+        outer: Problems,
+        owners: Any,
+        name: str,
+        place: Callable[[int], str] | np.ndarray[Any, Any] | None = None,
+    ) -> None:
+        self._outer = outer
+        self._owners = owners
+        self._name = name
+        self._place = place
+
+    @property
+    def counted(self) -> int:  # type: ignore[override]
+        """How many defects there are in all."""
+        return self._outer.counted
+
+    @counted.setter
+    def counted(self, value: int) -> None:
+        self._outer.counted = value
+
+    @property
+    def defects(self) -> list[Defect]:  # type: ignore[override]
+        """The defects that were kept."""
+        return self._outer.defects
+
+    def add(self, code: str, message: str, **place: Any) -> None:
+        """One defect."""
+        item = place.pop("row", None)
+        if item is not None:
+            place["row"] = int(self._owners[item])
+            place["field"] = self._with_index(place["field"], item)
+        self._outer.add(code, message, **place)
+
+    def _with_index(self, field: str, item: int) -> str:
+        if self._place is None:
+            return field
+        index = self._place(item) if callable(self._place) else f"[{item - int(self._place[self._owners[item]])}]"
+        return f"{self._name}{index}{field[len(self._name) + 2 :]}"

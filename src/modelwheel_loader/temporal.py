@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,19 @@ _INT64 = (-(2**63) + 1, 2**63 - 1)  # the smallest int64 is NaT
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DURATION = re.compile(
     r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?", re.ASCII
 )
+
+
+class Instant(NamedTuple):
+    """A moment in UTC from a column whose container says that it has a zone."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{self.value}Z"
 
 
 class LossyError(ValueError):
@@ -46,25 +56,30 @@ def timestamp_count(value: Any, unit: str, *, zoned: bool) -> int:
     """
     if isinstance(value, str):
         return _scaled(_parse_timestamp(value, zoned=zoned), unit)
-    if isinstance(value, np.datetime64):
-        if zoned:
-            raise ZoneError("has no zone")
-        return _scaled(_numpy_nanoseconds(value), unit)
+    if isinstance(value, np.datetime64 | Instant):
+        _check_zone(isinstance(value, Instant), zoned=zoned)
+        return _scaled(_numpy_nanoseconds(value.value if isinstance(value, Instant) else value), unit)
     if isinstance(value, datetime.datetime):
         return _scaled(_datetime_nanoseconds(value, zoned=zoned), unit)
-    if isinstance(value, datetime.date) and not zoned:
+    if isinstance(value, datetime.date):
+        _check_zone(False, zoned=zoned)
         return _scaled((value - _DAY).days * _NANOS["D"], unit)
     raise TypeError
 
 
+def _check_zone(has_zone: bool, *, zoned: bool) -> None:  # noqa: FBT001
+    if has_zone != zoned:
+        raise ZoneError("has no zone" if zoned else "has a zone")
+
+
 def _datetime_nanoseconds(value: datetime.datetime, *, zoned: bool) -> int:
     offset = value.utcoffset()
-    if (offset is not None) != zoned:
-        raise ZoneError("has no zone" if zoned else "has a zone")
+    _check_zone(offset is not None, zoned=zoned)
+    if hasattr(value, "to_datetime64"):  # pandas.Timestamp: in UTC when it has a zone, beyond the year 9999 too
+        return _numpy_nanoseconds(value.to_datetime64())
     wall = datetime.datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
     elapsed = (wall - _EPOCH) - (offset or datetime.timedelta())
-    fine = value.microsecond * 1000 + getattr(value, "nanosecond", 0)  # pandas.Timestamp counts nanoseconds
-    return (elapsed.days * 86400 + elapsed.seconds) * 10**9 + elapsed.microseconds * 1000 + fine
+    return (elapsed.days * 86400 + elapsed.seconds) * 10**9 + (elapsed.microseconds + value.microsecond) * 1000
 
 
 def _parse_timestamp(text: str, *, zoned: bool) -> int:
@@ -72,8 +87,7 @@ def _parse_timestamp(text: str, *, zoned: bool) -> int:
     if match is None:
         raise ValueError
     day, clock, fraction, zone = match.groups()
-    if (zone is not None) != zoned:
-        raise ZoneError("has no zone" if zoned else "has a zone")
+    _check_zone(zone is not None, zoned=zoned)
     moment = datetime.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}")
     return _datetime_nanoseconds(moment, zoned=zoned) + _fraction(fraction)
 
@@ -98,12 +112,10 @@ def _numpy_nanoseconds(value: Any) -> int:
 def day_count(value: Any) -> int:
     """The days since 1970 of a date, a datetime at midnight, a numpy datetime or ISO text."""
     if isinstance(value, str):
-        return (datetime.date.fromisoformat(value.strip()) - _DAY).days if len(value.strip()) == 10 else _no_day()
+        if not _ISO_DAY.fullmatch(value.strip()):
+            raise ValueError
+        return (datetime.date.fromisoformat(value.strip()) - _DAY).days
     return timestamp_count(value, "D", zoned=False)
-
-
-def _no_day() -> int:
-    raise ValueError
 
 
 def duration_count(value: Any, unit: str) -> int:

@@ -1,4 +1,4 @@
-"""One value at a time: the rule by which each type takes a Python, numpy or pandas scalar. Lossless, or refused.
+"""One value at a time: the rule by which each scalar type takes a Python, numpy or pandas scalar. Lossless, or refused.
 
 `converter(type)` gives a function from a value that is not null to the canonical scalar; it raises `Mismatch`. Both
 validators rest on it: columns of a plainly right dtype skip it, everything else goes through it.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import decimal
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
 from . import temporal
+from .nearest import nearest
+from .text import clip, shown
 from .types import (
     Binary,
     Bool,
@@ -26,30 +29,43 @@ from .types import (
     Duration,
     Float,
     Integer,
-    List,
     String,
-    Struct,
-    Tensor,
     Timestamp,
-    parse_type,
 )
 
 Convert = Callable[[Any], Any]
 EXACT_IN_FLOAT = 2**53
 """Whole numbers up to here are exact in float64."""
-_LARGEST = {16: 65504.0, 32: float(np.finfo(np.float32).max), 64: float(np.finfo(np.float64).max)}
+OVERFLOW = {16: 65520.0, 32: 3.4028235677973366e38, 64: math.inf}
+"""The smallest number that becomes infinite in a float of so many bits: half a step above the largest one."""
+_NO_NUMBERS = bool | np.bool_ | np.timedelta64
+"""What Python or numpy count among the integers, and the contract does not."""
 _NULL_NAMES = frozenset({"NAType", "NaTType"})
 
 
-class Mismatch(Exception):  # noqa: N818 - never leaves the validators
-    """A value does not have its type: `code`, a sentence, and what was expected."""
+def found(item: object) -> str:
+    """A bounded piece of a value for an error, times and decimals written out."""
+    if isinstance(item, np.generic) and not isinstance(item, np.datetime64 | np.timedelta64):
+        item = item.item()
+    if isinstance(item, datetime.date | datetime.timedelta | decimal.Decimal | np.datetime64 | np.timedelta64 | temporal.Instant):
+        return clip(item)
+    return shown(item)
 
-    def __init__(self, code: str, message: str, expected: str, hint: str = "") -> None:
+
+class Mismatch(Exception):  # noqa: N818 - never leaves the validators
+    """A value does not have its type: `code`, a sentence, what was expected, and a hint that is made when it is shown."""
+
+    def __init__(self, code: str, message: str, expected: str, hint: Callable[[], str] | str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.expected = expected
         self.hint = hint
+
+    def describe(self) -> dict[str, Any]:
+        """The parts of a defect."""
+        hint = self.hint if isinstance(self.hint, str) else self.hint()
+        return {"code": self.code, "message": self.message, "expected": self.expected, "hint": hint}
 
 
 def is_null(value: object) -> bool:
@@ -87,7 +103,7 @@ def _integer(kind: Integer) -> Convert:
     low, high = kind.range
 
     def convert(value: Any) -> int:
-        if isinstance(value, bool | np.bool_):
+        if isinstance(value, _NO_NUMBERS):
             _wrong(kind)
         if isinstance(value, int | np.integer):
             number = int(value)
@@ -104,7 +120,11 @@ def _integer(kind: Integer) -> Convert:
 
 def whole(value: Any, kind: DataType) -> int:
     """The whole number that a float or decimal is; raises `Mismatch` when it has a fraction or is infinite."""
-    if not math.isfinite(value) or value != int(value):
+    if not math.isfinite(value):
+        raise Mismatch("input.not-finite", "is infinite", str(kind))
+    if abs(value) >= 2**64:  # before int(), which writes out every digit of Decimal("1e999999")
+        raise Mismatch("input.out-of-range", f"does not fit {kind}", str(kind))
+    if value != int(value):
         raise Mismatch("input.not-whole", "is not a whole number", str(kind))
     return int(value)
 
@@ -121,18 +141,18 @@ def _unquote(value: object) -> str:
 
 
 def _float(kind: Float) -> Convert:
-    largest = _LARGEST[kind.bits]
+    overflow = OVERFLOW[kind.bits]
 
     def convert(value: Any) -> float:
-        if isinstance(value, bool | np.bool_):
+        if isinstance(value, _NO_NUMBERS):
             _wrong(kind)
         if isinstance(value, int | np.integer):
             return _exact(int(value), kind)
         if not isinstance(value, float | np.floating | decimal.Decimal):
             _wrong(kind, _unquote(value))
         number = float(value)
-        if abs(number) > largest and not (isinstance(value, float | np.floating) and math.isinf(value)):
-            raise Mismatch("input.out-of-range", f"does not fit {kind}", f"at most {largest:.4g} in size")
+        if abs(number) >= overflow and abs(value) != math.inf:
+            raise Mismatch("input.out-of-range", f"does not fit {kind}", f"less than {overflow:.4g} in size")
         return number
 
     return convert
@@ -142,8 +162,8 @@ def _exact(value: int, kind: Float) -> float:
     """A whole number as a float; refused where digits would be lost without a word."""
     if abs(value) > EXACT_IN_FLOAT and (value.bit_length() > 1023 or int(float(value)) != value):
         raise Mismatch("input.out-of-range", f"has more digits than {kind} holds", f"at most {EXACT_IN_FLOAT:,} in size")
-    if abs(value) > _LARGEST[kind.bits]:
-        raise Mismatch("input.out-of-range", f"does not fit {kind}", f"at most {_LARGEST[kind.bits]:.4g} in size")
+    if abs(value) >= OVERFLOW[kind.bits]:
+        raise Mismatch("input.out-of-range", f"does not fit {kind}", f"less than {OVERFLOW[kind.bits]:.4g} in size")
     return float(value)
 
 
@@ -151,7 +171,7 @@ def _string(kind: String) -> Convert:
     def convert(value: Any) -> str:
         if not isinstance(value, str):
             _wrong(kind)
-        return checked_text(str(value))
+        return checked_text(str.__str__(value))  # not str(): an enumeration of texts has another one
 
     return convert
 
@@ -186,22 +206,19 @@ def _category(kind: Category) -> Convert:
     convert_inner = converter(inner)
 
     def convert(value: Any) -> Any:
-        found = convert_inner(value)
-        if found not in values:
-            raise not_allowed(found, kind.values)
-        return found
+        plain = convert_inner(value)
+        if plain not in values:
+            raise not_allowed(plain, kind.values)
+        return plain
 
     return convert
 
 
 def not_allowed(value: object, values: tuple[Any, ...]) -> Mismatch:
     """The mismatch for a value that is none of `values`, with the nearest one as a hint."""
-    import difflib
-
-    shown = ", ".join(str(item)[:40] for item in values[:10]) + (", …" if len(values) > 10 else "")
-    close = difflib.get_close_matches(str(value)[:100], [str(item) for item in values[:1000]], n=1)
-    hint = f"did you mean {close[0][:40]!r}?" if close else ""
-    return Mismatch("input.not-allowed", "is none of the allowed values", f"one of {shown}", hint)
+    listed = ", ".join(clip(item, 40) for item in values[:10]) + (", …" if len(values) > 10 else "")
+    message = "is none of the allowed values"
+    return Mismatch("input.not-allowed", message, f"one of {listed}", lambda: nearest(value, values))
 
 
 def _temporal(count: Callable[[Any], int], expected: str) -> Convert:
@@ -235,14 +252,14 @@ def _duration(kind: Duration) -> Convert:
 
 def _decimal(kind: Decimal) -> Convert:
     def convert(value: Any) -> decimal.Decimal:
-        if isinstance(value, bool | np.bool_):
+        if isinstance(value, _NO_NUMBERS):
             _wrong(kind)
         if isinstance(value, int | np.integer):
             number = decimal.Decimal(int(value))
         elif isinstance(value, decimal.Decimal):
             number = value
         elif isinstance(value, str):
-            number = _decimal_text(value, kind)
+            number = _decimal_text(str.__str__(value), kind)
         else:
             _wrong(kind, "floats have no exact decimal: send text such as '1.10'" if isinstance(value, float) else "")
         return _quantized(number, kind)
@@ -268,79 +285,6 @@ def _quantized(number: decimal.Decimal, kind: Decimal) -> decimal.Decimal:
         raise Mismatch("input.out-of-range", f"does not fit {kind} exactly", str(kind)) from None
 
 
-def _list(kind: List) -> Convert:
-    item = nested(kind.item)
-
-    def convert(value: Any) -> list[Any]:
-        if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__"):
-            _wrong(kind)
-        found = [None if is_null(part) else item(part) for part in value]
-        if not kind.nullable and None in found:
-            raise Mismatch("input.null", "holds a null", str(kind))
-        return found
-
-    return convert
-
-
-def _struct(kind: Struct) -> Convert:
-    items = [(field, nested(field.type)) for field in kind.fields]
-
-    def convert(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            _wrong(kind)
-        return {field.name: _member(field, item, value) for field, item in items}
-
-    return convert
-
-
-def _member(field: Any, item: Convert, value: Mapping[str, Any]) -> Any:
-    if field.name not in value and field.required:
-        raise Mismatch("input.missing-field", f"lacks {field.name!r}", str(field.type))
-    found = value.get(field.name, field.default)
-    if is_null(found):
-        if not field.nullable:
-            raise Mismatch("input.null", f"has null for {field.name!r}", str(field.type))
-        return None
-    return item(found)
-
-
-def nested(kind: DataType) -> Convert:
-    """The rule for a value inside a list or a struct: times are numpy scalars there, for no array gives them a unit."""
-    convert = converter(kind)
-    if isinstance(kind, Date):
-        return lambda value: np.datetime64(convert(value), "D")
-    if isinstance(kind, Timestamp):
-        return lambda value: np.datetime64(convert(value), kind.unit)
-    if isinstance(kind, Duration):
-        return lambda value: np.timedelta64(convert(value), kind.unit)
-    return convert
-
-
-def _tensor(kind: Tensor) -> Convert:
-    convert_item = converter(tensor_item(kind))
-
-    def convert(value: Any) -> np.ndarray[Any, Any]:
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            raise Mismatch("input.shape", "has rows of different lengths", str(kind)) from None
-        if array.ndim != len(kind.shape) or any(
-            axis not in (None, found) for axis, found in zip(kind.shape, array.shape, strict=True)
-        ):
-            raise Mismatch("input.shape", f"has the shape {array.shape}", str(kind))
-        if array.dtype == kind.dtype or (array.dtype.kind == "f" and kind.dtype.startswith("float")):
-            return array.astype(kind.dtype, copy=False)
-        flat = [convert_item(item) for item in array.ravel().tolist()]
-        return np.array(flat, dtype=kind.dtype).reshape(array.shape)
-
-    return convert
-
-
-def tensor_item(kind: Tensor) -> DataType:
-    """The scalar type of a tensor's elements."""
-    return parse_type(kind.dtype)
-
-
 _RULES: dict[type[DataType], Callable[[Any], Convert]] = {
     Bool: _bool,
     Integer: _integer,
@@ -352,7 +296,4 @@ _RULES: dict[type[DataType], Callable[[Any], Convert]] = {
     Duration: _duration,
     Decimal: _decimal,
     Category: _category,
-    List: _list,
-    Struct: _struct,
-    Tensor: _tensor,
 }

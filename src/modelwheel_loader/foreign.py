@@ -1,0 +1,112 @@
+"""Columns of pandas, Polars and Arrow as arrays, without copies where their memory is as numpy's. None is imported here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from .batch import Raw, objects
+
+_POLARS_PLAIN = frozenset({"Float32", "Float64", "Date", "Duration"})
+_POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
+
+
+def _with_none(values: Any, missing: Any) -> Any:
+    """Objects in which every kind of null is None; the caller's array is not touched."""
+    if not missing.any():
+        return values
+    values = values.copy()
+    values[missing] = None
+    return values
+
+
+def pandas_column(values: Any) -> Raw | None:
+    """A Series, Index or extension array."""
+    if not hasattr(values, "dtype") or not hasattr(values, "to_numpy"):
+        return None
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        plain = values.to_numpy()
+        return Raw(_with_none(plain, np.asarray(values.isna())) if dtype == object else plain)
+    kind = type(dtype).__name__
+    if kind == "DatetimeTZDtype":
+        return _pandas_instants(values)
+    if kind == "CategoricalDtype":
+        return _pandas_categories(values)
+    if kind == "ArrowDtype":
+        array = getattr(values, "array", values)
+        return arrow_column(array.__arrow_array__())
+    missing = np.asarray(values.isna())
+    numpy_dtype = getattr(dtype, "numpy_dtype", None)
+    if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "biuf":
+        filled = values.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
+        return Raw(filled, missing if missing.any() else None)
+    return Raw(_with_none(values.to_numpy(dtype=object), missing))
+
+
+def _pandas_instants(values: Any) -> Raw:
+    times = values.dt if hasattr(values, "dt") else values
+    utc = times.tz_convert("UTC")
+    naive = (utc.dt if hasattr(utc, "dt") else utc).tz_localize(None)
+    return Raw(naive.to_numpy(), utc=True)
+
+
+def _pandas_categories(values: Any) -> Raw:
+    codes = np.asarray(values.cat.codes if hasattr(values, "cat") else values.codes)
+    categories = objects(values.dtype.categories.tolist())
+    taken = categories[codes] if len(categories) else np.full(len(codes), None, dtype=object)
+    return Raw(_with_none(taken, codes == -1))
+
+
+def polars_column(values: Any) -> Raw:
+    """A Polars Series."""
+    kind = str(values.dtype.base_type())
+    if kind in ("Categorical", "Enum"):
+        return Raw(values.cast(sys.modules["polars"].String).to_list())
+    if kind == "Datetime":
+        return Raw(values.to_numpy(), utc=values.dtype.time_zone is not None)
+    if kind in _POLARS_PLAIN:
+        return Raw(values.to_numpy())
+    if kind == "Boolean" or kind in _POLARS_INTEGERS:
+        if not values.null_count():
+            return Raw(values.to_numpy())
+        filled = values.fill_null(value=False) if kind == "Boolean" else values.fill_null(strategy="zero")
+        return Raw(filled.to_numpy(), values.is_null().to_numpy())
+    if kind == "Array" and not values.null_count() and not values.explode().null_count():
+        return Raw(values.to_numpy())
+    return Raw(values.to_list())
+
+
+def arrow_column(values: Any) -> Raw:
+    """An Arrow array or chunked array."""
+    pyarrow: Any = sys.modules["pyarrow"]
+    types = pyarrow.types
+    kind = values.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+        values = values.cast(kind)
+    if isinstance(values, pyarrow.ChunkedArray):
+        chunks = values.num_chunks
+        values = values.chunk(0) if chunks == 1 else values.combine_chunks() if chunks else pyarrow.array([], type=kind)
+    if types.is_boolean(kind) or types.is_integer(kind):
+        if not values.null_count:
+            return Raw(_numpy(values))
+        filled = values.fill_null(False if types.is_boolean(kind) else 0)  # noqa: FBT003
+        return Raw(_numpy(filled), _numpy(values.is_null()))
+    if types.is_timestamp(kind):
+        return Raw(_numpy(values), utc=kind.tz is not None)
+    if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind) or types.is_string(kind):
+        return Raw(_numpy(values))
+    if types.is_large_string(kind):
+        return Raw(_numpy(values))
+    if types.is_fixed_size_list(kind) and types.is_primitive(kind.value_type) and not values.null_count:
+        flat = values.flatten()
+        if not flat.null_count and not types.is_temporal(kind.value_type):
+            return Raw(_numpy(flat).reshape(len(values), kind.list_size))
+    return Raw(values.to_pylist())
+
+
+def _numpy(values: Any) -> Any:
+    return values.to_numpy(zero_copy_only=False)
