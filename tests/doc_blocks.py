@@ -77,7 +77,8 @@ def run_console(block: Block, where: str) -> Iterator[str]:
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
     """The commands of a console block, each with the output that follows it."""
-    command, expected = "", []
+    command = ""
+    expected: list[str] = []
     for line in text.splitlines():
         if line.startswith("$ "):
             if command:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import modelwheel
 
 
-def flights_like(rows: int = 400) -> tuple[pd.DataFrame, np.ndarray]:  # type: ignore[type-arg]
+def flights_like(rows: int = 400) -> tuple[pd.DataFrame, np.ndarray]:
     """A mixed table with nulls and text, and labels."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame(

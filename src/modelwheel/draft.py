@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import ParityError
-from modelwheel_loader.examples import encode_columns, encode_output
+from modelwheel_loader.examples import encode_input, encode_output
 from modelwheel_loader.manifest import (
     Digest,
     ExampleFiles,
@@ -78,7 +78,7 @@ class Draft:
         if not self.golden.stored:
             return {}
         rows = self.golden.rows
-        made: dict[str, Pieces] = {INPUT: [encode_columns(self.golden.columns, self.schema, rows)]}
+        made: dict[str, Pieces] = {INPUT: [encode_input(self.golden.batch, self.schema)]}
         for method in self.recorded:
             made[_answers(method.name)] = [encode_output(method.golden, method.output, rows)]
         return made

@@ -19,10 +19,10 @@ from .synthetic import synthetic_columns
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Golden:
-    """The golden rows: as the model is fed them (`data`), and as columns of values with None for null."""
+    """The golden rows: as the model is fed them (`data`), and checked (`batch`)."""
 
     data: Any
-    columns: dict[str, Any]
+    batch: Batch
     rows: int
     source: Source
 
@@ -53,17 +53,5 @@ def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
     else:
         data = take(sample, spread(sample, rows=max(examples.rows, 1)))
         batch = check(data)
-    return Golden(data=data, columns=columns_of(batch, schema), rows=batch.rows, source=examples.source)
+    return Golden(data=data, batch=batch, rows=batch.rows, source=examples.source)
 
-
-def columns_of(batch: Batch, schema: Schema) -> dict[str, Any]:
-    """The values of a batch by field: lists with None for null; tensors and sparse matrices as they are."""
-    columns: dict[str, Any] = {}
-    for name in schema.names:
-        values, missing = batch.column(name)
-        if missing is None:
-            columns[name] = values
-        else:
-            pairs = zip(list(values), missing.tolist(), strict=True)
-            columns[name] = [None if absent else value for value, absent in pairs]
-    return columns

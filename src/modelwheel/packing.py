@@ -139,7 +139,7 @@ def _class_name(model: object) -> str:
 
 def _fed_by(schema: Schema) -> dict[str, str]:
     """Distributions that are needed to make what the model is fed, and why."""
-    needed = {}
+    needed: dict[str, str] = {}
     if schema.container in ("pandas", "polars", "pyarrow"):
         needed[schema.container] = f"the model is fed data of {schema.container}"
     if any(field.physical is not None and field.physical.dtype.endswith("[pyarrow]") for field in schema.fields):

@@ -51,7 +51,8 @@ def callables(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> dic
 
 def _callable(model: Any, name: str) -> Predict:
     function = getattr(model, name, None)
-    return function if callable(function) else model
+    found: Predict = function if callable(function) else model
+    return found
 
 
 def record(

@@ -111,17 +111,22 @@ def explain(manifest: Manifest, candidates: Sequence[Candidate], members: Member
 
 def _status(candidate: Candidate, manifest: Manifest, members: Members) -> RuntimeStatus:
     payload = candidate.payload
-    native = isinstance(payload, NativePayload)
+    if isinstance(payload, NativePayload):
+        mapped, copied, imports = payload.mapped_bytes, payload.copied_bytes, _imports(payload, members)
+        parity = {}
+    else:
+        mapped, copied, imports = _weight_bytes(payload, manifest), manifest.members[payload.member].size, ()
+        parity = dict(payload.parity)
     return RuntimeStatus(
         kind=payload.kind,
         available=candidate.available,
         reasons=(*candidate.refusal, *candidate.hindrances),
         methods=payload.methods,
         requires=payload.requires,
-        imports=_imports(payload, members) if native else (),
-        mapped_bytes=payload.mapped_bytes if native else _weight_bytes(payload, manifest),
-        copied_bytes=payload.copied_bytes if native else manifest.members[payload.member].size,
-        parity={} if native else dict(payload.parity),
+        imports=imports,
+        mapped_bytes=mapped,
+        copied_bytes=copied,
+        parity=parity,
     )
 
 

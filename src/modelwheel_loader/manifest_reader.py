@@ -289,7 +289,8 @@ def _itemsize(dtype: str) -> int:
 def _misplaced_pieces(pieces: Sequence[tuple[int, int]], member: str | None, manifest: Manifest) -> Iterator[str]:
     """Pieces of a member must be aligned, in order, apart, and inside it."""
     end = 0
-    size = manifest.members[member].size if member in manifest.members else 0
+    known = manifest.members.get(member or "")
+    size = known.size if known is not None else 0
     for offset, length in pieces:
         if offset % ALIGNMENT or offset < end or offset + length > size:
             yield f"the piece at {offset} of {length} bytes is not aligned, overlaps another, or ends outside its member"

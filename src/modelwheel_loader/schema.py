@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .documents import Cursor
 from .errors import Defect, InvalidBundle, UsageError
@@ -27,6 +27,9 @@ from .types import (
     parse_type,
     type_to_json,
 )
+
+if TYPE_CHECKING:
+    from .schema_diff import SchemaDiff
 
 Layout = Literal["frame", "matrix", "array", "arrays", "columns", "records"]
 Container = Literal["numpy", "pandas", "polars", "pyarrow", "list"]
@@ -183,6 +186,24 @@ class Schema:
         made: dict[str, Any] = {"fields": [field.to_dict() for field in self.fields], "layout": self.layout}
         made |= {"container": self.container, "extra": self.extra}
         return made | ({"dtype": self.dtype} if self.dtype else {})
+
+    def to_json_schema(self, *, rows: Literal["one", "many"] = "one", title: str = "") -> dict[str, Any]:
+        """The schema of one row, or of a list of rows, as JSON Schema 2020-12."""
+        from .json_schema import to_json_schema
+
+        return to_json_schema(self, rows=rows, title=title)
+
+    def to_pydantic(self, name: str = "Row") -> Any:
+        """A pydantic model class of one row, good as the body of a web framework's request; needs pydantic 2."""
+        from .pydantic_model import to_pydantic
+
+        return to_pydantic(self, name)
+
+    def diff(self, other: Schema) -> SchemaDiff:
+        """What changes for callers when this schema is replaced by `other`."""
+        from .schema_diff import diff
+
+        return diff(self, other)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Schema:

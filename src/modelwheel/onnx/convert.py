@@ -192,7 +192,7 @@ def _outputs(model: Any, names: Sequence[str], methods: Sequence[str], *, scores
     elif "predict" in methods:
         wanted = ("predict", "transform")  # regressors, and clusterers, which also give distances
     else:
-        wanted = ("transform",)
+        wanted = ("transform", "")
     pairs = zip(wanted, names, strict=False)
     return {method: (name,) for method, name in pairs if method in methods}
 

@@ -1,0 +1,77 @@
+"""Prints, and writes to docs/benchmarks.md, what modelwheel costs beside doing the same by hand and beside its peers.
+
+Every number is the median of several runs; what is compared runs in turn in this one script, so that ratios hold on a
+noisy machine. Run it by `make bench`; `--quick` makes arrays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import measures
+from measures import Row
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PACKAGES = ("modelwheel", "numpy", "scikit-learn", "onnxruntime", "joblib", "skops", "pydantic", "pandas")
+
+
+def machine() -> str:
+    """The machine and the versions."""
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{model}, {measures.cores()} cores, {platform.system()}, Python {platform.python_version()}; {versions}."
+
+
+def page(rows: list[Row], quick: bool) -> str:
+    """The page with the table."""
+    size = "100 MB" if quick else "1 GB"
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench` (`benchmarks/run.py`): medians of runs in turn, on one machine in one go. The ratio is what holds",
+        "elsewhere; the times do not. *Target* is what the design sets.",
+        "",
+        f"Machine: {machine()} The large model is {size} of float64.",
+        "",
+        "| what | modelwheel | beside | theirs | ratio or difference | target |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(row.markdown() for row in rows),
+        "",
+        "- *by hand, onnxruntime*: `InferenceSession(path)`, a dict made into an array, `session.run`; nothing is checked.",
+        "- *by hand, joblib*: `joblib.load(path)`, a DataFrame made of the row, `model.predict`; nothing is checked.",
+        "- *start*: a new process until its first answer, the imports of Python included.",
+        "- *seen before*: its digest was compared by an earlier load on this machine; *never seen*: it was not.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    folder = Path(tempfile.mkdtemp(prefix="modelwheel-bench-"))
+    try:
+        rows = []
+        for measure in measures.ALL:
+            print(f"… {measure.__doc__}", file=sys.stderr, flush=True)
+            rows += measure(folder, quick)
+    finally:
+        shutil.rmtree(folder)
+    text = page(rows, quick)
+    print(text)
+    if not quick:
+        PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
