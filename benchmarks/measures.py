@@ -109,8 +109,8 @@ START_ONNX = """
 import sys, numpy as np, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 row = {f"f{n}": 0.5 for n in range(30)}
-feeds = {i.name: np.array([[row[i.name]]], dtype=np.float64 if "double" in i.type else np.float32) for i in session.get_inputs()}
-session.run(["label"], feeds)
+(x,) = session.get_inputs()
+session.run(["label"], {x.name: np.array([list(row.values())], dtype=np.float64 if "double" in x.type else np.float32)})
 """
 START_JOBLIB = """
 import sys, joblib, pandas as pd

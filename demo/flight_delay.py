@@ -147,7 +147,7 @@ def refuse_a_tampered_copy(bundle: modelwheel.Bundle) -> None:
     try:
         modelwheel.load(copy, runtime="native", trust=modelwheel.Trust.unsafe_run_code())
     except modelwheel.errors.IntegrityError as error:
-        print(f"   {type(error).__name__}: {error.message}")
+        print("\n".join(f"   {line}" for line in f"{type(error).__name__}: {error}".splitlines()))
         shown("a tampered copy is refused before a byte of it is unpickled, even when the caller trusts it")
     else:
         raise SystemExit("a tampered copy was loaded")

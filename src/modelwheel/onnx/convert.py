@@ -21,8 +21,7 @@ from .converters import custom
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
-_ATTEMPTS = (("float64", False), ("float64", True), ("float32", False), ("float32", True))
-"""Precision of floats, and whether integers are fed as floats too: skl2onnx does not mix them in imputers and scalers."""
+_PRECISIONS = ("float64", "float32")
 _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 
 
@@ -37,36 +36,49 @@ def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Con
         hint = 'pip install "modelwheel[sklearn]", or pack with options=Options(runtimes=("native",))'
         message = "converting to ONNX needs skl2onnx, which is not installed"
         raise MissingExtra.of("pack.extra", message, hint=hint) from error
-    tried = set()
-    for precision, widened in _ATTEMPTS:
-        inputs = graph_inputs(schema, precision, integers_as_floats=widened)
-        if isinstance(inputs, str):
-            yield inputs
-            return
-        if inputs not in tried:
-            tried.add(inputs)
-            yield _convert(model, inputs, methods)
+    for inputs in graph_inputs(schema):
+        yield inputs if isinstance(inputs, str) else _convert(model, inputs, methods)
 
 
-def graph_inputs(
-    schema: Schema, precision: str, *, integers_as_floats: bool = False
-) -> tuple[GraphInput, ...] | str:
-    """The inputs of a graph for `schema`, with floats in `precision`; or why a graph cannot take such data."""
-    whole = precision if integers_as_floats else "int64"
-    if schema.layout == "frame":
-        made = [_column_input(field, precision, whole) for field in schema.fields]
-        refused = [item for item in made if isinstance(item, str)]
-        return refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
-    if schema.layout == "matrix":
-        return _matrix_input(schema, precision, whole)
+def graph_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:
+    """The inputs that a graph for `schema` may have, best first; or why a graph cannot take such data.
+
+    Numbers of a frame are fed as one matrix where the estimator takes its columns together; else each column alone,
+    integers as such, or as floats, for skl2onnx does not mix them in imputers and scalers. Double precision first.
+    """
+    seen: set[tuple[GraphInput, ...]] = set()
+    for precision in _PRECISIONS:
+        for inputs in _variants(schema, precision):
+            if isinstance(inputs, str):
+                yield inputs
+                return
+            if inputs not in seen:
+                seen.add(inputs)
+                yield inputs
+
+
+def _variants(schema: Schema, precision: str) -> Iterator[tuple[GraphInput, ...] | str]:
     field = schema.fields[0]
-    if schema.layout == "array" and isinstance(field.type, Tensor) and len(field.type.shape) == 1:
+    if schema.layout == "frame":
+        if {_dtype(field, precision, precision) for field in schema.fields} <= {precision, "float32"}:
+            yield (GraphInput(name="x", dtype=precision, fields=schema.names, shape=(None, len(schema))),)
+        for whole in ("int64", precision):
+            made = [_column_input(field, precision, whole) for field in schema.fields]
+            refused = [item for item in made if isinstance(item, str)]
+            yield refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
+    elif schema.layout == "matrix":
+        for whole in ("int64", precision):
+            yield _matrix_input(schema, precision, whole)
+    elif schema.layout == "array" and isinstance(field.type, Tensor) and len(field.type.shape) == 1:
         if field.type.sparse:
-            return "ONNX has no sparse matrices"
-        return (GraphInput(name="x", dtype=precision, fields=(field.name,), shape=(None, field.type.shape[0])),)
-    if schema.layout == "array" and isinstance(field.type, String) and not field.nullable:
-        return (GraphInput(name="x", dtype="string", fields=(field.name,), shape=(None, 1)),)
-    return f"skl2onnx has no input for data of the layout {schema.layout!r}"
+            yield "ONNX has no sparse matrices"
+        else:
+            shape = (None, field.type.shape[0])
+            yield (GraphInput(name="x", dtype=precision, fields=(field.name,), shape=shape),)
+    elif schema.layout == "array" and isinstance(field.type, String) and not field.nullable:
+        yield (GraphInput(name="x", dtype="string", fields=(field.name,), shape=(None, 1)),)
+    else:
+        yield f"skl2onnx has no input for data of the layout {schema.layout!r}"
 
 
 def _dtype(field: Field, precision: str, whole: str) -> str | None:
