@@ -1,20 +1,24 @@
-"""From a checked batch to what runs: the original's own containers and dtypes, or the inputs of a graph."""
+"""From a checked batch to what the original model saw: its own containers, dtypes, labels and nulls.
+
+It is always memory of its own: a model that works in place must not change the caller's data. `feeds.py` has the
+inputs of graphs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .batch import Array, Batch, Column
+from .batch import Array, Batch, Column, objects
 from .bind_frames import compile_frame, compile_series
-from .batch import objects
-from .manifest import GraphInput
+from .feeds import compile_feeds
 from .physical import compile_numpy, compile_objects, physical_of
 from .schema import Field, Schema
 from .types import Bool, Float, Integer, Tensor
 
+__all__ = ["compile_feeds", "compile_native"]
 Bind = Callable[[Batch], Any]
 
 
@@ -37,7 +41,7 @@ def _matrix(schema: Schema) -> Bind:
     if dtype == "object":
         return _object_matrix(schema)
     if all(isinstance(field.type, Bool | Integer | Float) for field in schema.fields):
-        return lambda batch: batch.matrix(names, dtype)
+        return lambda batch: batch.matrix(names, dtype, own=True)
     return _object_matrix(schema)
 
 
@@ -70,7 +74,12 @@ def _restore(field: Field) -> Callable[[Column], Any]:
     if field.type.sparse:
         return _sparse(field)
     dtype = field.type.dtype
-    return lambda column: column.values if column.values.dtype == object else column.values.astype(dtype, copy=False)
+    return lambda column: _own_rows(column.values, dtype)
+
+
+def _own_rows(values: Any, dtype: str) -> Array:
+    dense = values.toarray() if hasattr(values, "toarray") else values
+    return objects([row.copy() for row in dense]) if dense.dtype == object else np.array(dense, dtype=dtype)
 
 
 def _sparse(field: Field) -> Callable[[Column], Any]:
@@ -82,8 +91,7 @@ def _sparse(field: Field) -> Callable[[Column], Any]:
         from scipy import sparse
 
         kind = sparse.csr_array if name.endswith("_array") else sparse.csr_matrix
-        values = kind(column.values)
-        made = values if values.dtype == dtype else values.astype(dtype)
+        made = kind(column.values, dtype=dtype, copy=True)
         found = name.partition("_")[0]
         return made.asformat(found) if found in ("csc", "coo", "lil", "dok", "bsr", "dia") else made
 
@@ -104,50 +112,3 @@ def _records(schema: Schema) -> Bind:
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     return bind
-
-
-def compile_feeds(schema: Schema, inputs: Sequence[GraphInput]) -> Callable[[Batch], dict[str, Any]]:
-    """The function that makes the inputs of a graph, by name: one column each, or a matrix of several fields."""
-    makers = [(item.name, _feed(schema, item)) for item in inputs]
-    if len(makers) == 1:
-        ((name, maker),) = makers
-        return lambda batch: {name: maker(batch)}
-    return lambda batch: {name: maker(batch) for name, maker in makers}
-
-
-def _feed(schema: Schema, item: GraphInput) -> Callable[[Batch], Any]:
-    names, dtype = item.fields, item.dtype
-    if len(names) == 1 and isinstance(schema[names[0]].type, Tensor):
-        return _tensor_feed(names[0], dtype)
-    if dtype == "string":
-        return lambda batch: _texts(batch, names, item.null_text, flat=len(item.shape) == 1)
-    if len(item.shape) == 1:
-        return lambda batch: batch.matrix(names, dtype)[:, 0]
-    return lambda batch: batch.matrix(names, dtype)
-
-
-def _tensor_feed(name: str, dtype: str) -> Callable[[Batch], Any]:
-    def feed(batch: Batch) -> Array:
-        values = batch.column(name).values
-        dense = values.toarray() if hasattr(values, "toarray") else values
-        return np.ascontiguousarray(dense, dtype=dtype)
-
-    return feed
-
-
-def _texts(batch: Batch, names: Sequence[str], null_text: str | None, *, flat: bool) -> Array:
-    columns = []
-    for name in names:
-        values, missing = batch.column(name)
-        if values.dtype != object:
-            values = objects([str(value) for value in values.tolist()])
-        if null_text is not None:
-            # a text that happens to be the graph's word for null is none: it must stay a value that no category has
-            same = values == null_text
-            if missing is not None or same.any():
-                values = values.copy()
-                values[same] = null_text + "\0"
-        if missing is not None:
-            values[missing] = null_text
-        columns.append(values)
-    return columns[0] if flat else np.stack(columns, axis=1)

@@ -78,7 +78,7 @@ def _pandas_frame(schema: Schema) -> Bind:
     names = schema.names
     makes = [(name, _pandas_column(field, pandas)) for name, field in zip(names, schema.fields, strict=True)]
     if all(physical_of(field).dtype == "float64" for field in schema.fields):
-        return lambda batch: pandas.DataFrame(batch.matrix(names, "float64"), columns=index, copy=False)
+        return lambda batch: pandas.DataFrame(batch.matrix(names, "float64", own=True, order="F"), columns=index, copy=False)
 
     def bind(batch: Batch) -> Any:
         frame = pandas.DataFrame({number: make(batch.column(name)) for number, (name, make) in enumerate(makes)}, copy=False)

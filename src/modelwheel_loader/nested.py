@@ -124,7 +124,8 @@ def as_sequence(value: Any, field: Field) -> Any:
         return value
     if isinstance(value, np.ndarray) and value.ndim:
         return value
-    if hasattr(value, "__array__") and hasattr(value, "__len__"):  # a Series of any library
+    if hasattr(value, "__array__") and hasattr(value, "__len__") and not isinstance(value, np.generic | np.ndarray):
+        # a Series of any library
         return value.to_list() if hasattr(value, "to_list") else np.asarray(value)
     raise Mismatch("input.wrong-type", "has the wrong type", str(field.type))
 

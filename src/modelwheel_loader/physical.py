@@ -36,12 +36,11 @@ def compile_numpy(field: Field) -> Restore:
         return lambda column: np.array(column.values.tolist(), dtype=np.str_)
     absent = np.datetime64("NaT") if dtype.kind == "M" else np.timedelta64("NaT") if dtype.kind == "m" else np.nan
     if dtype.kind in "biu":
-        return lambda column: column.values.astype(dtype, copy=False)
+        return lambda column: column.values.astype(dtype)
 
     def restore(column: Column) -> Array:
-        values: Array = column.values.astype(dtype, copy=False)
+        values: Array = column.values.astype(dtype)  # always a copy: the model may work in place
         if column.missing is not None:
-            values = values.copy()
             values[column.missing] = absent
         return values
 
@@ -79,9 +78,9 @@ def compile_objects(field: Field) -> Restore:
 
     def restore(column: Column) -> Array:
         values = python(column.values)
+        if values is column.values:
+            values = values.copy()
         if column.missing is not None:
-            if values is column.values:
-                values = values.copy()
             values[column.missing] = null_of(null_name)
         return values
 

@@ -220,13 +220,8 @@ def test_one_row_is_judged_as_in_a_list(case: tuple[Schema, list[dict[str, Any]]
     check = compile_input(schema)
     for row in rows:
         alone = judged(check, row)
-        if alone != (1, [("input.ambiguous", -1, mixed(row))]):
+        if not isinstance(alone, tuple) or alone[1][0][0] != "input.ambiguous":  # a list might be a column
             assert alone == judged(check, [row]), row
-
-
-def mixed(row: dict[str, Any]) -> str:
-    """The first field whose value might be a column; "" when there is none."""
-    return next((name for name, value in row.items() if isinstance(value, list)), "")
 
 
 def arrow_type(kind: DataType) -> pa.DataType | None:
@@ -291,10 +286,6 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def has_fine_instants(table: pa.Table) -> bool:
-    return any("ns" in str(column.type) for column in table.columns)
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables())
 def test_tables_are_judged_as_their_rows(case: tuple[Schema, pa.Table]) -> None:
@@ -312,6 +303,7 @@ def test_tables_are_judged_as_their_rows(case: tuple[Schema, pa.Table]) -> None:
         assert judged(check, table.to_pandas(types_mapper=pd.ArrowDtype)) == answer
     if not nested:
         assert judged(check, table.to_pandas(integer_object_nulls=True, timestamp_as_object=False)) == answer
-    if not any(str(column.type).startswith(("halffloat", "timestamp[s", "duration[s")) for column in table.columns):
+    odd = ("halffloat", "timestamp[s", "duration[s", "dictionary")  # which Polars has not, or panics on when empty
+    if not any(str(column.type).startswith(odd) for column in table.columns):
         frame = pl.from_arrow(table)
         assert judged(check, frame) == answer
