@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
-from .manifest import Weight
+from .errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
+from .manifest import GraphInput, Weight
 from .onnx_graph import GraphInfo, check_graph
 from .text import clip
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
+# what an onnxruntime says that is too old for the graph, in its own words
+_TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
+_PREFIX = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?", re.DOTALL)
+"""What an exception of onnxruntime begins with: its number, and the file and function of its source."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,17 +35,18 @@ class Session:
     """An open graph. Threads may call `run` at the same time."""
 
     def __init__(self, session: Any, info: GraphInfo, kept: object) -> None:
-        self._run = session.run
+        # the session behind the public one: the public `run` looks at its arguments again, which costs as much as a
+        # small model itself; both take the same arguments
+        self._run = getattr(session, "_sess", session).run
         self.info = info
-        self._kept = kept  # the weights' memory, which onnxruntime refers to
+        self._kept = (session, kept)  # the weights' memory, which onnxruntime refers to
 
     def run(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
         """The named outputs for the given inputs; raises `PredictionError` when the graph fails on them."""
         try:
-            answers: list[Any] = self._run(outputs, feeds)
+            answers: list[Any] = self._run(outputs, feeds, None)
         except Exception as error:  # onnxruntime's errors share no base but Exception
-            message = f"onnxruntime: {clip(error, 300)}"
-            raise PredictionError.of("predict.failed", message) from error
+            raise PredictionError.of("predict.failed", f"onnxruntime: {_said(error)}") from error
         return answers
 
 
@@ -50,18 +56,23 @@ def open_session(
     *,
     declared: Collection[Weight] = (),
     options: SessionOptions | None = None,
+    inputs: Collection[GraphInput] = (),
+    outputs: Collection[str] = (),
 ) -> Session:
     """Open the graph in `data`, its large initializers given as arrays by name (they are not copied).
 
-    The graph is walked first (`onnx_graph`). Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and
-    `EnvironmentMismatch` when the installed onnxruntime does not know an operator or operator set.
+    The graph is walked first (`onnx_graph`); when `inputs` or `outputs` are given, it must have just those inputs and
+    at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
+    the installed onnxruntime does not know an operator or operator set.
     """
     info = check_graph(data, weights=declared)
+    if inputs or outputs:
+        _check_interface(info, inputs, outputs)
     try:
         import onnxruntime
     except ImportError as error:
-        hint = 'pip install "modelwheel[onnx]"'
-        raise MissingExtra.of("onnx.extra", "running ONNX needs onnxruntime, which is not installed", hint=hint) from error
+        message = "running ONNX needs onnxruntime, which is not installed"
+        raise MissingExtra.of("onnx.extra", message, hint='pip install "modelwheel[onnx]"') from error
     settings = _settings(onnxruntime, options or SessionOptions())
     kept = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (weights or {}).values()]
     if kept:
@@ -75,7 +86,7 @@ def open_session(
 
 def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = _ERRORS_ONLY + 1
+    settings.log_severity_level = _FATAL_ONLY
     if options.threads is not None:
         settings.intra_op_num_threads = options.threads
     if not options.spinning:
@@ -84,8 +95,34 @@ def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     return settings
 
 
-def _not_opened(error: Exception) -> Exception:
-    if type(error).__name__ in ("NotImplemented", "InvalidGraph") or "opset" in str(error):
-        message = f"the installed onnxruntime cannot run the graph: {clip(error, 300)}"
-        return EnvironmentMismatch.of("onnx.runtime", message)
-    return InvalidBundle.of("onnx.graph", f"onnxruntime refuses the graph: {clip(error, 300)}")
+def _check_interface(info: GraphInfo, inputs: Collection[GraphInput], outputs: Collection[str]) -> None:
+    """Raise `InvalidBundle` unless the manifest and the graph agree on what goes in and comes out."""
+    declared = {item.name: item.dtype for item in inputs}
+    found = {name: dtype for name, (dtype, _) in info.inputs.items()}
+    defects = [
+        Defect(
+            code="onnx.graph",
+            where=clip(f"input {name}", 120),
+            message="the manifest and the graph disagree on an input",
+            found=declared.get(name, "none") + " in the manifest",
+            expected=found.get(name, "none"),
+        )
+        for name in sorted(declared.keys() | found.keys())
+        if declared.get(name) != found.get(name)
+    ]
+    defects += [
+        Defect(code="onnx.graph", where=clip(f"output {name}", 120), message="the graph has no such output")
+        for name in sorted(set(outputs) - info.outputs.keys())
+    ]
+    if defects:
+        raise InvalidBundle("the ONNX graph is not the one that the manifest describes", defects)
+
+
+def _not_opened(error: Exception) -> EnvironmentMismatch | InvalidBundle:
+    if any(sign in str(error) for sign in _TOO_OLD):
+        return EnvironmentMismatch.of("onnx.runtime", f"the installed onnxruntime cannot run the graph: {_said(error)}")
+    return InvalidBundle.of("onnx.graph", f"onnxruntime refuses the graph: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return clip(_PREFIX.sub("", str(error)), 300)

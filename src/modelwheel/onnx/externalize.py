@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.manifest import Weight
-from modelwheel_loader.onnx_graph import DTYPES
+from modelwheel_loader.onnx_tensors import DTYPES
 from modelwheel_loader.types import TENSOR_DTYPES
 from modelwheel_loader.zipformat import ALIGNMENT
 

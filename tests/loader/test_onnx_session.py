@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from graphs import constant, data, external, node, value
+from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
+from modelwheel_loader.manifest import GraphInput, Weight
+from modelwheel_loader.onnx_session import SessionOptions, open_session
+
+X = np.arange(6, dtype="float32").reshape(2, 3)
+ADD = data([node("Add", ["x", "one"], ["y"])], initializers=[constant("one", 1.0, "float32")])
+INPUT = GraphInput(name="x", dtype="float32", fields=("a", "b", "c"), shape=(None, 3))
+DECLARED = Weight(name="w", dtype="float32", shape=(3, 2), offset=0, size=24)
+WITH_WEIGHT = data([node("MatMul", ["x", "w"], ["y"])], initializers=[external("w", [3, 2])])
+
+
+def test_a_graph_answers() -> None:
+    session = open_session(ADD)
+    (answer,) = session.run({"x": X}, ["y"])
+    np.testing.assert_array_equal(answer, X + 1)
+    assert session.info.inputs == {"x": ("float32", (None, 3))}
+
+
+@pytest.mark.parametrize("options", [SessionOptions(), SessionOptions(threads=1), SessionOptions(spinning=True)])
+def test_options(options: SessionOptions) -> None:
+    (answer,) = open_session(ADD, options=options).run({"x": X}, ["y"])
+    np.testing.assert_array_equal(answer, X + 1)
+
+
+def test_declared_weights_are_given_as_arrays_and_not_copied() -> None:
+    memory = np.arange(6, dtype="float32").reshape(3, 2)
+    session = open_session(WITH_WEIGHT, {"w": memory}, declared=[DECLARED])
+    expected = X @ memory
+    del memory
+    gc.collect()
+    for _ in range(3):  # the array is kept alive by the session
+        np.testing.assert_allclose(session.run({"x": X}, ["y"])[0], expected)
+
+
+def test_a_weight_that_nobody_gives_is_refused() -> None:
+    with pytest.raises(InvalidBundle, match="lies outside the file"):
+        open_session(WITH_WEIGHT)
+    with pytest.raises(InvalidBundle):
+        open_session(WITH_WEIGHT, {}, declared=[DECLARED])
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [
+        {},
+        {"z": X},
+        {"x": X.astype("float64")},
+        {"x": X[:, :2]},
+        {"x": "text"},
+        {"x": None},
+        {"x": X, "z": X},
+    ],
+)
+def test_feeds_that_do_not_fit_are_typed(feeds: dict[str, Any]) -> None:
+    with pytest.raises(PredictionError) as caught:
+        open_session(ADD).run(feeds, ["y"])
+    assert caught.value.code == "predict.failed"
+    assert caught.value.__cause__ is not None
+
+
+def test_outputs_that_are_not_there_are_typed() -> None:
+    with pytest.raises(PredictionError, match="nope"):
+        open_session(ADD).run({"x": X}, ["nope"])
+
+
+def test_failures_while_running_are_typed_and_name_no_path_of_the_build() -> None:
+    made = data([node("Reshape", ["x", "s"], ["y"])], initializers=[constant("s", [7, 7])])
+    with pytest.raises(PredictionError) as caught:
+        open_session(made).run({"x": X}, ["y"])
+    assert "onnxruntime_src" not in caught.value.message[:60]
+
+
+@pytest.mark.parametrize(
+    ("made", "error", "code"),
+    [
+        (data([node("Nope", ["x"], ["y"])]), EnvironmentMismatch, "onnx.runtime"),
+        (data(opsets={"": 60}), EnvironmentMismatch, "onnx.runtime"),
+        (data(ir_version=50), EnvironmentMismatch, "onnx.runtime"),
+        (data([node("Add", ["x"], ["y"])]), InvalidBundle, "onnx.graph"),
+        (data([node("Add", ["x", "nobody"], ["y"])]), InvalidBundle, "onnx.graph"),
+        (data([node("Neg", ["z"], ["y"]), node("Neg", ["y"], ["z"])]), InvalidBundle, "onnx.graph"),
+        (data(initializers=[external("w", [3])]), InvalidBundle, "onnx.graph"),
+        (b"", InvalidBundle, "onnx.graph"),
+    ],
+)
+def test_graphs_that_cannot_be_opened_are_typed(made: bytes, error: type[Exception], code: str) -> None:
+    with pytest.raises(error) as caught:
+        open_session(made)
+    assert caught.value.code == code  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "messages"),
+    [
+        ([INPUT], ["y"], []),
+        ([], ["nope"], ["disagree on an input", "no such output"]),
+        ([GraphInput(name="x", dtype="float64", fields=("a",), shape=(None, 3))], ["y"], ["disagree on an input"]),
+        ([INPUT, GraphInput(name="z", dtype="string", fields=("z",), shape=(None, 1))], [], ["disagree on an input"]),
+    ],
+)
+def test_the_graph_is_the_one_that_the_manifest_describes(
+    inputs: list[GraphInput], outputs: list[str], messages: list[str]
+) -> None:
+    if not messages:
+        open_session(ADD, inputs=inputs, outputs=outputs)
+        return
+    with pytest.raises(InvalidBundle) as caught:
+        open_session(ADD, inputs=inputs, outputs=outputs)
+    assert len(caught.value.defects) == len(messages)
+    assert all(part in defect.message for part, defect in zip(messages, caught.value.defects, strict=True))
+
+
+def test_strings_and_no_rows() -> None:
+    made = data(inputs=[value("x", TensorProto.STRING, [None, 1])], outputs=[value("y", TensorProto.STRING, [None, 1])])
+    session = open_session(made)
+    texts = np.array([["a"], ["ü\0x"], [""]], dtype=object)
+    assert session.run({"x": texts}, ["y"])[0].tolist() == texts.tolist()
+    assert open_session(ADD).run({"x": X[:0]}, ["y"])[0].shape == (0, 3)
+
+
+def test_threads_may_run_at_the_same_time() -> None:
+    session = open_session(WITH_WEIGHT, {"w": np.ones((3, 2), "float32")}, declared=[DECLARED])
+    start = threading.Barrier(8)
+
+    def work(number: int) -> bool:
+        start.wait()
+        feed = np.full((5, 3), number, dtype="float32")
+        return all(bool((session.run({"x": feed}, ["y"])[0] == 3 * number).all()) for _ in range(50))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+def test_without_onnxruntime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra) as caught:
+        open_session(ADD)
+    assert caught.value.code == "onnx.extra"
+    assert "modelwheel[onnx]" in caught.value.hint
+
+
+def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
+    program = (
+        "import sys\n"
+        "from modelwheel_loader import onnx_session\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        "import numpy as np\n"
+        "session = onnx_session.open_session(sys.stdin.buffer.read())\n"
+        "try: session.run({'x': np.zeros((1, 4), 'float32')}, ['y'])\n"
+        "except Exception as error: assert type(error).__name__ == 'PredictionError', error\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=ADD, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
