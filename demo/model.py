@@ -32,7 +32,7 @@ def features() -> pd.DataFrame:
     hourly = weather.drop_duplicates(["origin", "time_hour"])
     frame = frame.merge(hourly[["origin", "time_hour", *WEATHER]], "left", ["origin", "time_hour"])
     frame = frame[frame["arr_delay"].notna()].reset_index(drop=True)
-    frame["weekday"] = pd.to_datetime(frame[["year", "month", "day"]]).dt.weekday
+    frame["weekday"] = pd.to_datetime(frame[["year", "month", "day"]]).dt.day_of_week
     frame["late"] = (frame["arr_delay"] > 15).map({True: "late", False: "on time"})
     return frame[[*NUMBERS, *NAMES, "late"]]
 

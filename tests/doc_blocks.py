@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^( *)```([a-z]*)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +43,7 @@ def blocks(page: Path) -> list[Block]:
 def run_page(page: Path, folder: Path) -> Iterator[str]:
     """Run the page's blocks in `folder`; yields what differs from what the page says."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    os.environ["CHECKOUT"] = str(ROOT)
     found = blocks(page)
     with contextlib.chdir(folder):
         for index, block in enumerate(found):
@@ -65,7 +67,7 @@ def run_python(block: Block, where: str, namespace: dict[str, Any]) -> str:
 
 
 def run_console(block: Block, where: str) -> Iterator[str]:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120", "CHECKOUT": str(ROOT)}
     for command, expected in commands(block.text):
         done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
         printed = done.stdout + done.stderr

@@ -35,9 +35,17 @@ class RuntimeStatus:
     copied_bytes: int
     parity: dict[str, Parity]
 
+    @property
+    def state(self) -> str:
+        """Whether it can run here, in words. Trust that is missing is no fault of the machine."""
+        if self.available:
+            return "can run here"
+        lacking = {reason.code for reason in self.reasons}
+        return "can run here when you trust it" if lacking == {"trust.refused"} else "can NOT run here"
+
     def lines(self) -> Iterator[str]:
         """The status as text."""
-        yield f"{self.kind}: {'can run here' if self.available else 'can NOT run here'} ({', '.join(self.methods)})"
+        yield f"{self.kind}: {self.state} ({', '.join(self.methods)})"
         for defect in self.reasons:
             yield f"  {defect}"
         for advice in dict.fromkeys(defect.advice for defect in self.reasons):

@@ -115,7 +115,7 @@ class InputCheck:
             if column is not None:
                 columns[field.name] = column
         if problems.counted:
-            problems.raise_all(len(rows))
+            problems.raise_all(len(rows), self._names)
         return Batch(len(rows), columns, single=single)
 
     def _from_rows(
@@ -140,7 +140,8 @@ class InputCheck:
     ) -> None:
         name = field.name
         if name not in hints and len(hints) < _HINTS:
-            hints[name] = nearest(name, (other for other in present if other not in self._known))
+            others = (other for other in present if other not in self._known)
+            hints[name] = nearest(name, others, f"{{}} is there: did you mean {clip(name, 40)!r}?")
         hint = hints.get(name, "")
         problems.add("input.missing-field", "is missing", row=row, field=name, expected=str(field.type), hint=hint)
 
@@ -179,7 +180,7 @@ class InputCheck:
             if column is not None:
                 checked[field.name] = column
         if problems.counted:
-            problems.raise_all(rows)
+            problems.raise_all(rows, self._names)
         return Batch(rows, checked)
 
     def _raws(self, data: Mapping[str, Any], problems: Problems) -> dict[str, Raw]:

@@ -11,10 +11,10 @@ _CANDIDATES = 200
 _LONGEST = 100
 
 
-def nearest(wanted: object, candidates: Iterable[object]) -> str:
-    """A hint that names the candidate most like `wanted`; empty when none is near."""
+def nearest(wanted: object, candidates: Iterable[object], hint: str = "did you mean {}?") -> str:
+    """`hint` with the candidate most like `wanted` in it; empty when none is near."""
     import difflib
 
     texts = [str(candidate)[:_LONGEST] for candidate in islice(candidates, _CANDIDATES)]
     close = difflib.get_close_matches(str(wanted)[:_LONGEST], texts, n=1)
-    return f"did you mean {clip(close[0], 40)!r}?" if close else ""
+    return hint.replace("{}", repr(clip(close[0], 40))) if close else ""

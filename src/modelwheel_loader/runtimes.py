@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import environment, onnx_session
-from .bind import compile_feeds, compile_native
+from .feeds import compile_feeds
 from .errors import Defect, PredictionError, UsageError
 from .manifest import NativePayload, OnnxPayload, Payload
 from .text import clip, safe
@@ -109,7 +109,8 @@ class NativeRuntime:
     kind = "native"
 
     def __init__(self, payload: NativePayload, schema: Schema, members: Members, bundle: str) -> None:
-        from .native import load_pickle  # noqa: PLC0415
+        from .bind import compile_native
+        from .native import load_pickle
 
         buffers = []
         if payload.buffers_member is not None:
