@@ -141,11 +141,11 @@ def _fed_by(schema: Schema) -> dict[str, str]:
     """Distributions that are needed to make what the model is fed, and why."""
     needed: dict[str, str] = {}
     if schema.container in ("pandas", "polars", "pyarrow"):
-        needed[schema.container] = f"the model is fed data of {schema.container}"
+        needed[schema.container] = "the data that the model is fed"
     if any(field.physical is not None and field.physical.dtype.endswith("[pyarrow]") for field in schema.fields):
-        needed["pyarrow"] = "columns of the model's data are Arrow's"
+        needed["pyarrow"] = "Arrow's columns in the data that the model is fed"
     if any(getattr(field.type, "sparse", False) for field in schema.fields):
-        needed["scipy"] = "the model is fed sparse matrices"
+        needed["scipy"] = "the sparse matrices that the model is fed"
     return needed
 
 
