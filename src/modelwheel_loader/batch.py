@@ -93,7 +93,9 @@ class Batch:
 
 
 def _too_large(dtype: str, name: str | None = None) -> InputError:
-    return InputError.of("input.out-of-range", "a number does not fit what the model computes with", field=name, expected=dtype)
+    return InputError.of(
+        "input.out-of-range", "a number does not fit what the model computes with", field=name, expected=dtype
+    )
 
 
 def objects(values: Sequence[Any]) -> Array:

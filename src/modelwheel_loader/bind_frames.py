@@ -1,4 +1,4 @@
-"""DataFrames and Series as the model saw them, in pandas, Polars or Arrow. The library is imported when a model needs it."""
+"""DataFrames and Series as the model saw them, in pandas, Polars or Arrow, imported when a model needs them."""
 
 from __future__ import annotations
 
@@ -73,15 +73,22 @@ def compile_series(schema: Schema) -> Bind:
 
 def _pandas_frame(schema: Schema) -> Bind:
     pandas = library("pandas")
-    labels = [name if (label := physical_of(field).label) is None else label for name, field in zip(schema.names, schema.fields, strict=True)]
+    labels = [
+        name if (label := physical_of(field).label) is None else label
+        for name, field in zip(schema.names, schema.fields, strict=True)
+    ]
     index = pandas.Index(labels)
     names = schema.names
     makes = [(name, _pandas_column(field, pandas)) for name, field in zip(names, schema.fields, strict=True)]
     if all(physical_of(field).dtype == "float64" for field in schema.fields):
-        return lambda batch: pandas.DataFrame(batch.matrix(names, "float64", own=True, order="F"), columns=index, copy=False)
+        return lambda batch: pandas.DataFrame(
+            batch.matrix(names, "float64", own=True, order="F"), columns=index, copy=False
+        )
 
     def bind(batch: Batch) -> Any:
-        frame = pandas.DataFrame({number: make(batch.column(name)) for number, (name, make) in enumerate(makes)}, copy=False)
+        frame = pandas.DataFrame(
+            {number: make(batch.column(name)) for number, (name, make) in enumerate(makes)}, copy=False
+        )
         frame.columns = index
         return frame
 
@@ -155,7 +162,9 @@ def _pandas_categories(kind: Category, pandas: Any) -> Make:
     codes = {value: code for code, value in enumerate(kind.values)}
 
     def make(column: Column) -> Any:
-        found = np.fromiter((codes.get(value, -1) for value in column.values.tolist()), dtype=np.int64, count=len(column.values))
+        found = np.fromiter(
+            (codes.get(value, -1) for value in column.values.tolist()), dtype=np.int64, count=len(column.values)
+        )
         if column.missing is not None:
             found[column.missing] = -1
         return pandas.Categorical.from_codes(found, dtype=dtype)
@@ -172,7 +181,9 @@ def _values(field: Field) -> Callable[[Column], list[Any]]:
     null = np.nan if physical_of(field).null == "nan" else None
 
     def values(column: Column) -> list[Any]:
-        found = as_objects(Column(column.values)).tolist() if not isinstance(field.type, Tensor) else list(column.values)
+        found = (
+            as_objects(Column(column.values)).tolist() if not isinstance(field.type, Tensor) else list(column.values)
+        )
         if column.missing is None:
             return list(found)
         return [null if absent else value for value, absent in zip(found, column.missing.tolist(), strict=True)]
@@ -201,8 +212,12 @@ def _polars_fixed(name: str, column: Column, dtype: Any, polars: Any, field: Fie
     """Numbers and times: the whole column at once, then null where it is missing."""
     values = column.values
     if isinstance(field.type, Date | Timestamp | Duration):
-        series = polars.Series(name, values.view(np.int64)).cast(polars.Int32 if isinstance(field.type, Date) else polars.Int64)
-        series = series.cast(polars.Date) if isinstance(field.type, Date) else _polars_instant(series, dtype, field, polars)
+        series = polars.Series(name, values.view(np.int64)).cast(
+            polars.Int32 if isinstance(field.type, Date) else polars.Int64
+        )
+        series = (
+            series.cast(polars.Date) if isinstance(field.type, Date) else _polars_instant(series, dtype, field, polars)
+        )
     else:
         series = polars.Series(name, values, dtype=dtype, nan_to_null=False)
     if column.missing is None:
@@ -215,7 +230,11 @@ def _polars_instant(series: Any, dtype: Any, field: Field, polars: Any) -> Any:
     unit = getattr(field.type, "unit", "us")
     if unit == "s":  # which Polars has not
         series, unit = series * 1000, "ms"
-    plain = polars.Duration(unit) if isinstance(field.type, Duration) else polars.Datetime(unit, getattr(field.type, "zone", None))
+    plain = (
+        polars.Duration(unit)
+        if isinstance(field.type, Duration)
+        else polars.Datetime(unit, getattr(field.type, "zone", None))
+    )
     return series.cast(plain).cast(dtype)
 
 
@@ -272,7 +291,9 @@ def _arrow_array(field: Field, pyarrow: Any) -> Make:
         codes = {value: code for code, value in enumerate(field.type.values)}
         width = "int8" if "indices=int8" in index else "int32"
         return lambda column: pyarrow.DictionaryArray.from_arrays(
-            pyarrow.array([None if v is None else codes[v] for v in values(column)], type=width), order, ordered=field.type.ordered  # type: ignore[attr-defined]
+            pyarrow.array([None if v is None else codes[v] for v in values(column)], type=width),
+            order,
+            ordered=field.type.ordered,  # type: ignore[attr-defined]
         )
     if isinstance(field.type, Timestamp | Date | Duration | Integer | Float | Bool):
         return lambda column: _arrow_fixed(column, kind, field, pyarrow)
@@ -307,4 +328,6 @@ def _arrow_type(kind: DataType, pyarrow: Any) -> Any:
             return pyarrow.list_(pyarrow.type_for_alias(kind.dtype.replace("float16", "halffloat")))
         case String() | Category():
             return pyarrow.string()
-    return pyarrow.type_for_alias({"float64": "double", "float32": "float", "float16": "halffloat"}.get(str(kind), str(kind)))
+    return pyarrow.type_for_alias(
+        {"float64": "double", "float32": "float", "float16": "halffloat"}.get(str(kind), str(kind))
+    )

@@ -46,7 +46,7 @@ class Block:
         self._has_bounds = any(field.minimum is not None or field.maximum is not None for field in fields)
 
     def row(self, row: Mapping[str, Any]) -> Array | None:
-        """One row as an array (1, fields); None when it needs a closer look. Raises `KeyError` when a field is missing."""
+        """One row as an array (1, fields); None when it needs a closer look; `KeyError` when a field is missing."""
         values = self.get(row)
         kinds = set(map(type, values))
         if not kinds <= _NUMBERS:

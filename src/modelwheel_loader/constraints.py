@@ -1,4 +1,4 @@
-"""What a field allows beyond its type, checked on whole columns: null, infinity, range, allowed values, pattern, length."""
+"""What a field allows beyond its type, checked on whole columns: null, infinity, range, values, pattern, length."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ def _rules(field: Field) -> Iterator[Rule]:
         yield _finite(field)
     if field.minimum is not None:
         low = bound(field, field.minimum)
-        yield _compare(field, "input.too-small", "is too small", f"at least {field.minimum}", lambda values: values < low)
+        yield _compare(
+            field, "input.too-small", "is too small", f"at least {field.minimum}", lambda values: values < low
+        )
     if field.maximum is not None:
         high = bound(field, field.maximum)
-        yield _compare(field, "input.too-large", "is too large", f"at most {field.maximum}", lambda values: values > high)
+        yield _compare(
+            field, "input.too-large", "is too large", f"at most {field.maximum}", lambda values: values > high
+        )
     if field.allowed is not None:
         yield _allowed(field)
     if field.pattern is not None:
@@ -84,7 +88,9 @@ def _finite(field: Field) -> Rule:
         if all_finite(column.values):
             return
         bad = np.isinf(column.values)
-        problems.rows(_present(column, bad), lambda row: _found(field, "input.not-finite", "is infinite", "", column, row))
+        problems.rows(
+            _present(column, bad), lambda row: _found(field, "input.not-finite", "is infinite", "", column, row)
+        )
 
     return check
 
@@ -166,7 +172,9 @@ def _pattern(field: Field) -> Rule:
 
 def _length(field: Field) -> Rule:
     if not isinstance(field.type, String | Binary | List):
-        message = f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts, bytes and lists have a length"
+        message = (
+            f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts, bytes and lists have a length"
+        )
         raise UsageError.of("schema.bound", message)
     low = field.min_length or 0
     high = field.max_length if field.max_length is not None else np.iinfo(np.int64).max

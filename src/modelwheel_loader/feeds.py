@@ -1,4 +1,4 @@
-"""From a checked batch to the inputs of a graph, by name. A graph only reads: they are the caller's memory where it fits."""
+"""From a checked batch to the inputs of a graph, which only reads: they are the caller's memory where it fits."""
 
 from __future__ import annotations
 
@@ -116,7 +116,9 @@ def _texts(fields: Sequence[Field], null_text: str | None, *, flat: bool) -> Cal
 def _text(field: Field, null_text: str | None) -> Callable[[Batch], Array]:
     """One column of texts; null is `null_text`."""
     name, kind = field.name, field.type
-    are_texts = isinstance(kind, String) or (isinstance(kind, Category) and {type(part) for part in kind.values} == {str})
+    are_texts = isinstance(kind, String) or (
+        isinstance(kind, Category) and {type(part) for part in kind.values} == {str}
+    )
 
     def feed(batch: Batch) -> Array:
         values, missing = batch.column(name)

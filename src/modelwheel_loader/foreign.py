@@ -1,4 +1,4 @@
-"""Columns of pandas, Polars and Arrow as arrays, without copies where their memory is as numpy's. None is imported here."""
+"""Columns of pandas, Polars and Arrow as arrays, not copied where their memory is as numpy's. None is imported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pandas_column(values: Any) -> Raw | None:
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
         plain = values.to_numpy()
-        return Raw(_with_none(plain, np.asarray(values.isna())) if dtype == object else plain)
+        return Raw(_with_none(plain, np.asarray(values.isna())) if dtype.hasobject else plain)
     kind = type(dtype).__name__
     if kind == "DatetimeTZDtype":
         return _pandas_instants(values)
@@ -93,7 +93,7 @@ def arrow_column(values: Any) -> Raw:
     if types.is_boolean(kind) or types.is_integer(kind):
         if not values.null_count:
             return Raw(_numpy(values))
-        filled = values.fill_null(False if types.is_boolean(kind) else 0)  # noqa: FBT003
+        filled = values.fill_null(False if types.is_boolean(kind) else 0)
         return Raw(_numpy(filled), _numpy(values.is_null()))
     if types.is_timestamp(kind):
         return Raw(_numpy(values), utc=kind.tz is not None)

@@ -20,7 +20,7 @@ from .text import shown
 
 
 def library_of(value: object) -> str:
-    """The top-level module of the value's type: `pandas`, `polars`, `pyarrow`, `numpy`, `scipy`, `builtins`, …"""
+    """The top-level module of the value's type, such as `pandas`, `numpy` or `builtins`."""
     return type(value).__module__.partition(".")[0]
 
 
@@ -85,7 +85,9 @@ def _through_arrow(table: Any) -> Any:
         reader = pandas.api.interchange.from_dataframe
     if reader is None:
         hint = "import pyarrow before, or pass pandas, Polars, Arrow, a dict of arrays or a list of dicts"
-        raise InputError.of("input.container", "this table cannot be read without pyarrow", found=shown(table), hint=hint)
+        raise InputError.of(
+            "input.container", "this table cannot be read without pyarrow", found=shown(table), hint=hint
+        )
     try:
         return reader(table)
     except (TypeError, ValueError, RuntimeError, NotImplementedError, OSError) as error:
@@ -113,7 +115,11 @@ def raw(values: Any) -> Raw | None:
     if hasattr(values, "__array__") and not isinstance(values, Mapping | str | bytes | np.generic):
         try:
             return _array(np.asarray(values))
-        except (TypeError, ValueError, RuntimeError):  # such as a tensor on another device, or one that needs a gradient
+        except (
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ):  # such as a tensor on another device, or one that needs a gradient
             return None
     return None
 

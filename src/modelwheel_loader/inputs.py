@@ -15,7 +15,6 @@ import numpy as np
 from .batch import Batch, Column, Raw
 from .blocks import Block
 from .columns import compile_column
-from .errors import InputError
 from .frames import is_sequence, is_sparse, is_table, raw, table_columns
 from .nearest import nearest
 from .problems import Inside, Problems
@@ -153,7 +152,7 @@ class InputCheck:
     # -- columns ------------------------------------------------------------------------------------------------
 
     def _table(self, columns: dict[Any, Any]) -> Batch:
-        """A DataFrame: by name; by position only for a matrix whose labels are the bare numbers 0, 1, 2, …"""
+        """A DataFrame: by name; by position only for a matrix whose labels are bare numbers from 0."""
         if self.schema.layout == "matrix" and list(columns) == list(range(len(self._names))) and columns:
             return self._columns(dict(zip(self._names, columns.values(), strict=True)))
         return self._columns({str(label): values for label, values in columns.items()})
@@ -231,5 +230,3 @@ class InputCheck:
 def _rows(column: Raw) -> int:
     values = column.values
     return int(values.shape[0]) if hasattr(values, "shape") else len(values)
-
-

@@ -64,9 +64,10 @@ def compile_struct(field: Field, compile_column: Compile) -> Judge:
         columns = [_member(field, inner, check, structs, here, problems) for inner, check in checks]
         names = [inner.name for inner, _ in checks]
         values: list[Any] = [None] * len(rows)
-        if None not in columns:
-            for row, *parts in zip(here.tolist(), *columns, strict=True):  # type: ignore[arg-type]
-                values[row] = dict(zip(names, parts, strict=True))
+        full = [column for column in columns if column is not None]
+        if len(full) == len(columns):
+            for index, row in enumerate(here.tolist()):
+                values[row] = {name: column[index] for name, column in zip(names, full, strict=True)}
         return Column(objects(values), missing), refused
 
     return judge
@@ -150,7 +151,7 @@ def _is_flat(row: Any) -> bool:
 
 
 def column_items(column: Column) -> list[Any]:
-    """The values of a column as they are inside others: None for null, times as numpy's scalars, for those have a unit."""
+    """The values of a column as they are inside others: None for null, times as numpy's scalars, which have a unit."""
     values = column.values
     items = list(values) if values.dtype.kind in "mM" or values.ndim > 1 else values.tolist()
     if column.missing is None:

@@ -30,7 +30,7 @@ def compile_numpy(field: Field) -> Restore:
     """A function from a column to the array, of numpy's dtypes, that the model saw."""
     seen = physical_of(field)
     dtype = _numpy_dtype(seen.dtype)
-    if dtype is None or dtype == object:
+    if dtype is None or dtype.hasobject:
         return compile_objects(field)
     if dtype.kind == "U":
         return lambda column: np.array(column.values.tolist(), dtype=np.str_)

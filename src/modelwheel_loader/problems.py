@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import Defect, InputError
@@ -12,18 +13,38 @@ if TYPE_CHECKING:
 
     from .values import Mismatch
 
+_INSIDE = re.compile(r"[.\[]")
 COLLECTED = 100
 """How many defects are described; the others are only counted."""
 
 
-class Problems:
-    """The defects of one call."""
+class _Told:
+    """What was told so far, by all who tell into one list."""
 
     __slots__ = ("counted", "defects")
 
     def __init__(self) -> None:
         self.defects: list[Defect] = []
         self.counted = 0
+
+
+class Problems:
+    """The defects of one call."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, told: _Told | None = None) -> None:
+        self._told = told or _Told()
+
+    @property
+    def counted(self) -> int:
+        """How many defects there are in all."""
+        return self._told.counted
+
+    @property
+    def defects(self) -> list[Defect]:
+        """The defects that were kept."""
+        return self._told.defects
 
     @property
     def full(self) -> bool:
@@ -32,14 +53,14 @@ class Problems:
 
     def add(self, code: str, message: str, **place: Any) -> None:
         """One defect."""
-        self.counted += 1
+        self._told.counted += 1
         if not self.full:
-            self.defects.append(Defect(code=code, message=message, **place))
+            self._told.defects.append(Defect(code=code, message=message, **place))
 
     def refuse(self, error: Mismatch, **place: Any) -> None:
         """One value that was refused; its hint is made only when it is kept."""
         if self.full:
-            self.counted += 1
+            self._told.counted += 1
         else:
             self.add(**error.describe(), **place)
 
@@ -49,11 +70,18 @@ class Problems:
         kept = found[: max(COLLECTED - len(self.defects), 0)].tolist()
         for row in kept:
             self.add(row=row, **describe(row))
-        self.counted += len(found) - len(kept)
+        self._told.counted += len(found) - len(kept)
 
-    def raise_all(self, rows: int | None = None) -> NoReturn:
-        """Raise `InputError` with everything, in the order of rows."""
-        ordered = sorted(self.defects, key=lambda defect: -1 if defect.row is None else defect.row)
+    def raise_all(self, rows: int | None = None, fields: Sequence[str] = ()) -> NoReturn:
+        """Raise `InputError` with everything, in the order of rows, and within a row in that of `fields`."""
+        places = {name: place for place, name in enumerate(fields)}
+
+        def place(defect: Defect) -> tuple[int, int]:
+            name = defect.field or ""
+            known = places.get(name, places.get(_INSIDE.split(name, maxsplit=1)[0], len(places)))
+            return -1 if defect.row is None else defect.row, known
+
+        ordered = sorted(self.defects, key=place)
         count = "1 defect" if self.counted == 1 else f"{self.counted:,} defects"
         where = "" if rows is None or rows == 1 else f" in {rows:,} rows"
         raise InputError(f"the data does not fit the model's schema: {count}{where}", ordered, counted=self.counted)
@@ -75,24 +103,11 @@ class Inside(Problems):
         name: str,
         place: Callable[[int], str] | np.ndarray[Any, Any] | None = None,
     ) -> None:
+        super().__init__(outer._told)  # noqa: SLF001 - the class's own
         self._outer = outer
         self._owners = owners
         self._name = name
         self._place = place
-
-    @property
-    def counted(self) -> int:  # type: ignore[override]
-        """How many defects there are in all."""
-        return self._outer.counted
-
-    @counted.setter
-    def counted(self, value: int) -> None:
-        self._outer.counted = value
-
-    @property
-    def defects(self) -> list[Defect]:  # type: ignore[override]
-        """The defects that were kept."""
-        return self._outer.defects
 
     def add(self, code: str, message: str, **place: Any) -> None:
         """One defect."""

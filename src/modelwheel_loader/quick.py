@@ -1,4 +1,4 @@
-"""Many values of one field at once, when their types say plainly that they are right; None when a closer look is needed.
+"""Many values of one field at once, when their types say plainly that they are right; else None, for a closer look.
 
 Each function takes a list or an array and a scalar type, and gives the canonical `Column`. What they accept is exactly
 what `values.py` accepts one by one; a property test holds them together.
@@ -24,6 +24,8 @@ _TEXTS_AT_ONCE = 10_000
 
 def quick_list(values: list[Any], kind: DataType) -> Column | None:
     """The column of a list of Python values."""
+    if isinstance(kind, String | Category):
+        return _objects(objects(values), values, kind)
     quick = _LISTS.get(type(kind))
     return None if quick is None else quick(values, kind)
 
@@ -33,6 +35,8 @@ def quick_array(raw: Raw, kind: DataType) -> Column | None:
     values: Array = raw.values
     if values.ndim != 1:
         return None
+    if raw.missing is None and values.dtype == object and isinstance(kind, String | Category):
+        return _objects(values, values.tolist(), kind)
     if values.dtype == object or values.dtype.kind in "UT":
         return None if raw.missing is not None else quick_list(values.tolist(), kind)
     quick = _ARRAYS.get(type(kind))
@@ -98,7 +102,7 @@ def narrow(values: Array, kind: Float) -> Column | None:
 
 
 def all_finite(values: Array) -> bool:
-    """Whether floats hold no NaN and no infinity; one pass over the memory and no mask when they are as they should be."""
+    """Whether floats hold no NaN and no infinity; one pass over the memory and no mask when they do not."""
     if values.dtype.itemsize > 2:  # half floats overflow soon
         with np.errstate(over="ignore", invalid="ignore"):
             if math.isfinite(values.sum()):
@@ -106,12 +110,23 @@ def all_finite(values: Array) -> bool:
     return bool(np.isfinite(values).all())
 
 
-def _list_string(values: list[Any], kind: String) -> Column | None:  # noqa: ARG001 - all are made alike
-    split = _split(values, {str}, None)
-    if split is None:
-        return None
-    texts = split[0] if split[1] is None else [value for value in split[0] if value is not None]
-    return Column(objects(split[0]), split[1]) if _are_unicode(texts) else None
+def _objects(values: Array, items: list[Any], kind: String | Category) -> Column | None:
+    """Texts and categories: the array of objects itself, when null is None alone."""
+    wanted: set[type] = {str} if isinstance(kind, String) else {type(value) for value in kind.values}
+    others = set(map(type, items)) - wanted
+    if others <= {NONE}:
+        missing = values == None if others else None  # noqa: E711 - one by one
+    else:
+        split = _split(items, wanted, None)
+        if split is None:
+            return None
+        items, missing = split
+        values = objects(items)
+    if isinstance(kind, Category):
+        right = float not in wanted and set(items) - {None} <= set(kind.values)
+    else:
+        right = _are_unicode(items if missing is None else list(filter(None, items)))
+    return Column(values, missing) if right else None
 
 
 def _are_unicode(texts: list[str]) -> bool:
@@ -126,22 +141,10 @@ def _are_unicode(texts: list[str]) -> bool:
     return True
 
 
-def _list_category(values: list[Any], kind: Category) -> Column | None:
-    wanted = {type(value) for value in kind.values}
-    if float in wanted:
-        return None
-    split = _split(values, wanted, None)
-    if split is None or not set(split[0]) - {None} <= set(kind.values):
-        return None
-    return Column(objects(split[0]), split[1])
-
-
 _LISTS: dict[type[DataType], Callable[[list[Any], Any], Column | None]] = {
     Bool: _list_bool,
     Integer: _list_integer,
     Float: _list_float,
-    String: _list_string,
-    Category: _list_category,
 }
 
 
@@ -198,7 +201,7 @@ def also_missing(column: Column, missing: Array | None) -> Column:
 def _array_category(raw: Raw, kind: Category) -> Column | None:
     if raw.values.dtype.kind not in "biu" or raw.missing is not None:
         return None
-    return _list_category(raw.values.tolist(), kind)
+    return quick_list(raw.values.tolist(), kind)
 
 
 def _array_time(raw: Raw, kind: Any) -> Column | None:

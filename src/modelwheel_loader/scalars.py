@@ -65,7 +65,12 @@ def _number(field: Field, wanted: type, low: float, high: float) -> Accept:
         low = max(low, bound(field, field.minimum))
     if field.maximum is not None:
         high = min(high, bound(field, field.maximum))
-    return lambda value: type(value) is wanted and low <= value <= high
+
+    def accept(value: Any) -> bool:
+        number: Any = value
+        return type(value) is wanted and bool(low <= number <= high)
+
+    return accept
 
 
 def _open(kind: Float) -> tuple[float, float]:

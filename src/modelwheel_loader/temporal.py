@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import Any, NamedTuple
 
@@ -11,15 +11,16 @@ import numpy as np
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NANOS = {**{unit: 10**9 // count for unit, count in PER_SECOND.items()}, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NANOS |= {"D": 86400 * 10**9, "W": 7 * 86400 * 10**9}
-_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from here without a zone
-_DAY = datetime.date(1970, 1, 1)
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from here without a zone
+_DAY = dt.date(1970, 1, 1)
 _INT64 = (-(2**63) + 1, 2**63 - 1)  # the smallest int64 is NaT
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DURATION = re.compile(
-    r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?", re.ASCII
+    r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?",
+    re.ASCII,
 )
 
 
@@ -57,28 +58,28 @@ def timestamp_count(value: Any, unit: str, *, zoned: bool) -> int:
     if isinstance(value, str):
         return _scaled(_parse_timestamp(value, zoned=zoned), unit)
     if isinstance(value, np.datetime64 | Instant):
-        _check_zone(isinstance(value, Instant), zoned=zoned)
+        _check_zone(has_zone=isinstance(value, Instant), zoned=zoned)
         return _scaled(_numpy_nanoseconds(value.value if isinstance(value, Instant) else value), unit)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return _scaled(_datetime_nanoseconds(value, zoned=zoned), unit)
-    if isinstance(value, datetime.date):
-        _check_zone(False, zoned=zoned)
+    if isinstance(value, dt.date):
+        _check_zone(has_zone=False, zoned=zoned)
         return _scaled((value - _DAY).days * _NANOS["D"], unit)
     raise TypeError
 
 
-def _check_zone(has_zone: bool, *, zoned: bool) -> None:  # noqa: FBT001
+def _check_zone(*, has_zone: bool, zoned: bool) -> None:
     if has_zone != zoned:
         raise ZoneError("has no zone" if zoned else "has a zone")
 
 
-def _datetime_nanoseconds(value: datetime.datetime, *, zoned: bool) -> int:
+def _datetime_nanoseconds(value: dt.datetime, *, zoned: bool) -> int:
     offset = value.utcoffset()
-    _check_zone(offset is not None, zoned=zoned)
+    _check_zone(has_zone=offset is not None, zoned=zoned)
     if hasattr(value, "to_datetime64"):  # pandas.Timestamp: in UTC when it has a zone, beyond the year 9999 too
         return _numpy_nanoseconds(value.to_datetime64())
-    wall = datetime.datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
-    elapsed = (wall - _EPOCH) - (offset or datetime.timedelta())
+    wall = dt.datetime(value.year, value.month, value.day, value.hour, value.minute, value.second)  # noqa: DTZ001
+    elapsed = (wall - _EPOCH) - (offset or dt.timedelta())
     return (elapsed.days * 86400 + elapsed.seconds) * 10**9 + (elapsed.microseconds + value.microsecond) * 1000
 
 
@@ -87,8 +88,8 @@ def _parse_timestamp(text: str, *, zoned: bool) -> int:
     if match is None:
         raise ValueError
     day, clock, fraction, zone = match.groups()
-    _check_zone(zone is not None, zoned=zoned)
-    moment = datetime.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}")
+    _check_zone(has_zone=zone is not None, zoned=zoned)
+    moment = dt.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}")
     return _datetime_nanoseconds(moment, zoned=zoned) + _fraction(fraction)
 
 
@@ -114,7 +115,7 @@ def day_count(value: Any) -> int:
     if isinstance(value, str):
         if not _ISO_DAY.fullmatch(value.strip()):
             raise ValueError
-        return (datetime.date.fromisoformat(value.strip()) - _DAY).days
+        return (dt.date.fromisoformat(value.strip()) - _DAY).days
     return timestamp_count(value, "D", zoned=False)
 
 
@@ -127,7 +128,7 @@ def duration_count(value: Any, unit: str) -> int:
         if of not in _NANOS:
             raise TypeError
         return _scaled(int(value.view("int64")) * count * _NANOS[of], unit)
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         fine = value.microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas.Timedelta counts nanoseconds
         return _scaled((value.days * 86400 + value.seconds) * 10**9 + fine, unit)
     raise TypeError
@@ -144,7 +145,7 @@ def _parse_duration(text: str) -> int:
 
 
 def convert_unit(values: np.ndarray[Any, Any], dtype: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
-    """`values` (datetime64 or timedelta64) in the unit of `dtype`, and where that loses something; None when nowhere."""
+    """`values` (datetime64, timedelta64) in the unit of `dtype`, and where that loses something; None when nowhere."""
     if values.dtype == dtype:
         return values, None
     with np.errstate(all="ignore"):

@@ -28,7 +28,9 @@ def compile_tensor(field: Field, compile_column: Compile) -> Judge:
     if not isinstance(kind, Tensor):
         raise TypeError
     free = field.allow_infinity
-    check = compile_column(Field(name=f"{field.name}[]", type=parse_type(kind.dtype), nullable=free, allow_infinity=free))
+    check = compile_column(
+        Field(name=f"{field.name}[]", type=parse_type(kind.dtype), nullable=free, allow_infinity=free)
+    )
 
     def judge(raw: Raw, problems: Problems) -> tuple[Column, Array | None]:
         values = raw.values
@@ -141,7 +143,9 @@ def take_apart(value: Any, kind: Tensor) -> tuple[tuple[int, ...], Any]:
     """The shape of one row and its numbers in C order; raises `Mismatch` when it is ragged or of another shape."""
     if not isinstance(value, list | tuple | int | float):
         value = _as_array(value, kind)
-    if isinstance(value, np.ndarray) and value.dtype != object:
+    shape: tuple[int, ...]
+    flat: Any
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         shape, flat = value.shape, value.reshape(-1)
     else:
         shape, flat = _walk(value, len(kind.shape), kind)
@@ -185,9 +189,7 @@ def _joined(flats: list[Any]) -> Any:
     return list(chain.from_iterable(flat.tolist() if isinstance(flat, np.ndarray) else flat for flat in full))
 
 
-def _put_together(
-    values: Array, starts: Array, lengths: Array, shapes: list[tuple[int, ...]], kind: Tensor
-) -> Array:
+def _put_together(values: Array, starts: Array, lengths: Array, shapes: list[tuple[int, ...]], kind: Tensor) -> Array:
     if len(set(shapes)) == 1 and int(lengths.sum()) == len(shapes) * int(np.prod(shapes[0])):
         return values.reshape(len(shapes), *shapes[0])
     if not shapes:

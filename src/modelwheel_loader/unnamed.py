@@ -73,7 +73,9 @@ def container_error(schema: Schema, data: Any) -> InputError:
 
 def _hint(schema: Schema, data: Any) -> str:
     if is_a(data, "pandas", "Series"):
-        return "A Series has no columns: for one row pass series.to_dict(), or frame.iloc[[0]] instead of frame.iloc[0]."
+        return (
+            "A Series has no columns: for one row pass series.to_dict(), or frame.iloc[[0]] instead of frame.iloc[0]."
+        )
     if isinstance(data, Iterator):
         return "Reading an iterator would use it up: pass list(…)."
     if isinstance(data, str | bytes):

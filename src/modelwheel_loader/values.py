@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
+import datetime as dt
 import decimal
 import math
 from collections.abc import Callable
@@ -47,13 +47,13 @@ def found(item: object) -> str:
     """A bounded piece of a value for an error, times and decimals written out."""
     if isinstance(item, np.generic) and not isinstance(item, np.datetime64 | np.timedelta64):
         item = item.item()
-    if isinstance(item, datetime.date | datetime.timedelta | decimal.Decimal | np.datetime64 | np.timedelta64 | temporal.Instant):
+    if isinstance(item, dt.date | dt.timedelta | decimal.Decimal | np.datetime64 | np.timedelta64 | temporal.Instant):
         return clip(item)
     return shown(item)
 
 
 class Mismatch(Exception):  # noqa: N818 - never leaves the validators
-    """A value does not have its type: `code`, a sentence, what was expected, and a hint that is made when it is shown."""
+    """A value does not have its type: `code`, a sentence, what was expected, and a hint made when it is shown."""
 
     def __init__(self, code: str, message: str, expected: str, hint: Callable[[], str] | str = "") -> None:
         super().__init__(message)
@@ -161,7 +161,9 @@ def _float(kind: Float) -> Convert:
 def _exact(value: int, kind: Float) -> float:
     """A whole number as a float; refused where digits would be lost without a word."""
     if abs(value) > EXACT_IN_FLOAT and (value.bit_length() > 1023 or int(float(value)) != value):
-        raise Mismatch("input.out-of-range", f"has more digits than {kind} holds", f"at most {EXACT_IN_FLOAT:,} in size")
+        raise Mismatch(
+            "input.out-of-range", f"has more digits than {kind} holds", f"at most {EXACT_IN_FLOAT:,} in size"
+        )
     if abs(value) >= OVERFLOW[kind.bits]:
         raise Mismatch("input.out-of-range", f"does not fit {kind}", f"less than {OVERFLOW[kind.bits]:.4g} in size")
     return float(value)

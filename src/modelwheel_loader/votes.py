@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from .frames import depth, is_sequence, is_sparse
 from .problems import Problems
@@ -20,8 +20,12 @@ def is_columns(schema: Schema, data: Mapping[str, Any]) -> bool:
     votes = {field.name: _vote(field, data[field.name]) for field in deciding}
     column = next((name for name, vote in votes.items() if vote is True), None)
     single = next((name for name, vote in votes.items() if vote is False), None)
-    if column is None or single is None:
-        return column is not None
+    if column is not None and single is not None:
+        _refuse(column, single, data)
+    return column is not None
+
+
+def _refuse(column: str, single: str, data: Mapping[str, Any]) -> NoReturn:
     problems = Problems()
     problems.add(
         "input.ambiguous",

@@ -57,7 +57,9 @@ SCALARS: st.SearchStrategy[DataType] = st.one_of(
     st.just(Category((1, 2, 3))),
     st.just(Category((0.5, 1.0))),
 )
-TENSORS = st.builds(Tensor, st.sampled_from(["bool", "int32", "float32", "float64"]), st.sampled_from([(2,), (None,), (2, 2)]))
+TENSORS = st.builds(
+    Tensor, st.sampled_from(["bool", "int32", "float32", "float64"]), st.sampled_from([(2,), (None,), (2, 2)])
+)
 TYPES: st.SearchStrategy[DataType] = st.one_of(
     SCALARS,
     SCALARS,
@@ -65,7 +67,9 @@ TYPES: st.SearchStrategy[DataType] = st.one_of(
     st.builds(List, SCALARS, st.booleans()),
     st.builds(List, st.builds(List, st.sampled_from([Integer(8), String()]))),
     st.builds(
-        lambda first, second: Struct((Field(name="a", type=first), Field(name="b", type=second, nullable=True, default=None))),
+        lambda first, second: Struct(
+            (Field(name="a", type=first), Field(name="b", type=second, nullable=True, default=None))
+        ),
         SCALARS,
         SCALARS,
     ),
@@ -75,10 +79,16 @@ JUNK = st.one_of(
     st.booleans(),
     st.integers(),
     st.floats(),
-    st.sampled_from([2**53 + 1, 2**63, 300, 65520, 3.4028235677973366e38, 1e39, 2.0**60, "1.5", "é", "\ud800", "NaN", ""]),
-    st.sampled_from([np.float32(1.5), np.int64(7), np.bool_(True), np.float64("nan"), np.timedelta64(5, "s"), np.str_("lo")]),  # noqa: FBT003
+    st.sampled_from(
+        [2**53 + 1, 2**63, 300, 65520, 3.4028235677973366e38, 1e39, 2.0**60, "1.5", "é", "\ud800", "NaN", ""]
+    ),
+    st.sampled_from(
+        [np.float32(1.5), np.int64(7), np.bool_(True), np.float64("nan"), np.timedelta64(5, "s"), np.str_("lo")]
+    ),
     st.sampled_from([np.datetime64("2020-01-01"), np.datetime64("NaT"), np.datetime64("2020-01-01T00:00:00.5")]),
-    st.sampled_from([pd.NA, pd.NaT, pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01", tz="UTC"), pd.Timedelta("1ns")]),
+    st.sampled_from(
+        [pd.NA, pd.NaT, pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01", tz="UTC"), pd.Timedelta("1ns")]
+    ),
     st.sampled_from([decimal.Decimal("1.5"), decimal.Decimal("1E+999999"), decimal.Decimal("NaN")]),
     TEXT,
     st.binary(max_size=3),
@@ -88,7 +98,9 @@ JUNK = st.one_of(
     SPANS,
     st.sampled_from(["2020-01-01", "2020-01-01T01:02:03", "2020-01-01T01:02:03Z", "PT1H", "AAAA"]),
     st.lists(st.integers(0, 3), max_size=3),
-    st.sampled_from([[1.0, 2.0], [[1, 2], [3, 4]], [True, 1], [None], [float("inf"), 1], {"a": 1}, {"a": "x", "b": None}]),
+    st.sampled_from(
+        [[1.0, 2.0], [[1, 2], [3, 4]], [True, 1], [None], [float("inf"), 1], {"a": 1}, {"a": "x", "b": None}]
+    ),
 )
 
 
@@ -239,7 +251,9 @@ def arrow_type(kind: DataType) -> pa.DataType | None:
         case Decimal():
             return pa.decimal128(kind.precision, kind.scale)
         case Category():
-            return {str: pa.dictionary(pa.int8(), pa.string()), int: pa.int64(), float: pa.float64()}[type(kind.values[0])]
+            return {str: pa.dictionary(pa.int8(), pa.string()), int: pa.int64(), float: pa.float64()}[
+                type(kind.values[0])  # noqa: PD011
+            ]
         case List():
             item = arrow_type(kind.item)
             return None if item is None else pa.list_(item)
@@ -304,6 +318,6 @@ def test_tables_are_judged_as_their_rows(case: tuple[Schema, pa.Table]) -> None:
     if not nested:
         assert judged(check, table.to_pandas(integer_object_nulls=True, timestamp_as_object=False)) == answer
     odd = ("halffloat", "timestamp[s", "duration[s", "dictionary")  # which Polars has not, or panics on when empty
-    if not any(str(column.type).startswith(odd) for column in table.columns):
+    if not any(name in str(column.type) for name in odd for column in table.columns):
         frame = pl.from_arrow(table)
         assert judged(check, frame) == answer
