@@ -1,4 +1,4 @@
-"""scikit-learn estimators as ONNX graphs, by skl2onnx. Whether a graph answers as the original is measured elsewhere."""
+"""scikit-learn estimators as ONNX graphs, by skl2onnx. Whether a graph answers as the original does is measured later."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.types import Bool, Category, Float, Integer, String, Tensor
 
 from .candidates import Candidate, Conversion
+from .classifiers import binary_scores, converter_options, gives_scores, is_classifier
 from .converters import custom
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
@@ -120,10 +121,7 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
     """One conversion; the reason when it fails."""
     from skl2onnx import convert_sklearn
 
-    scores = _has_scores_only(model, methods)
-    options: dict[str, Any] = {}
-    if _is_classifier(model):
-        options = {"zipmap": False, **({"raw_scores": True} if scores else {})}
+    scores = gives_scores(model, methods)
     try:
         with _quiet():
             converters, shapes = custom()
@@ -131,12 +129,15 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
                 model,
                 name="model",
                 initial_types=_types(inputs),
-                options=_applicable(model, options),
+                options=converter_options(model, scores=scores),
                 target_opset=OPSETS,
                 custom_conversion_functions=converters,
                 custom_shape_calculators=shapes,
             )
-    except Exception as error:  # the converters of skl2onnx raise anything, from NameError to RuntimeError
+            if scores:
+                binary_scores(made, model)
+            graph = _finished(made)
+    except Exception as error:  # noqa: BLE001 - the converters of skl2onnx raise anything, NameError included
         told = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])
         return f"skl2onnx does not convert it: {type(error).__name__}: {clip(told, 200)}"
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
@@ -146,25 +147,11 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
         return "skl2onnx converts none of its prediction methods"
     used = {item.name for item in made.graph.input}
     return Candidate(
-        graph=_finished(made),
+        graph=graph,
         inputs=tuple(item for item in inputs if item.name in used),
         outputs=outputs,
         opsets={item.domain: item.version for item in made.opset_import},
     )
-
-
-def _is_classifier(model: Any) -> bool:
-    from sklearn.base import is_classifier
-
-    return bool(is_classifier(model))
-
-
-def _has_scores_only(model: Any, methods: Sequence[str]) -> bool:
-    return _is_classifier(model) and "decision_function" in methods and "predict_proba" not in methods
-
-
-def _applicable(model: Any, options: dict[str, Any]) -> dict[Any, Any] | None:
-    return {id(model): options} if options else None
 
 
 def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:
@@ -193,11 +180,13 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _outputs(model: Any, names: Sequence[str], methods: Sequence[str], *, scores: bool) -> Mapping[str, tuple[str, ...]]:
+def _outputs(
+    model: Any, names: Sequence[str], methods: Sequence[str], *, scores: bool
+) -> Mapping[str, tuple[str, ...]]:
     """Which outputs answer which methods, by the order in which skl2onnx writes them."""
     from sklearn.base import is_outlier_detector
 
-    if _is_classifier(model):
+    if is_classifier(model):
         wanted = ("predict", "decision_function" if scores else "predict_proba")
     elif is_outlier_detector(model):
         wanted = ("predict", "decision_function")

@@ -12,13 +12,14 @@ from typing import Any
 def converters() -> dict[type, tuple[Any, Any]]:
     """The shape calculator and the converter of each class."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
-    from sklearn import ensemble, tree
     from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn import ensemble, tree
 
     kinds = (
         ensemble.RandomForestClassifier, ensemble.RandomForestRegressor, ensemble.ExtraTreesClassifier,
         ensemble.ExtraTreesRegressor, tree.DecisionTreeClassifier, tree.DecisionTreeRegressor,
-        tree.ExtraTreeClassifier, tree.ExtraTreeRegressor,
+        tree.ExtraTreeClassifier, tree.ExtraTreeRegressor, ensemble.GradientBoostingClassifier,
+        ensemble.GradientBoostingRegressor,
     )  # fmt: skip
     made = {}
     for kind in kinds:
@@ -28,16 +29,32 @@ def converters() -> dict[type, tuple[Any, Any]]:
 
 
 def _rounded(convert: Any) -> Any:
+    """`convert` between a cast to single precision of the input, and one back of the answers."""
+
     def converter(scope: Any, operator: Any, container: Any) -> None:
+        from skl2onnx.common._apply_operation import apply_cast
         from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
         from skl2onnx.proto import onnx_proto
-        from skl2onnx.common._apply_operation import apply_cast
+
+        def single(variable: Any, name: str) -> Any:
+            return scope.declare_local_variable(name, FloatTensorType(variable.type.shape))
 
         source = operator.inputs[0]
-        if isinstance(source.type, DoubleTensorType):
-            variable = scope.declare_local_variable("rounded", FloatTensorType(source.type.shape))
-            apply_cast(scope, source.full_name, variable.full_name, container, to=onnx_proto.TensorProto.FLOAT)
-            operator.inputs.set_element(0, variable)
+        if not isinstance(source.type, DoubleTensorType):
+            convert(scope, operator, container)
+            return
+        rounded = single(source, "rounded")
+        apply_cast(scope, source.full_name, rounded.full_name, container, to=onnx_proto.TensorProto.FLOAT)
+        operator.inputs.set_element(0, rounded)
+        answers = {
+            place: (variable, single(variable, "answer"))
+            for place, variable in enumerate(operator.outputs)
+            if isinstance(variable.type, DoubleTensorType)
+        }
+        for place, (_, answer) in answers.items():
+            operator.outputs.set_element(place, answer)
         convert(scope, operator, container)
+        for wide, answer in answers.values():
+            apply_cast(scope, answer.full_name, wide.full_name, container, to=onnx_proto.TensorProto.DOUBLE)
 
     return converter

@@ -47,8 +47,10 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     opset = container.target_opset
     missing: Any = model.missing_values
     is_nan = isinstance(missing, float) and np.isnan(missing)
-    absent = OnnxIsNaN(source, op_version=opset) if is_nan else OnnxEqual(source, np.array([missing], dtype), op_version=opset)
-    made = OnnxWhere(
-        absent, statistics.astype(dtype).reshape(1, -1), source, op_version=opset, output_names=[operator.outputs[0].full_name]
-    )
+    if is_nan:
+        absent = OnnxIsNaN(source, op_version=opset)
+    else:
+        absent = OnnxEqual(source, np.array([missing], dtype), op_version=opset)
+    filling = statistics.astype(dtype).reshape(1, -1)
+    made = OnnxWhere(absent, filling, source, op_version=opset, output_names=[operator.outputs[0].full_name])
     made.add_to(scope, container)
