@@ -1,4 +1,4 @@
-"""scikit-learn estimators as ONNX graphs, by skl2onnx. Whether a graph answers as the original does is measured later."""
+"""scikit-learn estimators as ONNX graphs, by skl2onnx. Whether they answer as the original does is measured later."""
 
 from __future__ import annotations
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.manifest import Weight
+from modelwheel_loader.onnx_graph import WEIGHTS_LOCATION
 from modelwheel_loader.onnx_tensors import DTYPES
 from modelwheel_loader.types import TENSOR_DTYPES
 from modelwheel_loader.zipformat import ALIGNMENT
 
 LARGE = 1 << 20
 """Initializers of more bytes than this lie in the weights member."""
-MEMBER = "onnx/weights.bin"
+MEMBER = f"onnx/{WEIGHTS_LOCATION}"
 
 
 def externalize(graph: bytes) -> tuple[bytes, tuple[Weight, ...], list[bytes | memoryview]]:
@@ -26,17 +27,19 @@ def externalize(graph: bytes) -> tuple[bytes, tuple[Weight, ...], list[bytes | m
     position = 0
     for tensor in model.graph.initializer:
         dtype = DTYPES.get(tensor.data_type, "")
-        if len(tensor.raw_data) <= LARGE or dtype not in TENSOR_DTYPES:
+        if tensor.ByteSize() <= LARGE or dtype not in TENSOR_DTYPES:
             continue
-        data = tensor.raw_data
+        # converters write lists of numbers as well as raw bytes
+        data = tensor.raw_data or onnx.numpy_helper.to_array(tensor).tobytes()
         weights.append(Weight(name=tensor.name, dtype=dtype, shape=tuple(tensor.dims), offset=position, size=len(data)))
         filler = bytes(-len(data) % ALIGNMENT)
         pieces += [data, filler]
         position += len(data) + len(filler)
-        tensor.ClearField("raw_data")
+        for name in ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data"):
+            tensor.ClearField(name)
         tensor.data_location = onnx.TensorProto.EXTERNAL
         entry = tensor.external_data.add()
-        entry.key, entry.value = "location", MEMBER.rpartition("/")[2]
+        entry.key, entry.value = "location", WEIGHTS_LOCATION
     if not weights:
         return graph, (), []
     return model.SerializeToString(deterministic=True), tuple(weights), pieces
