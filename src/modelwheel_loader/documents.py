@@ -11,11 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import numpy as np
+
 from .errors import Defect, InvalidBundle
 from .limits import DEFAULT
 from .text import clip, shown
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# possessive, and an unclosed string ends with the document: otherwise one that hides many quotes costs quadratic time
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_INTEGER = 20
@@ -64,16 +67,10 @@ def parse_json(data: bytes, where: str, *, depth: int = DEFAULT.json_depth) -> A
 
 
 def _check_depth(data: bytes, depth: int, refuse: Any) -> None:
-    """Refuse nesting deeper than `depth`: each pass takes the innermost level of brackets away."""
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
-    for _ in range(depth):
-        if not brackets:
-            return
-        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(shorter) == len(brackets):
-            return  # unbalanced: the parser says so, and stops at the first bad bracket
-        brackets = shorter
-    if brackets:
+    """Refuse nesting deeper than `depth`, before the parser recurses."""
+    brackets = np.frombuffer(_STRING.sub(b"", data).translate(None, _NOT_BRACKETS), dtype=np.uint8)
+    opening = (brackets == ord("[")) | (brackets == ord("{"))
+    if np.cumsum(np.where(opening, 1, -1)).max(initial=0) > depth:
         refuse(f"nested deeper than {depth} levels")
 
 

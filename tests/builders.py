@@ -1,0 +1,127 @@
+"""Builders of bundles: valid ones from a few bytes, and broken ones with one thing wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from modelwheel.wheel.metadata import About, identify, metadata_files
+from modelwheel.wheel.writer import write_wheel
+from modelwheel_loader import zipformat
+from modelwheel_loader.documents import dump_json
+from modelwheel_loader.manifest import Digest, Manifest, Method, NativePayload, Requirement
+from modelwheel_loader.record import RecordRow, format_record
+from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.types import Float
+
+IDENTITY = identify("tiny", "1.0")
+FILE_NAME = IDENTITY.file_name
+ROOT, INFO = IDENTITY.root, IDENTITY.dist_info
+PICKLE = b"\x80\x05\x8c\x05tiny!\x94."
+STAMP = (0, 33)
+
+
+def manifest(members: Mapping[str, Digest], **changes: Any) -> dict[str, Any]:
+    """The manifest of the tiny bundle as JSON types, with `changes` to its top-level keys."""
+    made = Manifest(
+        name=IDENTITY.name,
+        version=IDENTITY.version,
+        input=Schema(fields=(Field(name="a", type=Float(64)),), layout="matrix", dtype="float64"),
+        methods=(Method(name="predict", output=Schema(fields=(Field(name="value", type=Float(64)),), layout="array")),),
+        runtimes=(
+            NativePayload(
+                methods=("predict",),
+                python_version="3.11.7",
+                python_specifier=">=3.11",
+                requires=(Requirement(name="numpy", version="2.0.0", specifier=">=1"),),
+            ),
+        ),
+        members=members,
+        packed_with={"modelwheel": "0.1.0"},
+        model={"class": "tiny"},
+    )
+    return made.to_dict() | changes
+
+
+def metadata() -> dict[str, bytes]:
+    """The dist-info files of the tiny bundle but RECORD."""
+    return metadata_files(
+        IDENTITY, About(), base=["modelwheel>=0.1"], extras={"native": [], "onnx": []}, generator="modelwheel 0.1.0"
+    )
+
+
+def files(**changes: Any) -> dict[str, bytes]:
+    """All members of the tiny bundle by name, RECORD last; `changes` go into the manifest."""
+    digest = Digest(size=len(PICKLE), sha256=hashlib.sha256(PICKLE).hexdigest())
+    made = {f"{ROOT}native/model.pkl": PICKLE}
+    made[f"{ROOT}manifest.json"] = dump_json(manifest({"native/model.pkl": digest}, **changes))
+    made |= {INFO + name: data for name, data in sorted(metadata().items())}
+    return made | {f"{INFO}RECORD": record(made)}
+
+
+def record(members: Mapping[str, bytes]) -> bytes:
+    """RECORD for these members."""
+    rows = {name: RecordRow(hashlib.sha256(data).hexdigest(), len(data)) for name, data in members.items()}
+    return format_record(rows, f"{INFO}RECORD")
+
+
+def with_record(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The members with a RECORD that fits them."""
+    others = {name: data for name, data in members.items() if not name.endswith("/RECORD")}
+    return others | {f"{INFO}RECORD": record(others)}
+
+
+Patch = Callable[[str, bytes], bytes]
+
+
+def archive(
+    members: Mapping[str, bytes] | list[tuple[str | bytes, bytes]],
+    *,
+    local: Patch = lambda _, header: header,
+    central: Patch = lambda _, header: header,
+    gap: bytes = b"",
+) -> bytes:
+    """The canonical archive of these members; `local` and `central` change headers, `gap` goes between members."""
+    pairs = list(members.items()) if isinstance(members, Mapping) else members
+    body, directory = b"", b""
+    for name, data in pairs:
+        encoded = name if isinstance(name, bytes) else name.encode()
+        crc = zlib.crc32(data)
+        shown = encoded.decode("utf-8", "replace")
+        directory += central(shown, zipformat.central_header(encoded, crc, len(data), STAMP, len(body)))
+        body += local(shown, zipformat.local_header(encoded, crc, len(data), STAMP, len(body))) + data + gap
+    return body + directory + zipformat.end_records(len(pairs), len(directory), len(body))
+
+
+def put(offset: int, form: str, value: int) -> Patch:
+    """Change a number in the headers of the pickle's member."""
+
+    def change(name: str, header: bytes) -> bytes:
+        if not name.endswith("model.pkl"):
+            return header
+        changed = bytearray(header)
+        struct.pack_into(f"<{form}", changed, offset, value)
+        return bytes(changed)
+
+    return change
+
+
+def tiny(folder: Path) -> Path:
+    """The tiny bundle, valid, as the writer writes it. Its pickle is a text: it loads, and answers nothing."""
+    stream = io.BytesIO()
+    write_wheel(
+        stream,
+        root=ROOT,
+        dist_info=INFO,
+        payload={"native/model.pkl": [PICKLE]},
+        manifest=lambda digests: dump_json(manifest(digests)),
+        metadata=metadata(),
+    )
+    path = folder / FILE_NAME
+    path.write_bytes(stream.getvalue())
+    return path
