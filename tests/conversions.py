@@ -1,7 +1,7 @@
 """What each type of the contract takes, cell by cell: the table that `docs/contract.md` shows and the tests hold.
 
-`SENT` are values as callers send them, `TAKEN` the types of fields, `CELLS` what comes of each pair: the canonical value as
-text, or the code of the defect without its area. A pair that is not listed is `wrong-type`.
+`SENT` are values as callers send them, `TAKEN` the types of fields, `CELLS` what comes of each pair: the canonical
+value as text, or the code of the defect without its area. A pair that is not listed is `wrong-type`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ To the caller all nulls are one; to the model they are not (an encoder fitted on
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Array, Column
+from .batch import Array, Column, objects
+from .errors import MissingExtra
 from .schema import Field, Physical
-from .types import TENSOR_DTYPES, Bool, Date, Duration, Float, Integer, Timestamp
+from .types import (
+    TENSOR_DTYPES,
+    Bool,
+    DataType,
+    Date,
+    Duration,
+    Float,
+    Integer,
+    List,
+    Struct,
+    Timestamp,
+)
 
 Restore = Callable[[Column], Any]
 
@@ -95,7 +108,34 @@ def _python_values(field: Field) -> Callable[[Array], Array]:
         return lambda values: values.astype("timedelta64[us]").astype(object)
     if isinstance(kind, Bool | Integer | Float | Date):
         return lambda values: values.astype(object)
+    if isinstance(kind, List | Struct) and (inner := _inner(kind)) is not None:
+        return lambda values: objects([value if value is None else inner(value) for value in values])
     return lambda values: values
+
+
+def _inner(kind: DataType) -> Callable[[Any], Any] | None:
+    """A function that makes times inside a value Python's, which has none finer than microseconds; None without any."""
+    match kind:
+        case Date():
+            return lambda value: value.astype(object)
+        case Timestamp() if kind.unit != "ns":
+            return lambda value: _in_zone(value.astype("datetime64[us]").astype(object), kind.zone)
+        case Duration() if kind.unit != "ns":
+            return lambda value: value.astype("timedelta64[us]").astype(object)
+        case List() if (item := _inner(kind.item)) is not None:
+            return lambda value: [part if part is None else item(part) for part in value]
+        case Struct():
+            members = {field.name: inner for field in kind.fields if (inner := _inner(field.type)) is not None}
+            return _members(members) if members else None
+    return None
+
+
+def _members(members: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def convert(value: dict[str, Any]) -> dict[str, Any]:
+        changed = {name: inner(value[name]) for name, inner in members.items() if value[name] is not None}
+        return {**value, **changed}
+
+    return convert
 
 
 def _datetimes(values: Array, zone: str | None) -> Array:
@@ -108,11 +148,29 @@ def _datetimes(values: Array, zone: str | None) -> Array:
     return made
 
 
-def _in_zone(value: Any, zone: str) -> Any:
-    """A naive UTC datetime as an aware one in `zone`; null stays null."""
-    if not isinstance(value, datetime):
+def _in_zone(value: Any, zone: str | None) -> Any:
+    """A naive UTC datetime as an aware one in `zone`, or as it is without; null stays null."""
+    if zone is None or not isinstance(value, datetime):
         return value
     from zoneinfo import ZoneInfo
 
     aware = value.replace(tzinfo=UTC)
     return aware if zone == "UTC" else aware.astimezone(ZoneInfo(zone))
+
+
+def filled(column: Column, null: Any) -> Any:
+    """The values with `null` where they are missing."""
+    if column.missing is None:
+        return column.values
+    values = column.values.copy()
+    values[column.missing] = null
+    return values
+
+
+def library(name: str) -> Any:
+    """The library `name`; raises `MissingExtra` when it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        message = f"the model is fed {name} data, and {name} is not installed"
+        raise MissingExtra.of("native.module", message) from error

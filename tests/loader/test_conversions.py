@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conversions import CELLS, SENT, TAKEN, is_taken, table
 
+from conversions import CELLS, SENT, TAKEN, is_taken, table
 from modelwheel_loader.errors import InputError
 from modelwheel_loader.inputs import compile_input
 from modelwheel_loader.schema import Field, Schema
