@@ -88,7 +88,7 @@ def thirty(rows: int = 2000) -> tuple[pd.DataFrame, np.ndarray]:  # type: ignore
 
 
 def imports(folder: Path, quick: bool) -> list[Row]:
-    """the cost of importing"""
+    """The cost of importing"""
     ours, theirs = in_turn(process("import modelwheel_loader"), process("import numpy"), runs=9)
     lean, _ = in_turn(process("import modelwheel"), process("import numpy"), runs=9)
     everything = process("import modelwheel_loader.bundle")
@@ -131,7 +131,7 @@ def packed(folder: Path, model: Any, sample: Any, name: str) -> modelwheel.Bundl
 
 
 def starts(folder: Path, quick: bool) -> list[Row]:
-    """from the start of a process to its first answer"""
+    """From the start of a process to its first answer"""
     frame, labels = thirty()
     bundle = packed(folder, LogisticRegression().fit(frame, labels), frame, "start")
     ours, theirs = in_turn(process(START, bundle.path, "onnx"), process(START_ONNX, folder / "start.onnx"))
@@ -143,7 +143,7 @@ def starts(folder: Path, quick: bool) -> list[Row]:
 
 
 def rows(folder: Path, quick: bool) -> list[Row]:
-    """one dict row of 30 floats"""
+    """One dict row of 30 floats"""
     import onnxruntime
     from pydantic import create_model
 
@@ -158,7 +158,7 @@ def rows(folder: Path, quick: bool) -> list[Row]:
     dtype = np.float64 if "double" in graph_input.type else np.float32
     names = list(bundle.schema.names)
     row = dict.fromkeys(names, 0.5)
-    body = create_model("Body", **{name: (float, ...) for name in names})
+    body = create_model("Body", **dict.fromkeys(names, (float, ...)))
 
     def by_hand() -> Any:
         return session.run(["label"], {graph_input.name: np.array([[row[name] for name in names]], dtype=dtype)})[0][0]
@@ -170,7 +170,14 @@ def rows(folder: Path, quick: bool) -> list[Row]:
 
     ours, hand, pydantic = in_turn(lambda: model.predict(row), by_hand, with_pydantic, runs=15, repeat=2000)
     return [
-        Row("one dict row, 30 floats, checked", ours, "by hand, onnxruntime, unchecked", hand, "+ 10 µs", difference=True),
+        Row(
+            "one dict row, 30 floats, checked",
+            ours,
+            "by hand, onnxruntime, unchecked",
+            hand,
+            "+ 10 µs",
+            difference=True,
+        ),
         Row("… pydantic before onnxruntime", pydantic, "by hand, onnxruntime, unchecked", hand, "–", difference=True),
     ]
 
@@ -214,7 +221,7 @@ modelwheel.load(sys.argv[1], runtime="native", trust=modelwheel.Trust.unsafe_run
 
 
 def large(folder: Path, quick: bool) -> list[Row]:
-    """a model of one large array"""
+    """A model of one large array"""
     size = (12 if quick else 125) * 10**6
     model = Big().fit(None)
     model.array_ = np.random.default_rng(0).random(size)
@@ -262,7 +269,7 @@ def large(folder: Path, quick: bool) -> list[Row]:
 
 
 def peers(folder: Path, quick: bool) -> list[Row]:
-    """loading beside skops"""
+    """Loading beside skops"""
     import skops.io
 
     frame, labels = thirty()

@@ -24,7 +24,11 @@ PACKAGES = ("modelwheel", "numpy", "scikit-learn", "onnxruntime", "joblib", "sko
 def machine() -> str:
     """The machine and the versions."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -98,7 +98,9 @@ def second_environment(bundle: modelwheel.Bundle) -> Path:
 def _pins(index: Path, bundle: str) -> Iterator[str]:
     """One line per wheel: name, version and SHA-256; the bundle first, with its extras."""
     name = bundle.partition("[")[0]
-    for wheel in sorted(index.glob("*.whl"), key=lambda path: (not path.name.startswith(name.replace("-", "_")), path.name)):
+    for wheel in sorted(
+        index.glob("*.whl"), key=lambda path: (not path.name.startswith(name.replace("-", "_")), path.name)
+    ):
         project, version = wheel.name.split("-")[:2]
         requirement = bundle if project.replace("_", "-") == name else f"{project.replace('_', '-')}=={version}"
         yield f"{requirement} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
@@ -112,7 +114,10 @@ def ask_the_service(python: Path, model: Any, held_back: pd.DataFrame) -> None:
     print(run(python, "-I", HERE / "service.py", OUT / "held_back.npz", OUT / "answers.npz").rstrip())
     answers = np.load(OUT / "answers.npz")
     labels, probabilities = model.predict(held_back), model.predict_proba(held_back)
-    if not (np.array_equal(answers["native_labels"], labels) and np.array_equal(answers["native_probabilities"], probabilities)):
+    if not (
+        np.array_equal(answers["native_labels"], labels)
+        and np.array_equal(answers["native_probabilities"], probabilities)
+    ):
         raise SystemExit("the native answers differ from the original's")
     shown(f"native: {len(labels):,} held-back flights answered as by the original pipeline, bit for bit")
     disagreements = int((answers["onnx_labels"] != labels).sum())
@@ -162,7 +167,9 @@ def main() -> None:
         fitted, sample, held_back, labels = train(features())
         late = (labels == "late").mean()
         print(f"   fitted on {len(sample):,} flights; {len(held_back):,} of November and December are held back")
-        print(f"   {late:.0%} of those were late; the model is right about {fitted.score(held_back, labels):.1%} of them")
+        print(
+            f"   {late:.0%} of those were late; the model is right about {fitted.score(held_back, labels):.1%} of them"
+        )
     with step("pack it"):
         bundle = pack(fitted, sample)
         shown(f"packed into {Path(bundle.path).name}")

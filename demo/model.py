@@ -41,7 +41,9 @@ def train(frame: pd.DataFrame) -> tuple[Pipeline, pd.DataFrame, pd.DataFrame, pd
     """The fitted pipeline, what it was fitted on, the held-back flights of November and December, and their labels."""
     later = frame["month"] > 10
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("names", OneHotEncoder(handle_unknown="ignore"), NAMES)])
+    columns = ColumnTransformer(
+        [("numbers", numbers, NUMBERS), ("names", OneHotEncoder(handle_unknown="ignore"), NAMES)]
+    )
     forest = RandomForestClassifier(n_estimators=60, max_depth=12, min_samples_leaf=20, n_jobs=-1, random_state=0)
     model = make_pipeline(columns, forest)
     known, held_back = frame[~later].reset_index(drop=True), frame[later].reset_index(drop=True)

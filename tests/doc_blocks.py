@@ -67,7 +67,12 @@ def run_python(block: Block, where: str, namespace: dict[str, Any]) -> str:
 
 
 def run_console(block: Block, where: str) -> Iterator[str]:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120", "CHECKOUT": str(ROOT)}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "120",
+        "CHECKOUT": str(ROOT),
+    }
     for command, expected in commands(block.text):
         done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
         printed = done.stdout + done.stderr

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from doc_blocks import blocks, matches, run_page
 
+from doc_blocks import blocks, matches, run_page
 from modelwheel_loader.codes import CODES
 
 ROOT = Path(__file__).parents[1]

@@ -39,7 +39,9 @@ def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
     """
     if examples.source not in get_args(Source):
         choices = ", ".join(get_args(Source))
-        raise UsageError.of("usage.argument", "no such source of examples", found=shown(examples.source), expected=choices)
+        raise UsageError.of(
+            "usage.argument", "no such source of examples", found=shown(examples.source), expected=choices
+        )
     check = compile_input(schema)
     check(sample)  # the whole of it: a limit that the sample breaks is wrong, or the sample is
     if examples.source == "synthetic":
@@ -54,4 +56,3 @@ def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
         data = take(sample, spread(sample, rows=max(examples.rows, 1)))
         batch = check(data)
     return Golden(data=data, batch=batch, rows=batch.rows, source=examples.source)
-

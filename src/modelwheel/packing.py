@@ -125,7 +125,9 @@ def _check_options(options: Options) -> None:
     unknown = [kind for kind in options.runtimes if kind not in KINDS]
     if unknown or not options.runtimes or len(set(options.runtimes)) != len(options.runtimes):
         expected = f"some of {', '.join(KINDS)}, each once"
-        raise UsageError.of("usage.runtime", "not runtimes to pack", found=shown(str(options.runtimes)), expected=expected)
+        raise UsageError.of(
+            "usage.runtime", "not runtimes to pack", found=shown(str(options.runtimes)), expected=expected
+        )
     reserved = sorted(set(options.methods or ()) & RESERVED)
     if reserved:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
@@ -166,4 +168,3 @@ def _replay(path: Path) -> None:
             if report.defects:
                 message = f"the {payload.kind} runtime does not answer as the model did"
                 raise PackError(message, report.defects)
-

@@ -35,9 +35,7 @@ class Measured:
     reasons: tuple[str, ...]
 
 
-def measure(
-    conversion: Conversion, schema: Schema, recorded: Sequence[Recorded], sample: Any, rows: int
-) -> Measured:
+def measure(conversion: Conversion, schema: Schema, recorded: Sequence[Recorded], sample: Any, rows: int) -> Measured:
     """The first candidate whose every method is within tolerance; candidates are tried until one fits.
 
     A graph that answers one method wrongly decides differently from the original somewhere, so none of it is kept.
@@ -53,7 +51,9 @@ def measure(
             made = Candidate(graph=candidate.graph, inputs=candidate.inputs, outputs=kept, opsets=candidate.opsets)
             return Measured(candidate=made, parity=parity, reasons=())
         reasons += failed
-    return Measured(candidate=None, parity={}, reasons=tuple(dict.fromkeys(reasons)) or ("no converter answers its methods",))
+    return Measured(
+        candidate=None, parity={}, reasons=tuple(dict.fromkeys(reasons)) or ("no converter answers its methods",)
+    )
 
 
 def _try(

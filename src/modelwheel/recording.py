@@ -41,7 +41,10 @@ def callables(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> dic
     names = adapter.methods(model)
     if unknown := [name for name in wanted or () if name not in names]:
         have = ", ".join(names) or "none"
-        defects = [Defect(code="pack.method", message=f"the model has no method {clip(name)!r}", expected=have) for name in unknown]
+        defects = [
+            Defect(code="pack.method", message=f"the model has no method {clip(name)!r}", expected=have)
+            for name in unknown
+        ]
         raise PackError("methods that are asked for are not there", defects)
     if not names:
         message = f"this {type(model).__name__} has no prediction method"
@@ -86,9 +89,7 @@ def _record(name: str, function: Predict, golden: Any, golden_rows: int, sample:
     tolerance = _tolerance(output, whole)
     # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
     alike = compare(first, again, absolute=tolerance.absolute, relative=tolerance.relative).within
-    return Recorded(
-        name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance
-    )
+    return Recorded(name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance)
 
 
 def ask(name: str, function: Predict, data: Any) -> Any:
@@ -109,7 +110,9 @@ def _tolerance(output: Schema, whole: Any) -> Tolerance:
     values = [np.asarray(part, dtype=np.float64).ravel() for part in _numbers(whole)]
     sizes = [np.abs(part[np.isfinite(part)]) for part in values]
     usual = max((float(np.median(part)) for part in sizes if part.size), default=1.0)
-    absolute = SINGLE_PRECISION.absolute * max(usual, 1.0) if usual > 1 else SINGLE_PRECISION.absolute * max(usual, 1e-3)
+    absolute = (
+        SINGLE_PRECISION.absolute * max(usual, 1.0) if usual > 1 else SINGLE_PRECISION.absolute * max(usual, 1e-3)
+    )
     return Tolerance(absolute=max(absolute, 1e-8), relative=SINGLE_PRECISION.relative)
 
 

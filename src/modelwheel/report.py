@@ -63,7 +63,11 @@ class PackReport:
 def _runtime(payload: Any) -> Iterator[str]:
     if isinstance(payload, OnnxPayload):
         for name, parity in payload.parity.items():
-            how = "bit-equal" if parity.exact else f"within {parity.max_absolute:.2g}, {parity.label_disagreements} labels differ"
+            how = (
+                "bit-equal"
+                if parity.exact
+                else f"within {parity.max_absolute:.2g}, {parity.label_disagreements} labels differ"
+            )
             yield f"onnx {name}: {how} on {parity.rows:,} rows"
         return
     shared = f"{size_text(payload.mapped_bytes)} mapped and shared, " if payload.mapped_bytes else ""

@@ -44,4 +44,6 @@ def _values(field: Field, rows: int, random: np.random.Generator) -> list[Any]:
     if isinstance(kind, Date | Timestamp) and isinstance(low, str):
         return [low.removesuffix("Z") + ("Z" if low.endswith("Z") else "")] * rows
     message = f"rows of type {kind} cannot be made up"
-    raise PackError.of("pack.examples", message, field=field.name, hint="Give rows: examples=Examples(source='given', data=…)")
+    raise PackError.of(
+        "pack.examples", message, field=field.name, hint="Give rows: examples=Examples(source='given', data=…)"
+    )

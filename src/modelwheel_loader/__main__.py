@@ -54,17 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m modelwheel_loader", description="Look at, check and ask model bundles.")
+    parser = argparse.ArgumentParser(
+        prog="python -m modelwheel_loader", description="Look at, check and ask model bundles."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    inspect = _command(commands, "inspect", _inspect, "say what a bundle is, takes, answers and needs; runs nothing of it")
-    inspect.add_argument("--verbose", action="store_true", help="with every field in full and what the pickle would import")
+    inspect = _command(
+        commands, "inspect", _inspect, "say what a bundle is, takes, answers and needs; runs nothing of it"
+    )
+    inspect.add_argument(
+        "--verbose", action="store_true", help="with every field in full and what the pickle would import"
+    )
     check = _command(commands, "verify", _verify, "compare every byte with its digest and replay the golden examples")
     _trusting(check)
     predict = _command(commands, "predict", _predict, "answer rows from JSON lines or CSV")
     _trusting(predict)
     predict.add_argument("--input", "-i", default="-", help="a .jsonl or .csv file; - (the default) is standard input")
     predict.add_argument("--output", "-o", default="-", help="where the answers go; - (the default) is standard output")
-    predict.add_argument("--from", dest="source", choices=("jsonl", "csv"), help="what the input is; by its name if not said")
+    predict.add_argument(
+        "--from", dest="source", choices=("jsonl", "csv"), help="what the input is; by its name if not said"
+    )
     predict.add_argument("--to", dest="target", choices=("jsonl", "csv"), help="what to write; by its name, else jsonl")
     predict.add_argument("--method", default="predict", help="the prediction method (default: predict)")
     predict.add_argument("--runtime", default="auto", help="onnx, native, or auto (the default)")
@@ -82,7 +90,9 @@ def _command(commands: Any, name: str, run: Any, text: str) -> argparse.Argument
 
 def _trusting(command: argparse.ArgumentParser) -> None:
     group = command.add_mutually_exclusive_group()
-    group.add_argument("--trust-digest", action="append", metavar="SHA256", help="run the code of the bundle with this digest")
+    group.add_argument(
+        "--trust-digest", action="append", metavar="SHA256", help="run the code of the bundle with this digest"
+    )
     group.add_argument("--unsafe-run-code", action="store_true", help="run whatever code the bundle holds")
 
 

@@ -67,9 +67,13 @@ def _end(read_at: ReadAt, size: int, limits: Limits) -> tuple[int, int, int]:
     """Where the central directory begins, its size, and how many entries it has, by the records at the end."""
     if size < z.END.size:
         raise _refused("archive.truncated", "too short to be a wheel", found=f"{size} bytes")
-    signature, disk, first_disk, here, count, directory, start, comment = z.END.unpack(read_at(size - z.END.size, z.END.size))
+    signature, disk, first_disk, here, count, directory, start, comment = z.END.unpack(
+        read_at(size - z.END.size, z.END.size)
+    )
     if signature != z.END_SIGNATURE:
-        raise _refused("archive.truncated", "the end record is not at the end: not a wheel, cut off, or with something behind it")
+        raise _refused(
+            "archive.truncated", "the end record is not at the end: not a wheel, cut off, or with something behind it"
+        )
     if disk or first_disk or here != count or comment:
         raise _refused("archive.form", "the end record has a comment or tells of several disks")
     end = size - z.END.size
@@ -138,7 +142,9 @@ def _entry_defects(entry: _Entry) -> Iterator[Defect]:
     elif method != z.STORED:
         yield Defect(code="archive.compressed", where=where, message="is compressed", found=f"method {method}")
     elif entry.raw != z.central_header(entry.name, entry.crc, entry.size, entry.stamp, entry.position):
-        yield Defect(code="archive.form", where=where, message="its entry in the central directory is not in canonical form")
+        yield Defect(
+            code="archive.form", where=where, message="its entry in the central directory is not in canonical form"
+        )
 
 
 def _members(read_at: ReadAt, entries: list[_Entry], names: list[str], end: int) -> dict[str, Member]:

@@ -87,7 +87,7 @@ class Bundle:
     @cached_property
     def examples(self) -> Goldens | None:
         """The golden examples, or None when the author left them out. Their values are read when asked for."""
-        from .goldens import Goldens  # noqa: PLC0415 - only when somebody asks
+        from .goldens import Goldens
 
         return Goldens(self.manifest, self._members("first", None), self._limits) if self.manifest.examples else None
 
@@ -121,20 +121,20 @@ class Bundle:
 
     def explain(self, *, trust: Trust | None = None) -> Explanation:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
-        from .explanation import explain  # noqa: PLC0415
+        from .explanation import explain
 
         return explain(self.manifest, self._candidates(self._trusting(trust)), self._members("code", None))
 
     def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
         """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
-        from .verification import verify_bundle  # noqa: PLC0415
+        from .verification import verify_bundle
 
         given = self._trusting(trust)
         return verify_bundle(self, self._place, self._candidates(given), given, progress)
 
     def replay(self, model: Model) -> Report:
         """Replay the golden examples through `model`, which was loaded from this bundle."""
-        from .verification import replay_report  # noqa: PLC0415
+        from .verification import replay_report
 
         return replay_report(self, model)
 
@@ -236,7 +236,6 @@ def load(
     return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx)
 
 
-
 def verify(
     reference: Reference | Bundle,
     *,
@@ -249,7 +248,7 @@ def verify(
     A bundle that cannot be opened gives a report with the defects, not an exception; `ResolutionError` is raised when
     there is nothing to verify.
     """
-    from .verification import failed_report  # noqa: PLC0415
+    from .verification import failed_report
 
     try:
         bundle = open_bundle(reference, limits=limits)

@@ -35,7 +35,12 @@ def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
             "integrity.digest", "differs from its recorded digest", where=MEMBER, expected=recorded, found=found
         )
     manifest = read_manifest(data, limits=limits)
-    defects = [*_names(place, manifest), *_metadata(place, limits), *_installable(place, limits), *_members(place, manifest)]
+    defects = [
+        *_names(place, manifest),
+        *_metadata(place, limits),
+        *_installable(place, limits),
+        *_members(place, manifest),
+    ]
     if defects:
         raise InvalidBundle("the parts of the bundle contradict each other", defects)
     return manifest, f"sha256:{found}"
@@ -66,7 +71,9 @@ def _metadata(place: Place, limits: Limits) -> Iterator[Defect]:
     for key, expected in (("name", place.name), ("version", place.version)):
         values = [value.strip() for name, _, value in headers if name.lower() == key]
         if values != [expected]:
-            yield _defect(f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected)
+            yield _defect(
+                f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected
+            )
 
 
 def _installable(place: Place, limits: Limits) -> Iterator[Defect]:
@@ -102,6 +109,8 @@ def _members(place: Place, manifest: Manifest) -> Iterator[Defect]:
         declared, row = manifest.members[name], place.record[place.root + name]
         size = place.members[place.root + name].size
         if declared.size != size:
-            yield _defect(clip(name), "does not have its declared size", found=f"{size:,}", expected=f"{declared.size:,}")
+            yield _defect(
+                clip(name), "does not have its declared size", found=f"{size:,}", expected=f"{declared.size:,}"
+            )
         if (declared.sha256, declared.size) != (row.sha256, row.size):
             yield _defect(clip(name), "has different digests in the manifest and in RECORD")

@@ -170,7 +170,9 @@ def _sums_differ(place: Place, name: str, sha256: str, crc: int) -> Iterator[Def
     where, code = clip(name, 120), "integrity.digest"
     row, recorded = place.record.get(name), place.members[name].crc
     if row is not None and row.sha256 != sha256:
-        yield Defect(code=code, where=where, message="differs from its recorded digest", found=sha256, expected=row.sha256)
+        yield Defect(
+            code=code, where=where, message="differs from its recorded digest", found=sha256, expected=row.sha256
+        )
     if recorded is not None and recorded != crc:
         message = "differs from its CRC-32 in the archive"
         yield Defect(code=code, where=where, message=message, found=f"{crc:08x}", expected=f"{recorded:08x}")

@@ -53,7 +53,7 @@ def read_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
 
 def _check_format(cursor: Cursor) -> None:
     name, _, major = cursor.text("format", "").partition("/")
-    if name == FORMAT_NAME and major.isascii() and major.isdigit() and len(major) < 4:  # noqa: PLR2004
+    if name == FORMAT_NAME and major.isascii() and major.isdigit() and len(major) < 4:
         if int(major) != FORMAT_MAJOR:
             raise UnsupportedFormat.of(
                 "manifest.format",
@@ -92,7 +92,7 @@ def _texts(cursor: Cursor, key: str) -> dict[str, str]:
 
 def _digest(cursor: Cursor) -> Digest:
     sha256 = cursor.text("sha256")
-    if len(sha256) != 64 or not _SHA256.issuperset(sha256):  # noqa: PLR2004
+    if len(sha256) != 64 or not _SHA256.issuperset(sha256):
         cursor.wrong("sha256", "must be 64 hexadecimal digits in lower case", found=shown(sha256))
     return Digest(size=cursor.integer("size"), sha256=sha256)
 

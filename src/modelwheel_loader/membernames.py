@@ -29,7 +29,9 @@ def name_defects(names: Sequence[str], limits: Limits) -> Iterator[Defect]:
     for name in names:
         folded = fold(name)
         if folded in seen:
-            yield Defect(code="archive.name", where=clip(name, 120), message="has the name of another member but for its case")
+            yield Defect(
+                code="archive.name", where=clip(name, 120), message="has the name of another member but for its case"
+            )
         if folded in folders:
             yield Defect(code="archive.name", where=clip(name, 120), message="is a file and a folder")
         seen[folded] = name
@@ -82,10 +84,14 @@ def split_names(names: Iterable[str]) -> tuple[str, str, str, str]:
     if len(infos) != 1 or len(roots) != 1 or others:
         found = ", ".join([*map(clip, roots), *map(clip, infos), *others]) or "nothing"
         expected = f"one folder in {NAMESPACE} and one {DIST_INFO[:-1]} folder"
-        raise InvalidBundle.of("archive.layout", "not the layout of a bundle", found=clip(found, 300), expected=expected)
+        raise InvalidBundle.of(
+            "archive.layout", "not the layout of a bundle", found=clip(found, 300), expected=expected
+        )
     name, _, version = infos[0].removesuffix(DIST_INFO).rpartition("-")
     if roots[0] != f"{NAMESPACE}{name}/":
-        raise InvalidBundle.of("archive.layout", "the two folders have different names", found=clip(roots[0]), expected=clip(name))
+        raise InvalidBundle.of(
+            "archive.layout", "the two folders have different names", found=clip(roots[0]), expected=clip(name)
+        )
     return roots[0], infos[0], name.replace("_", "-"), version
 
 

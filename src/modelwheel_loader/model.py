@@ -65,7 +65,9 @@ class Model:
     Every method that the bundle lists for this runtime is an attribute: `model.predict(rows)`.
     """
 
-    def __init__(self, bundle: Bundle, runtime: Runtime, methods: Mapping[str, Method], recipe: tuple[Any, ...]) -> None:
+    def __init__(
+        self, bundle: Bundle, runtime: Runtime, methods: Mapping[str, Method], recipe: tuple[Any, ...]
+    ) -> None:
         self.bundle = bundle
         self._runtime = runtime
         self._recipe = recipe

@@ -54,9 +54,7 @@ class GraphInfo:
     ir_version: int = 0
 
 
-def check_graph(
-    data: bytes | memoryview, *, weights: Collection[Weight] = (), limits: Limits = DEFAULT
-) -> GraphInfo:
+def check_graph(data: bytes | memoryview, *, weights: Collection[Weight] = (), limits: Limits = DEFAULT) -> GraphInfo:
     """What the graph takes and gives; raises `InvalidBundle` with every defect. Runs nothing, and is linear in size."""
     walk = _Walk(Reader(data), {weight.name: weight for weight in weights}, limits)
     walk.model(Item(0, LENGTH, 0, len(data)))

@@ -76,7 +76,11 @@ class Place:
             if rows[name].size != members[name].size:
                 found, expected = f"{members[name].size:,} bytes", f"{rows[name].size:,}"
                 message = "does not have its recorded size"
-                defects.append(Defect(code="archive.record", where=clip(name, 120), message=message, found=found, expected=expected))
+                defects.append(
+                    Defect(
+                        code="archive.record", where=clip(name, 120), message=message, found=found, expected=expected
+                    )
+                )
         if defects:
             raise InvalidBundle("the bundle and its RECORD do not fit together", defects)
         self.record = rows
@@ -86,7 +90,9 @@ class Place:
         member = self.members[name]
         if member.size > limit:
             found, expected = f"{member.size:,} bytes", f"at most {limit:,}"
-            raise InvalidBundle.of("archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected)
+            raise InvalidBundle.of(
+                "archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected
+            )
         descriptor = self.descriptor(name)
         try:
             data = read_at(descriptor, member.offset, member.size)
@@ -194,7 +200,9 @@ class WheelFile(Place):
         expected = f"{self.dist_info.removesuffix('.dist-info/')}-py3-none-any.whl"
         if self.path.name.count("-") >= 4 and self.path.name.endswith(".whl") and self.path.name != expected:
             message = "the file name is not that of the bundle inside"
-            raise InvalidBundle.of("archive.layout", message, found=clip(self.path.name, 200), expected=clip(expected, 200))
+            raise InvalidBundle.of(
+                "archive.layout", message, found=clip(self.path.name, 200), expected=clip(expected, 200)
+            )
 
     def descriptor(self, name: str) -> int:  # noqa: ARG002 - one file holds all members
         """A duplicate of the one descriptor."""

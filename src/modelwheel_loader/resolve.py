@@ -71,7 +71,9 @@ def find_installed(requirement: Requirement, path: Sequence[str] | None = None) 
 def _not_installed(requirement: Requirement, path: Sequence[str] | None) -> ResolutionError:
     import difflib
 
-    names = sorted({name for name, _, dist_info in _dist_infos(sys.path if path is None else path) if is_bundle(dist_info)})
+    names = sorted(
+        {name for name, _, dist_info in _dist_infos(sys.path if path is None else path) if is_bundle(dist_info)}
+    )
     close = difflib.get_close_matches(requirement.name, names, n=1)
     known = f"installed bundles are {', '.join(map(clip, names[:10]))}" if names else "no bundle is installed"
     hint = f"did you mean {close[0]!r}?" if close else f'pip install "{requirement.name}{requirement.specifier}"'

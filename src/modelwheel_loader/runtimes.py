@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import environment, onnx_session
-from .feeds import compile_feeds
 from .errors import Defect, PredictionError, UsageError
+from .feeds import compile_feeds
 from .manifest import NativePayload, OnnxPayload, Payload
 from .text import clip, safe
 
@@ -92,7 +92,7 @@ def _closed() -> onnx_session.Session:
 def _weights(payload: OnnxPayload, members: Members) -> Mapping[str, Any]:
     if payload.weights_member is None:
         return {}
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     data = members.mapped(payload.weights_member, code=False)
     return {

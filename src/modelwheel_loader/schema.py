@@ -262,7 +262,9 @@ def read_type(cursor: Cursor, key: str) -> DataType:
             cursor.wrong(key, "names no type", found=shown(value))
             return DataType()
     if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in NESTED):
-        cursor.wrong(key, f"must be the name of a type, or an object with one of {', '.join(NESTED)}", found=shown(value))
+        cursor.wrong(
+            key, f"must be the name of a type, or an object with one of {', '.join(NESTED)}", found=shown(value)
+        )
         return DataType()
     (kind,) = value
     inner = cursor.object(key).object(kind)
@@ -288,7 +290,7 @@ def _scalars(cursor: Cursor, key: str) -> tuple[CategoryValue, ...]:
 
 def _shape(cursor: Cursor) -> tuple[int | None, ...]:
     axes = cursor.list("shape")
-    if not all(axis is None or (type(axis) is int and axis >= 0) for axis in axes) or len(axes) > 32:  # noqa: PLR2004
+    if not all(axis is None or (type(axis) is int and axis >= 0) for axis in axes) or len(axes) > 32:
         cursor.wrong("shape", "must hold at most 32 lengths, each an integer or null")
         return ()
     return tuple(axes)

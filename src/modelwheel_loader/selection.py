@@ -53,10 +53,13 @@ def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) ->
 
 
 def _log(manifest: Manifest, candidate: Candidate) -> None:
-    import logging  # noqa: PLC0415 - 5 ms that `import modelwheel` need not pay
+    import logging
 
     logging.getLogger("modelwheel").info(
-        "%s %s runs by %s; name the runtime in load() to keep it so", manifest.name, manifest.version, candidate.payload.kind
+        "%s %s runs by %s; name the runtime in load() to keep it so",
+        manifest.name,
+        manifest.version,
+        candidate.payload.kind,
     )
 
 

@@ -33,7 +33,9 @@ def shown(value: object, limit: int = 60) -> str:
         # int → str is quadratic and bounded by the interpreter; a long one is named by its size instead
         if isinstance(value, int) and value.bit_length() > 256:
             return f"an integer of {value.bit_length()} bits"
-        return clip(float.__repr__(value) if type(value) is not float and isinstance(value, float) else repr(value), limit)
+        return clip(
+            float.__repr__(value) if type(value) is not float and isinstance(value, float) else repr(value), limit
+        )
     if isinstance(value, str):
         return clip(repr(str(value[: limit + 1])), limit)
     if isinstance(value, bytes):

@@ -34,10 +34,16 @@ class Trust:
     def digests(cls, *digests: str) -> Self:
         """Code runs when the bundle is one of these: `bundle.digest`, or the SHA-256 of the wheel file."""
         cleaned = [item.lower().removeprefix(_DIGEST) if isinstance(item, str) else "" for item in digests]
-        wrong = [given for given, hexadecimal in zip(digests, cleaned, strict=True) if len(hexadecimal) != 64 or set(hexadecimal) - _HEX]
+        wrong = [
+            given
+            for given, hexadecimal in zip(digests, cleaned, strict=True)
+            if len(hexadecimal) != 64 or set(hexadecimal) - _HEX
+        ]
         if wrong or not digests:
             found = shown(wrong[0]) if wrong else "none"
-            raise UsageError.of("usage.trust", "digests are SHA-256", found=found, expected="'sha256:' and 64 hexadecimal digits")
+            raise UsageError.of(
+                "usage.trust", "digests are SHA-256", found=found, expected="'sha256:' and 64 hexadecimal digits"
+            )
         return cls("digests", frozenset(_DIGEST + item for item in cleaned))
 
     @classmethod

@@ -52,7 +52,7 @@ def _examples_fit(bundle: Bundle) -> Step:
     goldens = bundle.examples
     if goldens is None:
         return Step(name="examples", outcome="not run", detail="the author left golden examples out")
-    from .inputs import compile_input  # noqa: PLC0415
+    from .inputs import compile_input
 
     try:
         rows = compile_input(bundle.schema)(goldens.input).rows

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from builders import FILE_NAME, INFO, PICKLE, ROOT, archive, files, put, record, tiny, with_record
 
 import modelwheel
+from builders import FILE_NAME, INFO, PICKLE, ROOT, archive, files, put, record, tiny, with_record
 from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
 from modelwheel_loader import zipformat
 from modelwheel_loader.limits import Limits
@@ -234,7 +234,13 @@ def test_random_bytes_never_give_another_error(path: Path) -> None:
 
 def test_limits_are_the_callers(path: Path) -> None:
     path.write_bytes(VALID)
-    for limits in (Limits(members=3), Limits(manifest=100), Limits(record=10), Limits(metadata=5), Limits(name_bytes=10)):
+    for limits in (
+        Limits(members=3),
+        Limits(manifest=100),
+        Limits(record=10),
+        Limits(metadata=5),
+        Limits(name_bytes=10),
+    ):
         with pytest.raises(InvalidBundle):
             modelwheel.open(path, limits=limits)
 

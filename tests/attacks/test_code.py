@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders import FILE_NAME, INFO, ROOT, archive, files, manifest, with_record
 
 import modelwheel
+from builders import FILE_NAME, INFO, ROOT, archive, files, manifest, with_record
 from modelwheel.errors import IntegrityError, ResolutionError, TrustError, UsageError
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.manifest import Digest
@@ -38,7 +38,10 @@ def evil(tmp_path: Path, mark: Path) -> Path:
 
     data = pickle.dumps(Evil(str(mark)), 5)
     digest = Digest(size=len(data), sha256=hashlib.sha256(data).hexdigest())
-    members = {f"{ROOT}native/model.pkl": data, f"{ROOT}manifest.json": dump_json(manifest({"native/model.pkl": digest}))}
+    members = {
+        f"{ROOT}native/model.pkl": data,
+        f"{ROOT}manifest.json": dump_json(manifest({"native/model.pkl": digest})),
+    }
     members |= {name: value for name, value in files().items() if name.startswith(INFO)}
     path = tmp_path / FILE_NAME
     path.write_bytes(archive(with_record(members)))
@@ -75,7 +78,12 @@ assert "it-ran" in str(bundle.explain()) or "mkdir" in str(bundle.explain())
 def test_nothing_runs_it_without_trust(evil: Path, mark: Path) -> None:
     environment = {**os.environ, "MODELWHEEL_TRUST": "1", "TRUST": "unsafe_run_code"}
     done = subprocess.run(
-        [sys.executable, "-c", WATCH, evil], capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
+        [sys.executable, "-c", WATCH, evil],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stderr
     assert not mark.exists()

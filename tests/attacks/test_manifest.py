@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import FILE_NAME, IDENTITY, PICKLE, ROOT, archive, files, with_record
 
 import modelwheel
+from builders import FILE_NAME, IDENTITY, PICKLE, ROOT, archive, files, with_record
 from modelwheel.errors import BundleError, UnsupportedFormat
 from modelwheel_loader.inspection import describe
 
@@ -50,7 +50,9 @@ JSON_ATTACKS: dict[str, bytes] = {
     "integer of 5,000 digits": GOOD.replace(b'"format"', b'"extra": ' + b"9" * 5000 + b', "format"'),
     "integer beyond 64 bits": GOOD.replace(b'"format"', b'"extra": 18446744073709551616, "format"'),
     "nested lists": GOOD.replace(b'"format"', b'"extra": ' + b"[" * 100_000 + b"]" * 100_000 + b', "format"'),
-    "nested objects": GOOD.replace(b'"format"', b'"extra": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b', "format"'),
+    "nested objects": GOOD.replace(
+        b'"format"', b'"extra": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b', "format"'
+    ),
     "open lists": b"[" * 1_000_000,
     "strings that hide brackets": b'{"a": "' + b'\\"[' * 100_000,
     "too large": b'{"a": "' + b"x" * (5 << 20) + b'"}',

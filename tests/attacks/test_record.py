@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders import FILE_NAME, INFO, ROOT, archive, files, with_record
 
 import modelwheel
+from builders import FILE_NAME, INFO, ROOT, archive, files, with_record
 from modelwheel.errors import BundleError
 from modelwheel_loader.record import parse_record
 
@@ -56,7 +56,11 @@ def test_refused(attack: str, tmp_path: Path) -> None:
     path.write_bytes(archive(files() | {f"{INFO}RECORD": changed.encode()}))
     with pytest.raises(BundleError) as caught:
         modelwheel.open(path)
-    assert {defect.code for defect in caught.value.defects} <= {"archive.record", "integrity.digest", "manifest.members"}
+    assert {defect.code for defect in caught.value.defects} <= {
+        "archive.record",
+        "integrity.digest",
+        "manifest.members",
+    }
 
 
 def test_not_utf8(tmp_path: Path) -> None:

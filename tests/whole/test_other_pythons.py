@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from environments import PYTHONS, environment, modelwheel_wheel, run
-from models import flights_like, pack_flights_like
 
 import modelwheel
+from environments import PYTHONS, environment, modelwheel_wheel, run
+from models import flights_like, pack_flights_like
 
 INSTALLED = """
 import json, sys

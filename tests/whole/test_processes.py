@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from environments import ROOT, environment, modelwheel_wheel, run
-from models import flights_like, pack_flights_like
 
 import modelwheel
+from environments import ROOT, environment, modelwheel_wheel, run
+from models import flights_like, pack_flights_like
 from modelwheel.errors import IntegrityError
 
 
@@ -175,7 +175,9 @@ def test_installed_by_name_after_pip_with_hashes(bundle: modelwheel.Bundle, tmp_
     assert (shown["kind"], shown["digest"]) == ("installed", bundle.digest)
     wrong = run(python, "-I", "-m", "modelwheel_loader", "inspect", "flight-delay>=2", check=False)
     assert (wrong.returncode, "does not satisfy" in wrong.stderr) == (1, True)
-    native = run(python, "-I", "-c", code.replace("sys.argv[1]", 'sys.argv[1], runtime="native"'), "flight-delay", check=False)
+    native = run(
+        python, "-I", "-c", code.replace("sys.argv[1]", 'sys.argv[1], runtime="native"'), "flight-delay", check=False
+    )
     assert "scikit-learn is not installed" in native.stderr
     assert 'pip install "flight-delay[native]"' in native.stderr
     assert ROOT.exists()

@@ -37,8 +37,8 @@ class SklearnAdapter:
 
     def check(self, model: object) -> None:
         """Raise `PackError` when the estimator is not fitted."""
-        from sklearn.exceptions import NotFittedError  # noqa: PLC0415
-        from sklearn.utils.validation import check_is_fitted  # noqa: PLC0415
+        from sklearn.exceptions import NotFittedError
+        from sklearn.utils.validation import check_is_fitted
 
         try:
             check_is_fitted(model)

@@ -72,7 +72,9 @@ def identify(name: str, version: str) -> Identity:
     normal = normalize_name(name) if isinstance(name, str) else ""
     if not isinstance(name, str) or not is_name(name) or len(normal) > LONGEST_NAME:
         expected = f"letters, digits, '-', '_' and '.', at most {LONGEST_NAME}, a letter or digit at both ends"
-        defects.append(Defect(code="pack.name", message="not a name of a distribution", found=shown(name), expected=expected))
+        defects.append(
+            Defect(code="pack.name", message="not a name of a distribution", found=shown(name), expected=expected)
+        )
     try:
         version = str(Version(version if isinstance(version, str) else ""))
     except InvalidVersion:
@@ -122,7 +124,9 @@ def _described(about: About) -> Iterator[tuple[str, str]]:
         if _LINE_BREAK.search(value)
     ]
     if about.license and not _is_license(about.license):
-        defects.append(Defect(code="pack.about", field="license", message="not an SPDX expression", found=shown(about.license)))
+        defects.append(
+            Defect(code="pack.about", field="license", message="not an SPDX expression", found=shown(about.license))
+        )
     if defects:
         raise PackError("the bundle cannot be described so", defects)
     yield from ((key, value) for key, value in lines if value)

@@ -44,7 +44,7 @@ def save(
     try:
         with _typed(target):
             _clean(target.parent)
-            with open(temporary, "xb+", opener=_opener) as stream:  # noqa: PTH123 - Path.open has no opener
+            with open(temporary, "xb+", opener=_opener) as stream:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
