@@ -124,7 +124,7 @@ def _convert(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -
     scores = gives_scores(model, methods)
     try:
         with _quiet():
-            converters, shapes = custom()
+            converters, shapes = custom(frozenset(item.null_text for item in inputs if item.null_text is not None))
             made = convert_sklearn(
                 model,
                 name="model",

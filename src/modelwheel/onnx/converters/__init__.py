@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
-def custom() -> tuple[dict[type, Any], dict[type, Any]]:
-    """Converters and shape calculators by class, for `convert_sklearn`."""
+def custom(null_texts: frozenset[str]) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Converters and shape calculators by class, for `convert_sklearn`; `null_texts` is what nulls among texts are."""
     from . import forests, imputer
 
     converters: dict[type, Any] = {}
     shapes: dict[type, Any] = {}
-    for module in (imputer, forests):
-        for kind, (shape, converter) in module.converters().items():
-            converters[kind], shapes[kind] = converter, shape
+    for kind, (shape, converter) in {**imputer.converters(null_texts), **forests.converters()}.items():
+        converters[kind], shapes[kind] = converter, shape
     return converters, shapes

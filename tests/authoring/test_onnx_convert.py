@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from models import flights_like_pipeline
+from modelwheel.infer import infer_schema
+from modelwheel.onnx.candidates import Candidate
+from modelwheel.onnx.convert import convert_estimator, graph_inputs
+from modelwheel_loader.bind import compile_native
+from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.feeds import compile_feeds
+from modelwheel_loader.inputs import compile_input
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.onnx_session import open_session
+from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.types import Tensor
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(300, 5))
+TWO = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
+THREE = np.array(["low", "middle", "high"])[np.digitize(X[:, 0], [-0.5, 0.5])]
+NUMBER = X @ np.arange(5) + 1
+
+
+def answers(model: Any, sample: Any, methods: Sequence[str], data: Any = None) -> dict[str, str]:
+    """Which methods the first candidate that opens answers as the original does, by the dtype of its inputs."""
+    schema = infer_schema(sample).schema
+    batch = compile_input(schema)(sample if data is None else data)
+    native = compile_native(schema)
+    reasons = []
+    for candidate in convert_estimator(model, schema, methods):
+        if isinstance(candidate, str):
+            reasons.append(candidate)
+            continue
+        try:
+            session = open_session(candidate.graph, inputs=candidate.inputs)
+        except Exception as error:  # the next candidate is tried, as `parity` does
+            reasons.append(str(error))
+            continue
+        feeds = compile_feeds(schema, candidate.inputs)(batch)
+        for method, names in candidate.outputs.items():
+            found = session.run(feeds, names)[0]
+            expected = np.asarray(getattr(model, method)(native(batch)))
+            if expected.dtype.kind == "f":
+                # (rows, 1) becomes (rows,) where the output is checked
+                np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
+            else:
+                np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+        return dict.fromkeys(candidate.outputs, candidate.inputs[0].dtype)
+    raise AssertionError(reasons)
+
+
+BOTH = ("predict", "predict_proba")
+SCORES = ("predict", "decision_function")
+
+
+@pytest.mark.parametrize("labels", [TWO, THREE], ids=["two", "three"])
+@pytest.mark.parametrize(
+    ("model", "methods"),
+    [
+        (linear_model.LogisticRegression(), BOTH),
+        (make_pipeline(StandardScaler(), linear_model.LogisticRegression()), BOTH),
+        (GridSearchCV(linear_model.LogisticRegression(), {"C": [0.1, 1.0]}, cv=2), BOTH),
+        (ensemble.RandomForestClassifier(8, random_state=0), BOTH),
+        (make_pipeline(StandardScaler(), ensemble.RandomForestClassifier(8, random_state=0)), BOTH),
+        (ensemble.ExtraTreesClassifier(8, random_state=0), BOTH),
+        (ensemble.GradientBoostingClassifier(n_estimators=8, random_state=0), BOTH),
+        (tree.DecisionTreeClassifier(random_state=0), BOTH),
+        (naive_bayes.GaussianNB(), BOTH),
+        (neighbors.KNeighborsClassifier(), BOTH),
+        (neural_network.MLPClassifier((8,), max_iter=20, random_state=0), BOTH),
+        (CalibratedClassifierCV(svm.LinearSVC(), cv=2), BOTH),
+        (OneVsRestClassifier(linear_model.LogisticRegression()), BOTH),
+        (linear_model.SGDClassifier(random_state=0), SCORES),
+        (linear_model.RidgeClassifier(), SCORES),
+        (linear_model.Perceptron(), SCORES),
+        (svm.LinearSVC(), SCORES),
+        (make_pipeline(StandardScaler(), svm.LinearSVC()), SCORES),
+        (GridSearchCV(svm.LinearSVC(), {"C": [1.0]}, cv=2), SCORES),
+        (svm.SVC(), SCORES),
+        (make_pipeline(StandardScaler(), svm.SVC()), SCORES),
+        (make_pipeline(StandardScaler(), GridSearchCV(linear_model.SGDClassifier(), {"alpha": [0.1]}, cv=2)), SCORES),
+    ],
+    ids=str,
+)
+def test_classifiers_answer_as_the_original(model: Any, methods: Sequence[str], labels: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, labels)
+    assert answers(model, X, methods) == dict.fromkeys(methods, "float64")
+
+
+@pytest.mark.parametrize(
+    ("model", "methods", "dtype"),
+    [
+        (linear_model.LinearRegression(), ("predict",), "float64"),
+        (make_pipeline(StandardScaler(), linear_model.Lasso()), ("predict",), "float64"),
+        (ensemble.RandomForestRegressor(8, random_state=0), ("predict",), "float64"),
+        (ensemble.GradientBoostingRegressor(n_estimators=8, random_state=0), ("predict",), "float64"),
+        (tree.DecisionTreeRegressor(random_state=0), ("predict",), "float64"),
+        (cluster.KMeans(3, n_init=1, random_state=0), ("predict", "transform"), "float64"),
+        (ensemble.IsolationForest(n_estimators=8, random_state=0), ("predict", "decision_function"), "float32"),
+        (StandardScaler(), ("transform",), "float64"),
+        (MinMaxScaler(), ("transform",), "float64"),
+        (decomposition.PCA(2), ("transform",), "float64"),
+    ],
+    ids=str,
+)
+def test_others_answer_as_the_original(model: Any, methods: Sequence[str], dtype: str) -> None:
+    model.fit(X, NUMBER)
+    assert answers(model, X, methods) == dict.fromkeys(methods, dtype)
+
+
+def test_a_mixed_table_answers_as_the_original() -> None:
+    model, frame = flights_like_pipeline()
+    assert answers(model, frame, BOTH) == dict.fromkeys(BOTH, "float64")
+
+
+def test_an_array_of_integers_and_a_narrow_one() -> None:
+    whole = RANDOM.integers(0, 9, (200, 3))
+    labels = whole.sum(axis=1) > 12
+    assert answers(linear_model.LogisticRegression().fit(whole, labels), whole, BOTH).keys() == set(BOTH)
+    narrow = X.astype("float32")
+    assert answers(linear_model.LinearRegression().fit(narrow, NUMBER), narrow, ["predict"]) == {"predict": "float32"}
+
+
+def test_rows_that_lie_next_to_thresholds_are_decided_alike() -> None:
+    """scikit-learn's trees compare in single precision: values around each threshold, in double, go the same way."""
+    model = tree.DecisionTreeClassifier(random_state=0).fit(X, TWO)
+    thresholds = model.tree_.threshold[model.tree_.feature >= 0]
+    near = [np.nextafter(thresholds, side) for side in (-np.inf, np.inf)]
+    near += [thresholds, *(np.nextafter(thresholds.astype("float32"), np.float32(side)) for side in (-9, 9))]
+    rows = np.repeat(np.concatenate(near)[:, None], 5, axis=1).astype("float64")
+    assert answers(model, X, BOTH, rows) == dict.fromkeys(BOTH, "float64")
+
+
+# -- null texts ----------------------------------------------------------------------------------------------------
+
+TEXT_MODELS = {
+    "one-hot": lambda: OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    "ordinal": lambda: OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2),
+    "most frequent": lambda: make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    ),
+    "constant": lambda: make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="none of them"),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    ),
+    "None": lambda: make_pipeline(
+        SimpleImputer(missing_values=None, strategy="most_frequent"),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TEXT_MODELS)
+@pytest.mark.parametrize("null", ["None", "nan", "no null"])
+def test_texts_and_their_nulls(kind: str, null: str) -> None:
+    """Also texts that read like a null, and texts that were never seen."""
+    if (kind, null) == ("None", "nan"):
+        pytest.skip("scikit-learn refuses to fit that")
+    missing = {"None": None, "nan": np.nan, "no null": "c"}[null]
+    first, second = (RANDOM.choice(list(letters), 200).astype(object) for letters in ("abc", "uv"))
+    first[::7] = missing
+    second[::5] = missing
+    frame = pd.DataFrame({"s": pd.Series(first, dtype=object), "t": pd.Series(second, dtype=object)})
+    frame["x"] = RANDOM.normal(size=200)
+    model = make_column_transformer((TEXT_MODELS[kind](), ["s", "t"]), ("passthrough", ["x"])).fit(frame)
+    odd = ["nan", "None", "never seen", "", "nan\0", "a"]
+    rows = pd.DataFrame({"s": pd.Series(odd, dtype=object), "t": pd.Series(odd[::-1], dtype=object), "x": 1.0})
+    if null != "no null":
+        rows.loc[5, "s"] = missing
+    for data in (frame, rows):
+        assert answers(model, frame, ["transform"], data) == {"transform": "string"}
+
+
+# -- inputs --------------------------------------------------------------------------------------------------------
+
+
+def inputs_of(sample: Any) -> list[Any]:
+    return list(graph_inputs(infer_schema(sample).schema))
+
+
+def test_a_matrix_is_one_input_in_double_then_single_precision() -> None:
+    names = infer_schema(X).schema.names
+    assert inputs_of(X) == [
+        (GraphInput(name="x", dtype=dtype, fields=names, shape=(None, 5)),) for dtype in ("float64", "float32")
+    ]
+
+
+def test_a_mixed_frame_is_an_input_per_column() -> None:
+    frame = pd.DataFrame({"a": [0.5, 1.5], "b": [1, 2], "c": [True, False], "d": ["x", None]})
+    first = inputs_of(frame)[0]
+    assert [(item.name, item.dtype, item.shape) for item in first] == [
+        ("a", "float64", (None, 1)),
+        ("b", "int64", (None, 1)),
+        ("c", "bool", (None, 1)),
+        ("d", "string", (None, 1)),
+    ]
+    assert [item.null_text for item in first][:3] == [None] * 3
+    assert first[3].null_text in ("None", "nan")
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        (pd.DataFrame({"when": pd.to_datetime(["2020-01-01", "2020-01-02"])}), "the field 'when' is a timestamp"),
+        (pd.DataFrame({"b": pd.array([True, None], dtype="boolean")}), "the field 'b' is a nullable bool"),
+        (sparse.csr_matrix(np.eye(3)), "ONNX has no sparse matrices"),
+        ([{"a": 1.0}, {"a": 2.0}], "no input for data of the layout 'records'"),
+        (np.array([["a", None], ["b", "c"]], dtype=object), "texts that may be null"),
+        (np.array([["a", 1.0], ["b", 2.0]], dtype=object), "have different types"),
+    ],
+)
+def test_data_that_graphs_cannot_take_has_a_reason(sample: Any, reason: str) -> None:
+    found = inputs_of(sample)
+    assert len(found) == 1
+    assert reason in found[0]
+
+
+def test_tensors_of_one_axis_are_a_matrix() -> None:
+    schema = Schema(fields=(Field(name="v", type=Tensor("float64", (7,))),), layout="array")
+    assert [item[0].shape for item in graph_inputs(schema) if not isinstance(item, str)] == [(None, 7)] * 2
+
+
+# -- graphs --------------------------------------------------------------------------------------------------------
+
+
+def candidates(model: Any, sample: Any, methods: Sequence[str] = BOTH) -> list[Candidate | str]:
+    return list(convert_estimator(model, infer_schema(sample).schema, methods))
+
+
+def test_graphs_say_who_made_them_and_nothing_of_the_machine() -> None:
+    first = candidates(*flights_like_pipeline())[0]
+    assert isinstance(first, Candidate)
+    made = onnx.load_from_string(first.graph)
+    assert made.producer_name == "modelwheel"
+    assert (made.producer_version, made.domain, made.doc_string, list(made.metadata_props)) == ("", "", "", [])
+    assert first.opsets == {item.domain: item.version for item in made.opset_import}
+    assert not [node for node in made.graph.node if node.op_type == "ZipMap"]
+
+
+def test_no_rows_and_many_rows_are_answered() -> None:
+    model, frame = flights_like_pipeline()
+    for rows in (frame[:0], frame[:1]):
+        schema = infer_schema(frame).schema
+        first = next(convert_estimator(model, schema, BOTH))
+        assert isinstance(first, Candidate)
+        feeds = compile_feeds(schema, first.inputs)(compile_input(schema)(rows))
+        if len(rows):
+            (found,) = open_session(first.graph).run(feeds, first.outputs["predict"])
+            assert found.shape == (1,)
+
+
+PROGRAM = """
+import hashlib, warnings
+warnings.simplefilter("ignore")
+from models import flights_like_pipeline
+from modelwheel.infer import infer_schema
+from modelwheel.onnx.convert import convert_estimator
+model, frame = flights_like_pipeline()
+for candidate in convert_estimator(model, infer_schema(frame).schema, ["predict", "predict_proba"]):
+    print(candidate if isinstance(candidate, str) else hashlib.sha256(candidate.graph).hexdigest())
+"""
+
+
+def test_two_processes_with_other_hash_seeds_make_equal_graphs() -> None:
+    path = os.pathsep.join(item for item in sys.path if item)
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    model, frame = flights_like_pipeline()
+    here = [
+        item if isinstance(item, str) else hashlib.sha256(item.graph).hexdigest() for item in candidates(model, frame)
+    ]
+    assert digests == {"\n".join(here) + "\n"}
+
+
+# -- what does not convert -----------------------------------------------------------------------------------------
+
+
+class Own(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    def fit(self, X: Any, y: Any = None) -> Own:
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X
+
+
+@pytest.mark.parametrize(
+    ("model", "sample", "reason"),
+    [
+        (Own().fit(X), X, "skl2onnx does not convert it: "),
+        (make_pipeline(FunctionTransformer(np.log1p), StandardScaler()).fit(np.abs(X)), np.abs(X), "skl2onnx does not"),
+        (TfidfVectorizer().fit(["a text", "some text"]), ["a text", "some text"], "locale en_US.UTF-8"),
+    ],
+)
+def test_what_does_not_convert_has_a_reason_in_one_line(model: Any, sample: Any, reason: str) -> None:
+    found = candidates(model, sample, ["transform"])
+    assert found
+    assert all(isinstance(item, str) and reason in item for item in found)
+    assert all(len(str(item)) < 300 and "\n" not in str(item) and "/" not in str(item).split()[0] for item in found)
+
+
+def test_methods_that_are_not_asked_for_are_not_there() -> None:
+    model = linear_model.LogisticRegression().fit(X, TWO)
+    assert [set(item.outputs) for item in candidates(model, X, ["predict_proba"]) if not isinstance(item, str)] == [
+        {"predict_proba"}
+    ] * 2
+    assert candidates(model, X, ["predict_log_proba"])[0] == "skl2onnx converts none of its prediction methods"
+
+
+def test_converting_is_quiet_and_leaves_logging_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        candidates(*flights_like_pipeline())
+        candidates(Own().fit(X), X, ["transform"])
+    assert logging.root.manager.disable == before
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
+def test_without_skl2onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(MissingExtra) as caught:
+        candidates(StandardScaler().fit(X), X, ["transform"])
+    assert caught.value.code == "pack.extra"
+    assert "modelwheel[sklearn]" in caught.value.hint
