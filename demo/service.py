@@ -16,9 +16,7 @@ def main(rows: str, answers: str) -> None:
     for runtime in ("onnx", "native"):
         with modelwheel.load("flight-delay==1.2.0", runtime=runtime) as model:
             report = model.check()
-            print(
-                f"   {model.bundle.name} {model.bundle.version} by {runtime}: golden examples {'good' if report.ok else 'BAD'}"
-            )
+            print(f"   {report.subject}: golden examples {'good' if report.ok else 'BAD'}")
             found[f"{runtime}_labels"] = model.predict(columns).astype(str)
             found[f"{runtime}_probabilities"] = model.predict_proba(columns)
     one = {name: values[0].item() for name, values in columns.items()}

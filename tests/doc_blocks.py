@@ -1,7 +1,7 @@
 """Runs the blocks of a Markdown page, as a reader would: in order, in an empty folder, and compares what is printed.
 
-- ```python blocks of a page share one namespace. What they print is compared with the ```text block that follows, if one does.
-- ```console blocks run their `$ ` lines in a shell, with this environment's commands first; the lines below are compared.
+- ```python blocks of a page share one namespace. What they print is compared with a ```text block that follows.
+- ```console blocks run their `$ ` lines in a shell, with this environment's commands; the lines below are compared.
 - In expected output, `…` stands for any text within a line, and a line of only `…` for any number of lines.
 """
 

@@ -37,15 +37,15 @@ def main() -> None:
     lines = [
         "# Errors",
         "",
-        "Every error is a `ModelwheelError`. It carries *all* defects that were found, each with a stable code, the place,",
-        "what was found, what was expected and what to do next. Codes never change their meaning.",
+        "Every error is a `ModelwheelError`. It carries *all* defects that were found, each with a stable code, the",
+        "place, what was found, what was expected and what to do next. Codes never change their meaning.",
         "",
         "```text",
         *tree.splitlines(),
         "```",
         "",
-        "`error.defects` are records; `error.to_dict()` is the error as JSON types; `error.to_problem()` of an input error is",
-        "an RFC 9457 problem without any value of the data in it.",
+        "`error.defects` are records; `error.to_dict()` is the error as JSON types; `error.to_problem()` of an input",
+        "error is an RFC 9457 problem without any value of the data in it.",
     ]
     for area, codes in groupby(sorted(CODES), key=lambda code: code.partition(".")[0]):
         lines += ["", f"## {AREAS.get(area, area)}", "", "| code | cause | cure |", "| --- | --- | --- |"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .version import VERSION as __version__
+from .version import VERSION
 
 if TYPE_CHECKING:
     from modelwheel_loader import Bundle as Bundle
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .packing import pack as pack
     from .wheel.metadata import About as About
+
+__version__ = VERSION
 
 _OWN = {
     "About": "wheel.metadata",

@@ -1,4 +1,4 @@
-"""The author's own schema and the one inferred from the sample made one: limits from the first, dtypes from the second."""
+"""The author's schema and the inferred one made one: limits from the first, dtypes from the second."""
 
 from __future__ import annotations
 

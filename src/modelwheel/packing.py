@@ -34,7 +34,7 @@ _STEPS = ("infer", "pickle", "record", "convert", "write", "done")
 
 
 class PackedBundle(Bundle):
-    """A bundle that this process has just made: `load()` needs no trust. `report` says what there is to say about it."""
+    """A bundle that this process has just made: `load()` needs no trust. `report` is what there is to say."""
 
     report: PackReport
 

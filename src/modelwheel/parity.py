@@ -94,7 +94,7 @@ def _compared(
         places = np.arange(start, min(start + BATCH, rows))
         batch = check(take(sample, places))
         found = session.run(feeds(batch), outputs)
-        given = answer(found[0] if len(outputs) == 1 else found, batch.rows, False)
+        given = answer(found[0] if len(outputs) == 1 else found, batch.rows, batch.single)
         tolerance = method.tolerance
         one = compare(part(method.whole, places), given, absolute=tolerance.absolute, relative=tolerance.relative)
         worst = one if worst is None else merge(worst, one)

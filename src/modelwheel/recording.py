@@ -1,4 +1,4 @@
-"""Asks the original model: what each method answers for the golden rows and for the whole sample, and whether twice alike."""
+"""Asks the original: what each method answers for the golden rows and the whole sample, and whether twice alike."""
 
 from __future__ import annotations
 

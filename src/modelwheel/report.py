@@ -1,4 +1,4 @@
-"""What `pack` has to say to its author: what was inferred, what was left out and why, parity, sizes, what to look at."""
+"""What `pack` has to say to its author: what was inferred and left out, parity, sizes, what to look at."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class PackReport:
         """The report, line by line."""
         manifest = self.manifest
         yield f"packed {manifest.name} {manifest.version}, {size_text(self.size)}"
-        yield f"  takes {len(manifest.input.fields)} fields; answers {', '.join(method.name for method in manifest.methods)}"
+        methods = ", ".join(method.name for method in manifest.methods)
+        yield f"  takes {len(manifest.input.fields)} fields; answers {methods}"
         yield from (f"  {line}" for payload in manifest.runtimes for line in _runtime(payload))
         yield from (f"  {item.kind} left out: {safe(item.reason)}" for item in manifest.left_out)
         yield from (f"  {name} left out: {safe(reason)}" for name, reason in self.methods_left_out.items())
@@ -43,7 +44,8 @@ class PackReport:
         if examples is None:
             yield "  no golden examples: nobody can check that the model answers as it did here"
         elif examples.source == "sample":
-            yield f"  {examples.rows} rows of your sample travel in the bundle as golden examples (examples=Examples(…) changes that)"
+            rows = f"{examples.rows} rows of your sample"
+            yield f"  {rows} travel in the bundle as golden examples (examples=Examples(…) changes that)"
         else:
             yield f"  {examples.rows} golden examples ({examples.source})"
 

@@ -19,7 +19,6 @@ from . import tabletext
 from .bundle import Bundle, open_bundle, verify
 from .errors import ModelwheelError, UsageError
 from .inspection import describe, summary
-from .model import Model
 from .text import safe
 from .trust import Trust
 
@@ -132,7 +131,7 @@ def _predict(options: argparse.Namespace) -> int:
             csv = _kind(options.target, options.output) == "csv"
             rows = _rows(options, source, bundle)
             for index, batch in enumerate(tabletext.batches(rows, options.batch)):
-                answers = tabletext.answer_rows(_call(model, call, batch, index * options.batch), options.method)
+                answers = tabletext.answer_rows(_call(call, batch, index * options.batch), options.method)
                 if csv:
                     tabletext.write_csv_rows(answers, target, header=index == 0)
                 else:
@@ -140,7 +139,7 @@ def _predict(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _call(model: Model, call: Any, batch: list[tabletext.Row], start: int) -> Any:
+def _call(call: Any, batch: list[tabletext.Row], start: int) -> Any:
     try:
         return call(batch)
     except ModelwheelError as error:
@@ -171,7 +170,7 @@ def _reading(options: argparse.Namespace) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[IO[str]]:
-    """Standard output, or a file that appears whole under its name when everything went well, and not at all otherwise."""
+    """Standard output, or a file that appears whole under its name, and only when everything went well."""
     if path == "-":
         yield sys.stdout
         return

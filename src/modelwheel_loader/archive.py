@@ -77,7 +77,7 @@ def _end(read_at: ReadAt, size: int, limits: Limits) -> tuple[int, int, int]:
     if disk or first_disk or here != count or comment:
         raise _refused("archive.form", "the end record has a comment or tells of several disks")
     end = size - z.END.size
-    if z.MAX16 in (count,) or z.MAX32 in (directory, start):
+    if count == z.MAX16 or z.MAX32 in (directory, start):
         start, directory, count, end = _end64(read_at, end)
     if count > limits.members:
         raise _refused("archive.limit", "too many members", found=f"{count:,}", expected=f"at most {limits.members:,}")

@@ -1,4 +1,4 @@
-"""DataFrames and Series as the model saw them: pandas here, Polars and Arrow in `bind_tables.py`; none imported early."""
+"""DataFrames and Series as the model saw them: pandas here, Polars and Arrow in `bind_tables.py`."""
 
 from __future__ import annotations
 

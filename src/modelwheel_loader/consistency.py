@@ -99,7 +99,7 @@ def entry_points(name: str, root: str) -> str:
 
 
 def _members(place: Place, manifest: Manifest) -> Iterator[Defect]:
-    """Every file is declared with the size that it has and the digest that RECORD has, and every declared one is there."""
+    """Every file is declared, with its size and with the digest that RECORD has, and every declared one is there."""
     present = {name.removeprefix(place.root) for name in place.members if name.startswith(place.root)} - {MEMBER}
     for name in sorted(present - set(manifest.members)):
         yield _defect(clip(name), "is not listed in the manifest")

@@ -51,7 +51,8 @@ class RuntimeStatus:
         for advice in dict.fromkeys(defect.advice for defect in self.reasons):
             yield f"  → {advice}"
         for item in self.requires:
-            yield f"  needs {safe(item.name)}{safe(item.specifier)} (packed with {safe(item.version)}: {clip(item.reason)})"
+            why = f"packed with {safe(item.version)}: {clip(item.reason)}"
+            yield f"  needs {safe(item.name)}{safe(item.specifier)} ({why})"
         for method, parity in self.parity.items():
             yield f"  {safe(method)}: {_parity(parity)}"
         if self.mapped_bytes or self.copied_bytes:

@@ -293,6 +293,6 @@ def _misplaced_pieces(pieces: Sequence[tuple[int, int]], member: str | None, man
     size = known.size if known is not None else 0
     for offset, length in pieces:
         if offset % ALIGNMENT or offset < end or offset + length > size:
-            yield f"the piece at {offset} of {length} bytes is not aligned, overlaps another, or ends outside its member"
+            yield f"the piece at {offset} of {length} bytes is not aligned, overlaps another, or is not in its member"
             return
         end = offset + length

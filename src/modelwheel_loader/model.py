@@ -35,7 +35,7 @@ class BoundMethod:
         self._check = check
         self._call = call
         self._answer = compile_output(method.output)
-        self._empty = lambda: empty_output(method.output)
+        self._empty: Callable[[], Any] = lambda: empty_output(method.output)
         self.output = method.output
 
     def __call__(self, data: object) -> Any:

@@ -47,7 +47,7 @@ def _memoryviews(supply: Iterator[memoryview]) -> Iterator[memoryview]:
     yield from supply
 
 
-class _Absent(Exception):  # noqa: N818 - never leaves this module
+class _Absent(Exception):
     """A name of the pickle is not here; the reason is the `__cause__`."""
 
     def __init__(self, module: str, name: str) -> None:

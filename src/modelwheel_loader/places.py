@@ -86,7 +86,7 @@ class Place:
         self.record = rows
 
     def read(self, name: str, *, limit: int) -> bytes:
-        """The bytes of a member, at most `limit`; raises `InvalidBundle` when there are more, or fewer than declared."""
+        """The bytes of a member, at most `limit`; raises `InvalidBundle` when there are more, or too few."""
         member = self.members[name]
         if member.size > limit:
             found, expected = f"{member.size:,} bytes", f"at most {limit:,}"

@@ -1,4 +1,4 @@
-"""What a reference means: a path to a wheel file or an unpacked folder, or a requirement that an installation satisfies.
+"""What a reference means: a path to a wheel or an unpacked folder, or a requirement that an installation satisfies.
 
 Installed bundles are found by scanning `sys.path` for `.dist-info` folders: about a millisecond, where importing
 `importlib.metadata` takes fifty.

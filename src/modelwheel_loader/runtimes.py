@@ -38,7 +38,7 @@ class Runtime(Protocol):
 
 
 def hindrances(payload: Payload, name: str) -> list[Defect]:
-    """Why `payload` of the bundle `name` cannot run in this interpreter; empty when it can. Trust is not judged here."""
+    """Why `payload` of the bundle `name` cannot run here; empty when it can. Trust is not judged here."""
     python = payload.python_specifier if isinstance(payload, NativePayload) else None
     return environment.check(python, payload.requires, bundle=name, extra=payload.kind)
 
@@ -53,7 +53,7 @@ class OnnxRuntime:
     ) -> None:
         self._payload = payload
         self._feeds = compile_feeds(schema, payload.inputs)
-        self._open = lambda: onnx_session.open_session(
+        self._open: Callable[[], onnx_session.Session] = lambda: onnx_session.open_session(
             members.small(payload.member), _weights(payload, members), declared=payload.weights, options=options
         )
         self._session: onnx_session.Session | None = self._open()
@@ -75,7 +75,7 @@ class OnnxRuntime:
         return call
 
     def reopen(self) -> None:
-        """Forget the session: its threads did not survive the fork. It is kept alive, for ending it would wait on them."""
+        """Forget the session, whose threads did not survive the fork; ending it would wait for them."""
         self._abandoned.append(self._session)
         self._session = None
 

@@ -107,12 +107,13 @@ class Field:
     observed: Observed | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.type, str):
+        kind: object = self.type
+        if isinstance(kind, str):
             try:
-                object.__setattr__(self, "type", parse_type(self.type))
+                object.__setattr__(self, "type", parse_type(kind))
             except TypeTextError as error:
                 raise UsageError.of("schema.type", str(error), field=self.name) from None
-        if self.allowed is not None and not isinstance(self.allowed, tuple):
+        if self.allowed is not None:
             object.__setattr__(self, "allowed", tuple(self.allowed))
 
     @property

@@ -141,7 +141,7 @@ def _finite(value: Any) -> Any:
 
 
 def write_csv_rows(rows: Iterable[Row], out: IO[str], *, header: bool) -> None:
-    """CSV with one column per number: a list is spread over columns `name_0`, `name_1`, …"""
+    """CSV with one column per number: a list is spread over the columns `name_0`, `name_1` and so on."""
     writer = csv.writer(out, lineterminator="\n")
     for index, row in enumerate(rows):
         flat = dict(_flat(row))

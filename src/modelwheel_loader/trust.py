@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class Trust:
             code="trust.refused",
             where=clip(str(place.path), 300),
             message=message,
-            hint=f"If you know this bundle and where it comes from: load(…, {call}). Opening and inspecting it runs nothing.",
+            hint=f"If you know this bundle and where it comes from: load(…, {call}). Inspecting it runs nothing.",
         )
 
     def _objection(self, place: Place, digest: str) -> str | None:
@@ -109,6 +108,6 @@ def _not_installed(place: Place) -> str | None:
 
 def _same(first: Path, second: Path) -> bool:
     try:
-        return os.path.samefile(first, second)
+        return first.samefile(second)
     except OSError:
         return False

@@ -52,7 +52,7 @@ def found(item: object) -> str:
     return shown(item)
 
 
-class Mismatch(Exception):  # noqa: N818 - never leaves the validators
+class Mismatch(Exception):
     """A value does not have its type: `code`, a sentence, what was expected, and a hint made when it is shown."""
 
     def __init__(self, code: str, message: str, expected: str, hint: Callable[[], str] | str = "") -> None:

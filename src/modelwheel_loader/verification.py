@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def verify_bundle(
     bundle: Bundle, place: Place, candidates: Sequence[Candidate], trust: Trust, progress: Progress | None
 ) -> Report:
-    """The report on an opened bundle. Unpickles nothing unless `candidates` were judged under a trust that permits it."""
+    """The report on an opened bundle. Unpickles nothing that the trust of `candidates` does not permit."""
     steps = [
         Step(name="structure", outcome="passed", detail=f"{len(place.members)} files, as the format demands"),
         _digests(place, progress),

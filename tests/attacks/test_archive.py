@@ -95,7 +95,9 @@ ATTACKS: dict[str, bytes] = {
     "directory attribute": archive(files(), central=put(38, "I", 0x10)),
     "internal attributes": archive(files(), central=put(36, "H", 1)),
     "member on another disk": archive(files(), central=put(34, "H", 1)),
-    "member comment": archive(files(), central=lambda n, h: put(32, "H", 3)(n, h) + (b"abc" if "model.pkl" in n else b"")),
+    "member comment": archive(
+        files(), central=lambda n, h: put(32, "H", 3)(n, h) + (b"abc" if "model.pkl" in n else b"")
+    ),
     "padding with bytes": archive(files(), local=lambda n, h: h[:-1] + b"x"),
     "padding of another kind": archive(files(), local=lambda n, h: h.replace(b"\x35\xd9", b"\x36\xd9")),
     "name as unicode extra": archive(files(), local=lambda n, h: h.replace(b"\x35\xd9", b"\x75\x70")),
@@ -115,7 +117,8 @@ ATTACKS: dict[str, bytes] = {
     "a member that says it has petabytes": archive(
         files(),
         central=lambda n, h: (
-            h if "model.pkl" not in n else put(24, "I", 0xFFFFFFFF)(n, put(20, "I", 0xFFFFFFFF)(n, put(30, "H", 20)(n, h)))
+            h if "model.pkl" not in n
+            else put(24, "I", 0xFFFFFFFF)(n, put(20, "I", 0xFFFFFFFF)(n, put(30, "H", 20)(n, h)))
             + struct.pack("<HHQQ", 1, 16, 2**50, 2**50)
         ),
     ),
@@ -136,7 +139,9 @@ ATTACKS: dict[str, bytes] = {
     "undeclared payload": extra(f"{ROOT}hidden.bin"),
     "scripts": archive(with_record(files() | {f"{INFO}entry_points.txt": b"[console_scripts]\nls = evil:main\n"})),
     "scripts beside the bundle": archive(
-        with_record(files() | {f"{INFO}entry_points.txt": files()[f"{INFO}entry_points.txt"] + b"[console_scripts]\nls = a:b\n"})
+        with_record(
+            files() | {f"{INFO}entry_points.txt": files()[f"{INFO}entry_points.txt"] + b"[console_scripts]\nls = a:b\n"}
+        )
     ),
     "not purelib": archive(with_record(files() | {f"{INFO}WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\n"})),
     "another name in METADATA": archive(

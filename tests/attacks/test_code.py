@@ -1,4 +1,4 @@
-"""A pickle that runs code: nothing but a trusted load ever runs it, and not before its bytes were compared (rows 1, 2)."""
+"""A pickle that runs code: only a trusted load runs it, and not before its bytes were compared (rows 1, 2)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WATCH = """
 import sys
 seen = []
 sys.addaudithook(lambda event, args: seen.append((event, args)) if event in (
-    "pickle.find_class", "os.system", "subprocess.Popen", "socket.connect", "os.mkdir", "exec.file", "os.exec", "os.fork"
+    "pickle.find_class", "os.system", "subprocess.Popen", "socket.connect", "os.mkdir", "os.exec", "os.fork"
 ) else None)
 import modelwheel
 from modelwheel_loader.__main__ import main
@@ -91,7 +91,7 @@ def test_nothing_runs_it_without_trust(evil: Path, mark: Path) -> None:
 
 @pytest.mark.parametrize("trust", [True, False, 1, "unsafe_run_code", "sha256:" + "0" * 64, object()])
 def test_trust_is_no_boolean_and_no_text(evil: Path, mark: Path, trust: object) -> None:
-    with pytest.raises(UsageError, match="Trust.digests"):
+    with pytest.raises(UsageError, match=r"Trust\.digests"):
         modelwheel.load(evil, trust=trust)  # type: ignore[arg-type]
     assert not mark.exists()
 
@@ -125,7 +125,7 @@ def test_file_swapped_after_opening_is_not_looked_at(evil: Path, mark: Path, tmp
     other.mkdir()
     harmless = tiny(other)
     opened = modelwheel.open(harmless)
-    os.replace(evil, harmless)
+    evil.replace(harmless)
     with pytest.raises(modelwheel.errors.ModelwheelError):
         opened.load(trust=modelwheel.Trust.unsafe_run_code()).predict([[1.0]])
     assert not mark.exists()

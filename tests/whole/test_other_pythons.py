@@ -1,4 +1,4 @@
-"""A bundle packed on one Python opens, describes and verifies on the others, with modelwheel and its two dependencies."""
+"""A bundle packed on one Python opens, describes and verifies on the others, with nothing but modelwheel."""
 
 from __future__ import annotations
 
