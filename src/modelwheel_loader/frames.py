@@ -19,6 +19,10 @@ from .foreign import arrow_column, pandas_column, polars_column
 from .text import shown
 
 
+_DEEPEST = 64
+"""How deep lists are looked into: one that holds itself has no end."""
+
+
 def library_of(value: object) -> str:
     """The top-level module of the value's type, such as `pandas`, `numpy` or `builtins`."""
     return type(value).__module__.partition(".")[0]
@@ -58,7 +62,7 @@ def table_columns(table: Any) -> dict[Any, Any]:
         columns: Any = [table[name] for name in labels]
     elif is_a(table, "pandas", "DataFrame"):
         labels = list(table.columns)
-        columns = [table.iloc[:, index] for index in range(len(labels))]
+        columns = [column for _, column in table.items()]
     elif is_a(table, "polars", "DataFrame"):
         labels, columns = table.columns, table.get_columns()
     elif is_a(table, "polars", "LazyFrame"):
@@ -150,7 +154,7 @@ def is_sequence(value: object) -> bool:
 def depth(value: object) -> int:
     """How deep lists and arrays are nested, by the first element of each that is not null."""
     deep = 0
-    while is_sequence(value):
+    while deep < _DEEPEST and is_sequence(value):
         if isinstance(value, np.ndarray) and value.dtype != object:
             return deep + value.ndim
         deep += 1

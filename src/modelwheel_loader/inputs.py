@@ -14,11 +14,11 @@ import numpy as np
 
 from .batch import Batch, Column, Raw
 from .blocks import Block
-from .columns import compile_column
-from .frames import is_sequence, is_sparse, is_table, raw, table_columns
+from .columns import Check, compile_column
+from .frames import is_a, is_sequence, is_sparse, is_table, raw, table_columns
 from .nearest import nearest
 from .problems import Inside, Problems
-from .scalars import compile_scalar
+from .scalars import Quick, compile_scalar
 from .schema import Field, Schema
 from .text import clip, shown
 from .types import Tensor
@@ -44,21 +44,23 @@ class InputCheck:
         self._checks = {field.name: compile_column(field) for field in schema.fields}
         self._block = Block(schema)
         together = frozenset(self._block.names)
-        quick = {field.name: compile_scalar(field) for field in schema.fields if field.name not in together}
-        self._scalars = [(name, check) for name, check in quick.items() if check is not None]
-        self._has_quick_row = len(self._scalars) == len(quick) and len(self._names) > 0
+        self._scalars = [
+            (field.name, compile_scalar(field) or _compile_alone(self._checks[field.name]))
+            for field in schema.fields
+            if field.name not in together
+        ]
         self._refuse_extra = schema.extra == "error"
 
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
-        if type(data) is dict and self._has_quick_row:
+        if type(data) is dict and self._names:
             batch = self._quick_row(data)
             if batch is not None:
                 return batch
         if isinstance(data, Mapping):
             if is_columns(self.schema, data):
                 return self._columns(data)
-            return self._records([data], Problems(), single=True)
+            return self._records([dict(data)], Problems(), single=True)
         if isinstance(data, list | tuple) and data:
             kinds = set(map(type, data))
             if kinds == {dict}:
@@ -66,7 +68,7 @@ class InputCheck:
             if any(issubclass(kind, Mapping) for kind in kinds):
                 return self._mixed(data)
         elif is_table(data):
-            return self._table(table_columns(data))
+            return self._matrix_frame(data) or self._table(table_columns(data))
         return self._bare(data)
 
     # -- rows ---------------------------------------------------------------------------------------------------
@@ -97,7 +99,9 @@ class InputCheck:
         for row, value in enumerate(data):
             if not isinstance(value, Mapping):
                 problems.add("input.container", "is no row", row=row, found=shown(value), expected="a dict")
-        return self._records([data[row] for row in here], Inside(problems, here, "") if problems.counted else problems)
+        # as plain dicts: others may make the values that they lack when they are asked
+        rows = [dict(data[row]) for row in here]
+        return self._records(rows, Inside(problems, here, "") if problems.counted else problems)
 
     def _records(self, rows: Sequence[Mapping[str, Any]], problems: Problems, *, single: bool = False) -> Batch:
         if self._block.is_whole and not self._refuse_extra and not problems.counted:
@@ -156,6 +160,15 @@ class InputCheck:
         if self.schema.layout == "matrix" and list(columns) == list(range(len(self._names))) and columns:
             return self._columns(dict(zip(self._names, columns.values(), strict=True)))
         return self._columns({str(label): values for label, values in columns.items()})
+
+    def _matrix_frame(self, frame: Any) -> Batch | None:
+        """A pandas DataFrame of nothing but the floats that are wanted: its memory as it is, whatever its width."""
+        if not self._block.is_whole or not is_a(frame, "pandas", "DataFrame") or frame.shape[1] != len(self._names):
+            return None
+        if set(frame.dtypes.tolist()) != {self._block.dtype} or tuple(frame.columns) != self._names:
+            return None
+        block = self._block.array(frame.to_numpy())
+        return None if block is None else Batch(len(frame), {}, block=block, block_names=self._block.names)
 
     def _columns(self, data: Mapping[str, Any]) -> Batch:
         problems = Problems()
@@ -225,6 +238,15 @@ class InputCheck:
             if block is not None:
                 return Batch(len(data), {}, block=block, block_names=self._block.names)
         return self._columns({name: data[:, index] for index, name in enumerate(self._names)})
+
+
+def _compile_alone(check: Check) -> Quick:
+    """One value as a column of one; None when it is refused, which the slow path then explains."""
+
+    def alone(value: Any) -> Column | None:
+        return check(Raw([value]), Problems())
+
+    return alone
 
 
 def _rows(column: Raw) -> int:

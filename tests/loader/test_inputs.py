@@ -563,3 +563,26 @@ def test_rules() -> None:
 
 def test_a_refused_value_is_told_once() -> None:
     assert defects(one(Integer(), minimum=1), {"x": ["a", 2]}) == [("input.wrong-type", 0, "x")]
+
+
+def test_rows_that_make_what_they_lack_are_not_asked_for_it() -> None:
+    row: collections.defaultdict[str, Any] = collections.defaultdict(int, {"income": 1.0})
+    schema = Schema(fields=TABLE.fields[:2])
+    assert defects(schema, row) == [("input.missing-field", 0, "age")]
+    assert defects(schema, [row]) == [("input.missing-field", 0, "age")]
+    assert list(row) == ["income"]
+
+
+def test_a_list_that_holds_itself() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert error(one(List(Integer())), {"x": endless}).code == "input.wrong-type"
+
+
+def test_a_frame_of_the_wanted_floats_is_not_copied() -> None:
+    frame = pd.DataFrame(np.arange(6.0).reshape(2, 3), columns=list(MATRIX.names))
+    batch = compile_input(MATRIX)(frame)
+    assert batch.block is not None
+    assert np.shares_memory(batch.block, frame.to_numpy())
+    frame.iloc[0, 1] = np.inf
+    assert defects(MATRIX, frame) == [("input.not-finite", 0, "x1")]
