@@ -18,7 +18,6 @@ from .errors import InputError
 from .foreign import arrow_column, pandas_column, polars_column
 from .text import shown
 
-
 _DEEPEST = 64
 """How deep lists are looked into: one that holds itself has no end."""
 
