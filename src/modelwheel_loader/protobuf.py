@@ -26,6 +26,8 @@ _SHORT_STRING = rb"\x4a(?:" + b"|".join(rb"\x%02x.{%d}" % (size, size) for size 
 _SHORT_STRINGS = re.compile(rb"(?:" + _SHORT_STRING + rb"){1,20000}+", re.DOTALL)  # bounded, as is its memory
 _SMALL_RUN = 256
 """Bytes below which reading one by one is quicker than starting numpy."""
+_LARGE_RUN = 1 << 15
+"""Bytes that are looked at together; what is made of them fits the processor's cache."""
 
 
 class Item(NamedTuple):
@@ -151,9 +153,10 @@ class Reader:
         """Behind a run of `ints`: a tag and a varint each. Bytes below 128 are thus tags and ends in turn."""
         chunk = _SMALL_RUN
         while position < end:
-            ends = np.flatnonzero(self._array[position : min(end, position + chunk)] < 0x80)
+            part = self._array[position : min(end, position + chunk)]
+            ends = np.flatnonzero(part < 0x80)
             tags, lasts = ends[0:-1:2], ends[1::2]
-            good = self._array[position + tags] == _INTS
+            good = part[tags] == _INTS
             good &= lasts - tags <= 10
             good[:1] &= tags[:1] == 0
             good[1:] &= tags[1:] == lasts[:-1] + 1
@@ -163,7 +166,7 @@ class Reader:
             position += int(lasts[count - 1]) + 1
             if count < len(good):
                 return position
-            chunk *= 2
+            chunk = min(2 * chunk, _LARGE_RUN)
         return position
 
     def skip_strings(self, position: int, end: int) -> int:
