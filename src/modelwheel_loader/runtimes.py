@@ -54,7 +54,12 @@ class OnnxRuntime:
         self._payload = payload
         self._feeds = compile_feeds(schema, payload.inputs)
         self._open: Callable[[], onnx_session.Session] = lambda: onnx_session.open_session(
-            members.small(payload.member), _weights(payload, members), declared=payload.weights, options=options
+            members.small(payload.member),
+            _weights(payload, members),
+            declared=payload.weights,
+            options=options,
+            inputs=payload.inputs,
+            outputs=[name for names in payload.outputs.values() for name in names],
         )
         self._session: onnx_session.Session | None = self._open()
         self._abandoned: list[object] = []
