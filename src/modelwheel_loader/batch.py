@@ -23,11 +23,15 @@ class Column(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """Values as they came: a list or an array; `missing` where the container itself says so; `utc` for instants."""
+    """Values as they came: a list or an array; `missing` where the container itself says so; `utc` for instants.
+
+    `texts` when the container knows that its objects are Unicode texts, or None.
+    """
 
     values: Any
     missing: Array | None = None
     utc: bool = False
+    texts: bool = False
 
 
 class Batch:

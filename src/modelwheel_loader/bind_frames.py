@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -134,9 +135,8 @@ def _pandas_categories(kind: Category, pandas: Any) -> Make:
     codes = {value: code for code, value in enumerate(kind.values)}
 
     def make(column: Column) -> Any:
-        found = np.fromiter(
-            (codes.get(value, -1) for value in column.values.tolist()), dtype=np.int64, count=len(column.values)
-        )
+        items = map(codes.get, column.values.tolist(), repeat(-1))
+        found = np.fromiter(items, dtype=np.int64, count=len(column.values))
         if column.missing is not None:
             found[column.missing] = -1
         return pandas.Categorical.from_codes(found, dtype=dtype)

@@ -20,7 +20,7 @@ from .schema import Field
 from .temporal import Instant
 from .tensors import compile_tensor
 from .types import Bool, DataType, Date, Duration, Float, List, Struct, Tensor, Timestamp
-from .values import Mismatch, converter, found, is_null
+from .values import Mismatch, converter, is_null
 
 Check = Callable[[Raw, Problems], Column | None]
 Judged = tuple[Column, Array | None]
@@ -100,7 +100,7 @@ def _one_by_one(field: Field) -> Judge:
                 values[row] = convert(item)
             except Mismatch as error:
                 refused[row] = True
-                problems.refuse(error, row=row, field=field.name, found=found(item))
+                problems.refuse(error, item, row=row, field=field.name)
         return Column(build(values, field.type), missing if missing.any() else None), refused if refused.any() else None
 
     return judge

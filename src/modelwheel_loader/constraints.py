@@ -125,7 +125,7 @@ def _each(field: Field, accepts: Callable[[Any], bool], describe: Callable[[Any]
             return
         bad = np.fromiter((item in refused for item in items), dtype=bool, count=len(items))
         problems.rows(
-            _present(column, bad), lambda row: {**describe(items[row]), "field": field.name, "found": piece(items[row])}
+            _present(column, bad), lambda row: {"found": piece(items[row]), **describe(items[row]), "field": field.name}
         )
 
     return check
@@ -141,7 +141,7 @@ def _visible(items: list[Any], missing: Array | None) -> Iterator[Any]:
 def _allowed(field: Field) -> Rule:
     values = field.allowed or ()
     known = frozenset(canonical(field, value) for value in values)
-    return _each(field, known.__contains__, lambda value: not_allowed(value, values).describe())
+    return _each(field, known.__contains__, lambda value: not_allowed(value, values).describe(value))
 
 
 def canonical(field: Field, value: Any) -> Any:

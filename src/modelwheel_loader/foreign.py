@@ -15,7 +15,7 @@ _POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits i
 
 def _with_none(values: Any, missing: Any) -> Any:
     """Objects in which every kind of null is None; the caller's array is not touched."""
-    if not missing.any():
+    if missing is None or not missing.any():
         return values
     values = values.copy()
     values[missing] = None
@@ -28,8 +28,7 @@ def pandas_column(values: Any) -> Raw | None:
         return None
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        plain = values.to_numpy()
-        return Raw(_with_none(plain, np.asarray(values.isna())) if dtype.hasobject else plain)
+        return Raw(values.to_numpy())
     kind = type(dtype).__name__
     if kind == "DatetimeTZDtype":
         return _pandas_instants(values)
@@ -43,6 +42,10 @@ def pandas_column(values: Any) -> Raw | None:
     if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "biuf":
         filled = values.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
         return Raw(filled, missing if missing.any() else None)
+    if not missing.any():
+        missing = None
+    if kind == "StringDtype" and getattr(dtype, "storage", "") == "pyarrow":
+        return Raw(values.to_numpy(dtype=object, na_value=None), missing, texts=True)
     return Raw(_with_none(values.to_numpy(dtype=object), missing))
 
 
@@ -97,10 +100,10 @@ def arrow_column(values: Any) -> Raw:
         return Raw(_numpy(filled), _numpy(values.is_null()))
     if types.is_timestamp(kind):
         return Raw(_numpy(values), utc=kind.tz is not None)
-    if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind) or types.is_string(kind):
+    if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind):
         return Raw(_numpy(values))
-    if types.is_large_string(kind):
-        return Raw(_numpy(values))
+    if types.is_string(kind) or types.is_large_string(kind):
+        return Raw(_numpy(values), _numpy(values.is_null()) if values.null_count else None, texts=True)
     if types.is_fixed_size_list(kind) and types.is_primitive(kind.value_type) and not values.null_count:
         flat = values.flatten()
         if not flat.null_count and not types.is_temporal(kind.value_type):

@@ -17,7 +17,7 @@ from .batch import Array, Column, Raw, objects
 from .problems import Inside, Problems
 from .schema import Field
 from .types import List, Struct
-from .values import Mismatch, found, is_null
+from .values import Mismatch, is_null
 
 Check = Callable[[Raw, Problems], Column | None]
 Compile = Callable[[Field], Check]
@@ -115,7 +115,7 @@ def _present(
             rows[row] = take(item, field)
         except Mismatch as error:
             refused[row] = True
-            problems.refuse(error, row=row, field=field.name, found=found(item))
+            problems.refuse(error, item, row=row, field=field.name)
     return rows, missing if missing.any() else None, refused if refused.any() else None
 
 

@@ -57,12 +57,12 @@ class Problems:
         if not self.full:
             self._told.defects.append(Defect(code=code, message=message, **place))
 
-    def refuse(self, error: Mismatch, **place: Any) -> None:
-        """One value that was refused; its hint is made only when it is kept."""
+    def refuse(self, error: Mismatch, value: object, **place: Any) -> None:
+        """One value that was refused; it is described only when that is kept."""
         if self.full:
             self._told.counted += 1
         else:
-            self.add(**error.describe(), **place)
+            self.add(**error.describe(value), **place)
 
     def rows(self, bad: np.ndarray[Any, Any], describe: Callable[[int], dict[str, Any]]) -> None:
         """One defect for each row where `bad` is true; `describe` is called for those that are kept."""

@@ -35,6 +35,8 @@ def quick_array(raw: Raw, kind: DataType) -> Column | None:
     values: Array = raw.values
     if values.ndim != 1:
         return None
+    if raw.texts and isinstance(kind, String):
+        return Column(values, raw.missing)
     if raw.missing is None and values.dtype == object and isinstance(kind, String | Category):
         return _objects(values, values.tolist(), kind)
     if values.dtype == object or values.dtype.kind in "UT":

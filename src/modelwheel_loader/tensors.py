@@ -13,7 +13,7 @@ from .nested import Compile
 from .problems import Inside, Problems
 from .schema import Field
 from .types import Tensor, parse_type
-from .values import Mismatch, found, is_null
+from .values import Mismatch, is_null
 
 Judge = Callable[[Raw, Problems], tuple[Column, Array | None]]
 _SEQUENCES = frozenset({list, tuple, np.ndarray})
@@ -123,7 +123,7 @@ def _by_row(
             shapes[row], flats[row] = take_apart(item, kind)
         except Mismatch as error:
             refused[row] = True
-            problems.refuse(error, row=row, field=field.name, found=found(item))
+            problems.refuse(error, item, row=row, field=field.name)
     lengths = np.fromiter(map(len, flats), dtype=np.int64, count=len(flats))
     starts = np.cumsum(lengths) - lengths
     owners = np.repeat(np.arange(len(items)), lengths)

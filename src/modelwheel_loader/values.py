@@ -62,10 +62,11 @@ class Mismatch(Exception):
         self.expected = expected
         self.hint = hint
 
-    def describe(self) -> dict[str, Any]:
-        """The parts of a defect."""
+    def describe(self, value: object) -> dict[str, Any]:
+        """The parts of the defect of this value."""
         hint = self.hint if isinstance(self.hint, str) else self.hint()
-        return {"code": self.code, "message": self.message, "expected": self.expected, "hint": hint}
+        parts = {"code": self.code, "message": self.message, "expected": self.expected}
+        return {**parts, "hint": hint, "found": found(value)}
 
 
 def is_null(value: object) -> bool:
