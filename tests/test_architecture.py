@@ -1,0 +1,174 @@
+"""What holds the code together: arrows, loops, what importing costs, sizes, names, and what never may be in a file."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import modelwheel
+from modelwheel_loader import errors
+from modelwheel_loader.codes import CODES
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src"
+FILES = sorted(SRC.rglob("*.py"))
+LOADER = sorted((SRC / "modelwheel_loader").glob("*.py"))
+LONGEST_LOADER_FILE = 320
+MOST_NAMES = 20
+FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
+"""What the loader may import, all but numpy inside functions."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {module_name(path) for path in FILES}
+
+
+def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
+    """The modules that a file imports, also inside functions, but not for types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
+    for node in tree.body if top_only else ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            stem = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*stem, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole in NAMES else base
+
+
+def test_no_import_loop_even_through_functions() -> None:
+    graph = {module_name(path): {name for name in imports(path) if name in NAMES} for path in FILES}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " → ".join([*above, name])
+        if name in done:
+            return
+        for other in sorted(graph[name] - {name}):
+            visit(other, (*above, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_arrows_go_from_modelwheel_to_the_loader_only() -> None:
+    for path in LOADER:
+        assert not [name for name in imports(path) if name.split(".")[0] == "modelwheel"], path.name
+
+
+def test_the_loader_is_standard_library_and_numpy() -> None:
+    for path in LOADER:
+        tops = {name.split(".")[0] for name in imports(path)} - {"modelwheel_loader"}
+        assert tops <= set(sys.stdlib_module_names) | FOREIGN, path.name
+        early = {name.split(".")[0] for name in imports(path, top_only=True)} - {"modelwheel_loader", "numpy"}
+        assert early <= set(sys.stdlib_module_names), path.name
+
+
+@pytest.mark.parametrize("module", ["modelwheel", "modelwheel_loader", "modelwheel_loader.bundle"])
+def test_importing_brings_nothing_heavy(module: str) -> None:
+    code = f"import json, sys, numpy; before = set(sys.modules); import {module}; "
+    code += "print(json.dumps(sorted(set(sys.modules) - before)))"
+    brought = set(
+        json.loads(subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True).stdout)
+    )
+    heavy = "importlib.metadata packaging logging pandas scipy sklearn onnxruntime onnx cloudpickle polars pyarrow"
+    assert not brought & set(heavy.split())
+
+
+def test_ordinary_load_judges_no_ranges(tmp_path: Path) -> None:
+    """Versions that are those of packing need neither `packaging` nor `importlib.metadata`."""
+    from models import pack_flights_like
+
+    bundle = pack_flights_like(tmp_path)
+    code = (
+        "import sys, modelwheel; m = modelwheel.load(sys.argv[1], runtime='onnx');"
+        "assert not {'packaging.specifiers', 'importlib.metadata', 'pandas', 'sklearn'} & set(sys.modules), 'too much'"
+    )
+    subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", code, str(bundle.path)], check=True)
+
+
+def test_files_can_be_read_in_one_sitting() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in LOADER}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST_LOADER_FILE}
+
+
+def test_the_face_is_small_and_honest() -> None:
+    assert len(modelwheel.__all__) <= MOST_NAMES
+    for name in modelwheel.__all__:
+        assert getattr(modelwheel, name) is not None
+    assert set(modelwheel.__all__) <= set(dir(modelwheel))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = modelwheel.nothing
+
+
+def test_no_environment_variable_changes_safety() -> None:
+    users = {path.name for path in FILES if "os.environ" in path.read_text(encoding="utf-8")}
+    assert users <= {"integrity.py", "writer.py"}  # the place of the cache, and SOURCE_DATE_EPOCH
+
+
+def test_no_keyword_soup_in_public_calls() -> None:
+    allowed = {"with_field", "of", "add", "refuse"}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.args.kwarg:
+                assert node.name in allowed, f"{path.name}: {node.name}"
+
+
+def tree_of(cls: type[Exception], depth: int = 0) -> Iterator[tuple[int, str]]:
+    yield depth, cls.__name__
+    for child in cls.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree_of(child, depth + 1)
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    lines = [line for line in (errors.__doc__ or "").splitlines() if re.match(r"[│├└─ ]*\w+$", line) and line.strip()]
+    drawn = [(len(re.match(r"[│├└─ ]*", line)[0]) // 4, line.lstrip("│├└─ ")) for line in lines]  # type: ignore[index]
+    assert drawn == list(tree_of(errors.ModelwheelError))
+
+
+def test_every_code_is_used_and_every_used_code_is_listed() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.name != "codes.py")
+    areas = "|".join(sorted({code.partition(".")[0] for code in CODES}))
+    used = set(re.findall(rf'"((?:{areas})\.[a-z0-9-]+)"', text))
+    assert set(CODES) - used == set()
+    no_codes = {"examples.outputs"}  # a place in the manifest
+    assert {code for code in used if not code.endswith((".json", ".py"))} - no_codes - set(CODES) == set()
+
+
+def test_no_host_of_a_registry_or_file_store_is_named() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    hosts = [
+        ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("debian", "org"))
+    ]
+    for name in filter(None, tracked):
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        for host in hosts:
+            assert host.encode() not in data, f"{name} names {host}"
