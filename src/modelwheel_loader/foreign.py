@@ -37,7 +37,7 @@ def pandas_column(values: Any) -> Raw | None:
     if kind == "ArrowDtype":
         array = getattr(values, "array", values)
         return arrow_column(array.__arrow_array__())
-    missing = np.asarray(values.isna())
+    missing: Any = np.asarray(values.isna())
     numpy_dtype = getattr(dtype, "numpy_dtype", None)
     if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "biuf":
         filled = values.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0))
