@@ -40,7 +40,8 @@ y = np.where(X["a"] > 0, "yes", "no")
 if mode == "plain":
     model = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(X, y)
 elif mode == "notebook":
-    model = make_pipeline(FunctionTransformer(clip), FunctionTransformer(lambda X: X + 1), LogisticRegression()).fit(X, y)
+    steps = FunctionTransformer(clip), FunctionTransformer(lambda X: X + 1), LogisticRegression()
+    model = make_pipeline(*steps).fit(X, y)
 elif mode == "reloaded":
     model = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(X, y)
     if int(seed) > 1:

@@ -104,8 +104,19 @@ def _metadata(identity: Identity, about: About, base: Sequence[str], extras: Map
         headers.append(("Provides-Extra", extra))
         headers += [("Requires-Dist", f'{requirement}; extra == "{extra}"') for requirement in requirements]
     head = "".join(f"{key}: {value}\n" for key, value in headers)
-    body = "\n".join(safe(line) for line in (about.description or about.summary).splitlines())
-    return f"{head}\n{body}\n" if body else f"{head}\n"
+    body = "\n".join(safe(line) for line in (about.description or _usage(identity, about)).splitlines())
+    return f"{head}\n{body}\n"
+
+
+def _usage(identity: Identity, about: About) -> str:
+    """What an index shows of a bundle that its author has not described."""
+    summary = f"{about.summary}\n\n" if about.summary else ""
+    pinned = f"{identity.name}=={identity.version}"
+    return (
+        f"# {identity.name} {identity.version}\n\n{summary}A model bundle, made by modelwheel. "
+        f"`python -m modelwheel_loader inspect {identity.name}` says what it takes, answers and needs.\n\n"
+        f'```python\nimport modelwheel\n\nmodel = modelwheel.load("{pinned}")\n```'
+    )
 
 
 def _described(about: About) -> Iterator[tuple[str, str]]:
