@@ -154,15 +154,20 @@ def test_what_is_taken(kind: DataType, values: Any, expected: list[Any]) -> None
         (Timestamp("ns"), np.array(["9999-01-01"], dtype="M8[s]"), [("out-of-range", 0, "x")]),
         (Timestamp("us", "UTC"), np.array(["2026-01-01"], dtype="M8[s]"), [("zone", 0, "x")]),
         (Duration("s"), ["P1Y", "PT", "P", "-"], [("wrong-type", row, "x") for row in range(4)]),
-        (Decimal(4, 1), ["1.25", "x", "NaN", 1.5, "1" * 200], [("out-of-range", 0, "x"), *(("wrong-type", r, "x") for r in range(1, 5))]),
-        (List(Integer()), [[1, "a"], 5, {1}, "ab", b"ab", {"a": 1}], [("wrong-type", r, "x") for r in range(1, 6)] + [("wrong-type", 0, "x[1]")]),
+        (Decimal(4, 1), ["1.25", "x", "NaN", 1.5, "1" * 200],
+         [("out-of-range", 0, "x"), *(("wrong-type", r, "x") for r in range(1, 5))]),
+        (List(Integer()), [[1, "a"], 5, {1}, "ab", b"ab", {"a": 1}],
+         [("wrong-type", r, "x") for r in range(1, 6)] + [("wrong-type", 0, "x[1]")]),
         (List(Integer()), [[], [1, None]], [("null", 1, "x[1]")]),
         (List(Float()), [[1.0], [2.0, np.inf]], [("not-finite", 1, "x[1]")]),
         (List(List(Integer())), [[[1], [2, "a"]]], [("wrong-type", 0, "x[1][1]")]),
         (Tensor("float64", (2,)), np.ones((3, 3)), [("shape", None, "x")]),
-        (Tensor("float64", (2,)), np.array([[1.0, np.inf], [np.nan, 1.0]]), [("null", 1, "x[0]"), ("not-finite", 0, "x[1]")]),
+        (Tensor("float64", (2,)), np.array([[1.0, np.inf],
+         [np.nan, 1.0]]), [("null", 1, "x[0]"), ("not-finite", 0, "x[1]")]),
         (Tensor("float64", (2, 2)), np.array([[[1, 2], [3, np.inf]]]), [("not-finite", 0, "x[1, 1]")]),
-        (Tensor("float64", (2,)), [[1], [1, 2, 3], "ab", 5, [[1], [2]], {"a": 1}], [("shape", 0, "x"), ("shape", 1, "x"), ("wrong-type", 2, "x"), ("wrong-type", 3, "x"), ("shape", 4, "x"), ("wrong-type", 5, "x")]),
+        (Tensor("float64", (2,)), [[1], [1, 2, 3], "ab", 5, [[1], [2]], {"a": 1}],
+         [("shape", 0, "x"), ("shape", 1, "x"), ("wrong-type", 2, "x"),
+          ("wrong-type", 3, "x"), ("shape", 4, "x"), ("wrong-type", 5, "x")]),
         (Tensor("float64", (None, 2)), [[[1, 2], [3]], [[1, 2]]], [("shape", 0, "x")]),
         (Tensor("float64", (None,)), [[1.0], [2.0, "a"]], [("wrong-type", 1, "x[1]")]),
         (Tensor("int8", (1,)), np.array([[300]]), [("out-of-range", 0, "x[0]")]),
@@ -250,11 +255,11 @@ def test_arrays_inside_columns_that_cannot_be_read() -> None:
 def test_arrow_lists_of_one_length_are_not_taken_apart() -> None:
     from modelwheel_loader.foreign import arrow_column, polars_column
 
-    fixed = arrow_column(pa.array([[1.0, 2.0]], type=pa.list_(pa.float64(), 2)))
-    assert fixed.values.shape == (1, 2)
-    assert arrow_column(pa.array([[1.0, None]], type=pa.list_(pa.float64(), 2))).values == [[1.0, None]]
-    assert polars_column(pl.Series([[1.0, 2.0]], dtype=pl.Array(pl.Float64, 2))).values.shape == (1, 2)
-    assert polars_column(pl.Series([[1.0, None]], dtype=pl.Array(pl.Float64, 2))).values == [[1.0, None]]
+    pairs = pa.list_(pa.float64(), 2)
+    assert arrow_column(pa.array([[1.0, 2.0]], type=pairs))[0].shape == (1, 2)
+    assert arrow_column(pa.array([[1.0, None]], type=pairs))[0] == [[1.0, None]]
+    assert polars_column(pl.Series([[1.0, 2.0]], dtype=pl.Array(pl.Float64, 2)))[0].shape == (1, 2)
+    assert polars_column(pl.Series([[1.0, None]], dtype=pl.Array(pl.Float64, 2)))[0] == [[1.0, None]]
 
 
 # -- times --------------------------------------------------------------------------------------------------------
