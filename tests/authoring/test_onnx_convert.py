@@ -88,6 +88,7 @@ SCORES = ("predict", "decision_function")
         (make_pipeline(StandardScaler(), ensemble.RandomForestClassifier(8, random_state=0)), BOTH),
         (ensemble.ExtraTreesClassifier(8, random_state=0), BOTH),
         (ensemble.GradientBoostingClassifier(n_estimators=8, random_state=0), BOTH),
+        (ensemble.HistGradientBoostingClassifier(max_iter=5), BOTH),
         (tree.DecisionTreeClassifier(random_state=0), BOTH),
         (naive_bayes.GaussianNB(), BOTH),
         (neighbors.KNeighborsClassifier(), BOTH),
@@ -120,6 +121,7 @@ def test_classifiers_answer_as_the_original(model: Any, methods: Sequence[str], 
         (make_pipeline(StandardScaler(), linear_model.Lasso()), ("predict",), "float64"),
         (ensemble.RandomForestRegressor(8, random_state=0), ("predict",), "float64"),
         (ensemble.GradientBoostingRegressor(n_estimators=8, random_state=0), ("predict",), "float64"),
+        (ensemble.HistGradientBoostingRegressor(max_iter=5), ("predict",), "float64"),
         (tree.DecisionTreeRegressor(random_state=0), ("predict",), "float64"),
         (cluster.KMeans(3, n_init=1, random_state=0), ("predict", "transform"), "float64"),
         (ensemble.IsolationForest(n_estimators=8, random_state=0), ("predict", "decision_function"), "float32"),
@@ -155,6 +157,32 @@ def test_rows_that_lie_next_to_thresholds_are_decided_alike() -> None:
     near += [thresholds, *(np.nextafter(thresholds.astype("float32"), np.float32(side)) for side in (-9, 9))]
     rows = np.repeat(np.concatenate(near)[:, None], 5, axis=1).astype("float64")
     assert answers(model, X, BOTH, rows) == dict.fromkeys(BOTH, "float64")
+
+
+def test_histogram_boosting_is_double_and_knows_what_is_missing() -> None:
+    """Unlike other trees it compares in double precision; what is missing goes where the training said."""
+    sample = X.copy()
+    sample[::7, 1] = np.nan
+    model = ensemble.HistGradientBoostingClassifier(max_iter=20).fit(sample, TWO)
+    thresholds = np.concatenate([one.nodes["num_threshold"] for trees in model._predictors for one in trees])
+    near = np.concatenate([thresholds, np.nextafter(thresholds, -np.inf), np.nextafter(thresholds, np.inf)])
+    rows = np.repeat(near[np.isfinite(near)][:, None], 5, axis=1)
+    rows[::3, 1] = np.nan
+    assert answers(model, sample, BOTH, rows) == dict.fromkeys(BOTH, "float64")
+
+
+def test_splits_on_categories_are_not_taken_for_thresholds() -> None:
+    sample = RANDOM.integers(0, 5, (200, 2)).astype(float)
+    model = ensemble.HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]).fit(sample, sample[:, 0] % 2)
+    assert all("splits on categories" in str(item) for item in candidates(model, sample))
+
+
+def test_trees_leave_out_what_has_defaults() -> None:
+    for model in (ensemble.RandomForestClassifier(3), ensemble.HistGradientBoostingClassifier(max_iter=3)):
+        for found in candidates(model.fit(X, TWO), X):
+            assert isinstance(found, Candidate)
+            assert b"nodes_hitrates" not in found.graph
+            assert (b"nodes_missing_value_tracks_true" in found.graph) == hasattr(model, "_predictors")
 
 
 # -- null texts ----------------------------------------------------------------------------------------------------

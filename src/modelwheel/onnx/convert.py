@@ -216,6 +216,6 @@ def _without_defaults(node: Any) -> None:
     if not node.op_type.startswith("TreeEnsemble"):
         return
     for attribute in list(node.attribute):
-        unused = attribute.name == "nodes_hitrates"
+        unused = attribute.name.startswith("nodes_hitrates")
         if unused or (attribute.name == "nodes_missing_value_tracks_true" and not any(attribute.ints)):
             node.attribute.remove(attribute)

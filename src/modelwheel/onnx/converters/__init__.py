@@ -7,10 +7,11 @@ from typing import Any
 
 def custom(null_texts: frozenset[str]) -> tuple[dict[type, Any], dict[type, Any]]:
     """Converters and shape calculators by class, for `convert_sklearn`; `null_texts` is what nulls among texts are."""
-    from . import forests, imputer
+    from . import forests, histograms, imputer
 
     converters: dict[type, Any] = {}
     shapes: dict[type, Any] = {}
-    for kind, (shape, converter) in {**imputer.converters(null_texts), **forests.converters()}.items():
+    known = {**imputer.converters(null_texts), **forests.converters(), **histograms.converters()}
+    for kind, (shape, converter) in known.items():
         converters[kind], shapes[kind] = converter, shape
     return converters, shapes

@@ -29,32 +29,44 @@ def converters() -> dict[type, tuple[Any, Any]]:
 
 
 def _rounded(convert: Any) -> Any:
-    """`convert` between a cast to single precision of the input, and one back of the answers."""
+    """`convert` behind a cast of the input to single precision."""
 
     def converter(scope: Any, operator: Any, container: Any) -> None:
         from skl2onnx.common._apply_operation import apply_cast
-        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+        from skl2onnx.common.data_types import DoubleTensorType
         from skl2onnx.proto import onnx_proto
-
-        def single(variable: Any, name: str) -> Any:
-            return scope.declare_local_variable(name, FloatTensorType(variable.type.shape))
 
         source = operator.inputs[0]
         if not isinstance(source.type, DoubleTensorType):
             convert(scope, operator, container)
             return
-        rounded = single(source, "rounded")
+        rounded = _single(scope, source, "rounded")
         apply_cast(scope, source.full_name, rounded.full_name, container, to=onnx_proto.TensorProto.FLOAT)
         operator.inputs.set_element(0, rounded)
-        answers = {
-            place: (variable, single(variable, "answer"))
-            for place, variable in enumerate(operator.outputs)
-            if isinstance(variable.type, DoubleTensorType)
-        }
-        for place, (_, answer) in answers.items():
-            operator.outputs.set_element(place, answer)
-        convert(scope, operator, container)
-        for wide, answer in answers.values():
-            apply_cast(scope, answer.full_name, wide.full_name, container, to=onnx_proto.TensorProto.DOUBLE)
+        with_wide_answers(scope, operator, container, convert)
 
     return converter
+
+
+def _single(scope: Any, variable: Any, name: str) -> Any:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    return scope.declare_local_variable(name, FloatTensorType(variable.type.shape))
+
+
+def with_wide_answers(scope: Any, operator: Any, container: Any, convert: Any) -> None:
+    """Call `convert`, and cast what trees answer (always single precision) to the double that is expected of them."""
+    from skl2onnx.common._apply_operation import apply_cast
+    from skl2onnx.common.data_types import DoubleTensorType
+    from skl2onnx.proto import onnx_proto
+
+    answers = {
+        place: (variable, _single(scope, variable, "answer"))
+        for place, variable in enumerate(operator.outputs)
+        if isinstance(variable.type, DoubleTensorType)
+    }
+    for place, (_, answer) in answers.items():
+        operator.outputs.set_element(place, answer)
+    convert(scope, operator, container)
+    for wide, answer in answers.values():
+        apply_cast(scope, answer.full_name, wide.full_name, container, to=onnx_proto.TensorProto.DOUBLE)
