@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 def save(
     target: Path,
-    write: Callable[[BinaryIO], None],
+    write: Callable[[BinaryIO], object],
     *,
     check: Callable[[Path], None] = lambda _: None,
     overwrite: bool = False,
