@@ -92,6 +92,9 @@ class Batch:
                 except FloatingPointError:
                     raise _too_large(dtype, name) from None
                 if missing is not None:
+                    if matrix.dtype.kind != "f":
+                        message = f"the model is fed {dtype}, which has no null"
+                        raise InputError.of("input.null", message, field=name)
                     matrix[missing, position] = np.nan
         return matrix
 

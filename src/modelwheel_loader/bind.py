@@ -37,12 +37,26 @@ def compile_native(schema: Schema) -> Bind:
 
 
 def _matrix(schema: Schema) -> Bind:
-    names, dtype = schema.names, schema.dtype or "float64"
+    dtype = schema.dtype or "float64"
     if dtype == "object":
         return _object_matrix(schema)
     if all(isinstance(field.type, Bool | Integer | Float) for field in schema.fields):
-        return lambda batch: batch.matrix(names, dtype, own=True)
+        return _number_matrix(schema, dtype)
     return _object_matrix(schema)
+
+
+def _number_matrix(schema: Schema, dtype: str) -> Bind:
+    names = schema.names
+    nullable = [field.name for field in schema.fields if field.nullable]
+    if dtype.startswith("float") or not nullable:
+        return lambda batch: batch.matrix(names, dtype, own=True)
+
+    def bind(batch: Batch) -> Array:
+        """Whole numbers; floats, as numpy would make of it, where one is null."""
+        absent = any(batch.column(name).missing is not None for name in nullable)
+        return batch.matrix(names, "float64" if absent else dtype, own=True)
+
+    return bind
 
 
 def _object_matrix(schema: Schema) -> Bind:

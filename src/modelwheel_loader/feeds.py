@@ -22,7 +22,8 @@ def compile_feeds(schema: Schema, inputs: Sequence[GraphInput]) -> Callable[[Bat
     alone = [item for item in inputs if _is_float_column(item, fields)]
     widths = {item.dtype for item in alone}
     fills: list[Fill] = [_together([item for item in alone if item.dtype == dtype], dtype) for dtype in sorted(widths)]
-    fills += [_one(item.name, _feed(fields, item)) for item in inputs if item not in alone]
+    told = {item.name for item in alone}
+    fills += [_one(item.name, _feed(fields, item)) for item in inputs if item.name not in told]
     if len(fills) == 1 and len(inputs) == 1 and not alone:
         name, feed = inputs[0].name, _feed(fields, inputs[0])
         return lambda batch: {name: feed(batch)}

@@ -36,7 +36,10 @@ def physical_of(field: Field) -> Physical:
     """How the model saw the field; by its type alone for a field that no sample described."""
     if field.physical is not None:
         return field.physical
-    return Physical(dtype=field.type.canonical, null="nan" if isinstance(field.type, Float) else "none")
+    kind = field.type
+    if isinstance(kind, Timestamp) and kind.zone:
+        return Physical(dtype=f"datetime64[{kind.unit}, {kind.zone}]", null="nat")
+    return Physical(dtype=kind.canonical, null="nan" if isinstance(kind, Float) else "none")
 
 
 def compile_numpy(field: Field) -> Restore:
@@ -45,17 +48,32 @@ def compile_numpy(field: Field) -> Restore:
     dtype = _numpy_dtype(seen.dtype)
     if dtype is None or dtype.hasobject:
         return compile_objects(field)
-    if dtype.kind == "U":
-        return lambda column: np.array(column.values.tolist(), dtype=np.str_)
+    if dtype.kind in "biuU":
+        return _without_null(dtype, field)
     absent = np.datetime64("NaT") if dtype.kind == "M" else np.timedelta64("NaT") if dtype.kind == "m" else np.nan
-    if dtype.kind in "biu":
-        return lambda column: column.values.astype(dtype)
 
     def restore(column: Column) -> Array:
         values: Array = column.values.astype(dtype)  # always a copy: the model may work in place
         if column.missing is not None:
             values[column.missing] = absent
         return values
+
+    return restore
+
+
+def _without_null(dtype: np.dtype[Any], field: Field) -> Restore:
+    """Arrays of a dtype that has no null; where there is one, what pandas makes of such columns: floats, or objects."""
+    as_objects = compile_objects(field)
+
+    def restore(column: Column) -> Array:
+        if column.missing is None:
+            values = column.values.tolist() if dtype.kind == "U" else column.values
+            return np.array(values, dtype=dtype)
+        if dtype.kind in "bU":
+            return as_objects(column)  # type: ignore[no-any-return]
+        floats: Array = column.values.astype(np.float64)
+        floats[column.missing] = np.nan
+        return floats
 
     return restore
 

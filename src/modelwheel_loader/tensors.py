@@ -171,7 +171,10 @@ def _walk(value: Any, depth: int, kind: Tensor) -> tuple[tuple[int, ...], list[A
     for _ in range(depth):
         if not set(map(type, level)) <= _SEQUENCES:
             raise Mismatch("input.wrong-type", "has the wrong type", str(kind))
-        lengths = set(map(len, level))
+        try:
+            lengths = set(map(len, level))
+        except TypeError:  # an array without axes
+            raise Mismatch("input.wrong-type", "has the wrong type", str(kind)) from None
         if len(lengths) > 1:
             raise Mismatch("input.shape", "has rows of different lengths", str(kind))
         shape.append(lengths.pop() if lengths else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import sparse
 
 from modelwheel.infer import infer_schema
 from modelwheel_loader.bind import compile_feeds, compile_native
-from modelwheel_loader.errors import InputError
+from modelwheel_loader.errors import InputError, MissingExtra
 from modelwheel_loader.inputs import compile_input
 from modelwheel_loader.manifest import GraphInput
 from modelwheel_loader.schema import Field, Physical, Schema
@@ -335,3 +336,77 @@ def test_times_in_objects_keep_their_zone() -> None:
         assert [row["t"] for row in made] == [instant, None]
     span = Field(name="t", type=Duration("ms"), physical=Physical(dtype="object"))
     assert bound(Schema(fields=(span,), layout="records"), {"t": "PT1S"}) == [{"t": dt.timedelta(seconds=1)}]
+
+
+def test_times_inside_structs() -> None:
+    members = (
+        Field(name="d", type=Date(), nullable=True),
+        Field(name="s", type=Duration("s")),
+        Field(name="n", type=Integer()),
+    )
+    value = {"d": dt.date(2026, 1, 1), "s": dt.timedelta(seconds=5), "n": 1}
+    empty = {"d": None, "s": dt.timedelta(0), "n": 2}
+    schema = Schema(fields=(Field(name="a", type=Struct(members)),), layout="records")
+    assert [row["a"] for row in bound(schema, [{"a": value}, {"a": empty}])] == [value, empty]
+    zoned = Field(name="a", type=List(Timestamp("ms", "Europe/Berlin")))
+    instant = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
+    assert bound(Schema(fields=(zoned,), layout="records"), [{"a": [instant]}]) == [{"a": [instant]}]
+    fine = Field(name="a", type=List(Timestamp("ns")))
+    [row] = bound(Schema(fields=(fine,), layout="records"), [{"a": [np.datetime64("2026-01-01", "ns")]}])
+    assert row["a"] == [np.datetime64("2026-01-01", "ns")]
+
+
+def test_seconds_in_polars_which_has_none() -> None:
+    fields = (Field(name="t", type=Timestamp("s")), Field(name="d", type=Duration("s")))
+    made = bound(Schema(fields=fields, container="polars"), {"t": "2026-01-01T00:00:01", "d": "PT5S"})
+    assert made.to_dicts() == [{"t": dt.datetime(2026, 1, 1, 0, 0, 1), "d": dt.timedelta(seconds=5)}]  # noqa: DTZ001
+
+
+def test_tensors_in_polars_and_arrow() -> None:
+    for container in ("polars", "pyarrow"):
+        container_name: Any = container
+        fixed = Field(name="a", type=Tensor("uint8", (2,)))
+        free = Field(name="b", type=Tensor("float32", (None,)))
+        made = bound(Schema(fields=(fixed, free), container=container_name), [{"a": [1, 2], "b": [0.5]}])
+        rows = made.to_dicts() if container == "polars" else made.to_pylist()
+        assert [{name: list(part) for name, part in row.items()} for row in rows] == [{"a": [1, 2], "b": [0.5]}]
+
+
+def test_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtra):
+        compile_native(Schema(fields=(Field(name="a", type=Float()),), container="polars"))
+
+
+def test_fields_that_no_sample_described() -> None:
+    kinds: list[DataType] = [Bool(), Integer(8), Float(32), String(), Date(), Timestamp("s", "UTC"), Category(("a",))]
+    row = [True, 1, 0.5, "x", dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "a"]
+    fields = tuple(Field(name=f"f{i}", type=kind, nullable=True) for i, kind in enumerate(kinds))
+    for container in ("pandas", "polars", "pyarrow"):
+        name: Any = container
+        schema = Schema(fields=fields, container=name)
+        assert len(bound(schema, [dict(zip(schema.names, row, strict=True))])) == 1
+        made = bound(schema, [dict.fromkeys(schema.names), dict(zip(schema.names, row, strict=True))])
+        frame = made if container == "pandas" else made.to_pandas()
+        assert frame.isna().to_numpy().tolist() == [[True] * len(row), [False] * len(row)]
+
+
+def test_null_in_what_had_none_when_it_was_fitted() -> None:
+    """An author allows null later: the model gets what pandas would have made of it, never a made-up number."""
+    frame = pd.DataFrame({"n": [1, 2], "f": [True, False]})
+    schema = infer_schema(frame).schema.with_field("n", nullable=True).with_field("f", nullable=True)
+    made = bound(schema, [{"n": None, "f": None}, {"n": 2, "f": True}])
+    assert made["n"].dtype == np.float64
+    assert made.isna().to_numpy().tolist() == [[True, True], [False, False]]
+    matrix = infer_schema(np.array([[1, 2], [3, 4]])).schema
+    name = matrix.names[0]
+    free = matrix.with_field(name, nullable=True)
+    assert np.isnan(bound(free, [[None, 2]])[0, 0])
+    assert bound(free, [[1, 2]]).dtype == np.int64
+    texts = Field(name="t", type=String(), nullable=True, physical=Physical(dtype="<U3"))
+    made = bound(Schema(fields=(texts,), layout="array"), ["abc", None])
+    assert made.tolist() == ["abc", None]
+    item = GraphInput(name="x", dtype="int64", fields=free.names, shape=(None, 2))
+    with pytest.raises(InputError) as caught:
+        feeds(free, [[None, 2]], item)
+    assert caught.value.code == "input.null"

@@ -586,3 +586,22 @@ def test_a_frame_of_the_wanted_floats_is_not_copied() -> None:
     assert np.shares_memory(batch.block, frame.to_numpy())
     frame.iloc[0, 1] = np.inf
     assert defects(MATRIX, frame) == [("input.not-finite", 0, "x1")]
+
+
+def test_lists_and_tensors_among_columns() -> None:
+    schema = one(Tensor("float64", (2,), sparse=True))
+    assert not compile_input(schema)({"x": sparse.csr_matrix(np.ones((3, 2)))}).single
+    assert error(schema, {"x": 5}).code == "input.wrong-type"
+    assert held(compile_input(one(List(Integer()), nullable=True))({"x": None}), "x") == [None]
+    assert error(one(Tensor("float64", (2, 2))), {"x": [1.0, 2.0]}).code in ("input.wrong-type", "input.shape")
+
+
+def test_narrow_rows_and_rows_of_numbers_with_nulls() -> None:
+    schema = Schema(fields=(Field(name="a", type=Float(32), nullable=True), Field(name="b", type=Float(32), maximum=9)))
+    check = compile_input(schema)
+    assert held(check([{"a": None, "b": 1}, {"a": 0.5, "b": 2.0}]), "a") == [None, 0.5]
+    assert held(check({"a": None, "b": 1}), "a") == [None]
+    assert defects(schema, {"a": 10**400, "b": 1.0}) == [("input.out-of-range", 0, "a")]
+    assert defects(schema, [{"a": 1.0, "b": 10.0}]) == [("input.too-large", 0, "b")]
+    assert defects(schema, [{"a": 2**53 + 1, "b": 1.0}]) == [("input.out-of-range", 0, "a")]
+    assert defects(schema, {"a": True, "b": 1.0}) == [("input.wrong-type", 0, "a")]
