@@ -14,8 +14,6 @@ from .problems import Problems
 from .schema import Schema
 from .text import clip, shown
 
-_SEQUENCES = (list, tuple, np.ndarray)
-
 
 def matrix_of(data: Any) -> Array | None:
     """An array, sparse matrix or list of rows as an array; None for anything else."""
@@ -24,13 +22,17 @@ def matrix_of(data: Any) -> Array | None:
     if isinstance(data, np.ndarray):
         return np.asarray(data) if getattr(data, "mask", None) is None else data
     if isinstance(data, list | tuple):
-        return _from_rows(data) if all(isinstance(row, _SEQUENCES) for row in data) else None
+        return _from_rows(data) if all(_is_row(row) for row in data) else None
     if hasattr(data, "__array__") and not isinstance(data, np.generic) and not is_a(data, "pandas", "Series"):
         try:
             return np.asarray(data)
         except (TypeError, ValueError, RuntimeError):
             return None
     return None
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list | tuple) or (isinstance(row, np.ndarray) and row.ndim > 0)
 
 
 def _from_rows(rows: Sequence[Any]) -> Array:
