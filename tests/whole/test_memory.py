@@ -1,4 +1,4 @@
-"""A model with a large array: mapped, shared between processes, from the wheel and installed, and never written back."""
+"""A model with a large array: mapped, shared between processes, before and after installing, never written back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from environments import environment, modelwheel_wheel, run, uv
 from sklearn.base import BaseEstimator
 
 import modelwheel
+from environments import environment, modelwheel_wheel, run, uv
 
 SMALL, GIGABYTE = 200 * 10**6, 10**9
 
@@ -62,7 +62,8 @@ total = float(inner.array_.sum())
 first = float(model.predict([[0.0, 0.0]])[0])
 after = own()
 inner.array_[:2048] = -1.0
-print(json.dumps({"own": after - before, "total": total, "first": first, "written": float(inner.array_[0])}), flush=True)
+found = {"own": after - before, "total": total, "first": first, "written": float(inner.array_[0])}
+print(json.dumps(found), flush=True)
 sys.stdin.readline()
 """
 

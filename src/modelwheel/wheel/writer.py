@@ -67,7 +67,7 @@ class WheelWriter:
                 hashing.result()
                 crc = summing.result()
                 if self._progress and self._total:
-                    self._progress("writing", self._stream.tell(), self._total)
+                    self._progress("writing", min(self._stream.tell(), self._total), self._total)
         return crc, digest.hexdigest()
 
     def finish(self) -> None:
