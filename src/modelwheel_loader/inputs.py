@@ -50,6 +50,7 @@ class InputCheck:
             if field.name not in together
         ]
         self._refuse_extra = schema.extra == "error"
+        self._by_position = schema.layout == "matrix" or _has_bare_labels(schema)
 
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
@@ -107,6 +108,8 @@ class InputCheck:
         if self._block.is_whole and not self._refuse_extra and not problems.counted:
             block = self._block.rows(rows)
             if block is not None:
+                if self.schema.layout == "frame":  # lies as in a DataFrame: sums of products depend on the order
+                    block = np.asfortranarray(block)
                 return Batch(len(rows), {}, single=single, block=block, block_names=self._block.names)
         hints: dict[str, str] = {}
         if self._refuse_extra:
@@ -224,7 +227,7 @@ class InputCheck:
             return self._columns({field.name: [] for field in schema.fields})
         if schema.layout == "array" and (is_sequence(data) or is_sparse(data) or raw(data) is not None):
             return self._columns({schema.fields[0].name: data})
-        if schema.layout == "matrix":
+        if self._by_position:
             array = matrix_of(data)
             if array is not None:
                 return self._matrix(array)
@@ -247,6 +250,12 @@ def _compile_alone(check: Check) -> Quick:
         return check(Raw([value]), Problems())
 
     return alone
+
+
+def _has_bare_labels(schema: Schema) -> bool:
+    """Whether the model was fitted on `DataFrame(array)`: its columns are called 0, 1, 2, … and have no other names."""
+    labels = [field.physical.label if field.physical is not None else None for field in schema.fields]
+    return schema.layout == "frame" and len(labels) > 0 and labels == list(range(len(labels)))
 
 
 def _rows(column: Raw) -> int:

@@ -410,3 +410,17 @@ def test_null_in_what_had_none_when_it_was_fitted() -> None:
     with pytest.raises(InputError) as caught:
         feeds(free, [[None, 2]], item)
     assert caught.value.code == "input.null"
+
+
+def test_rows_lie_in_memory_as_the_frame_that_they_make() -> None:
+    rows = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}]
+    frame = pd.DataFrame(rows)
+    schema = infer_schema(frame).schema
+    by_rows = pd.DataFrame(np.array([[1.0, 2.0], [3.0, 4.0]]), columns=["a", "b"])
+    for data, expected in (
+        (rows, frame),
+        (frame, frame),
+        ({"a": [1.0, 3.0], "b": [2.0, 4.0]}, frame),
+        (by_rows, by_rows),
+    ):
+        assert bound(schema, data).to_numpy().strides == expected.to_numpy().strides

@@ -20,7 +20,7 @@ from scipy import sparse
 from modelwheel_loader.batch import Batch
 from modelwheel_loader.errors import InputError, UsageError
 from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.schema import Field, Physical, Schema
 from modelwheel_loader.types import (
     Binary,
     Bool,
@@ -605,3 +605,16 @@ def test_narrow_rows_and_rows_of_numbers_with_nulls() -> None:
     assert defects(schema, [{"a": 1.0, "b": 10.0}]) == [("input.too-large", 0, "b")]
     assert defects(schema, [{"a": 2**53 + 1, "b": 1.0}]) == [("input.out-of-range", 0, "a")]
     assert defects(schema, {"a": True, "b": 1.0}) == [("input.wrong-type", 0, "a")]
+
+
+def test_columns_without_names_may_come_as_an_array() -> None:
+    fields = tuple(Field(name=str(i), type=Float(), physical=Physical(dtype="float64", label=i)) for i in range(2))
+    schema = Schema(fields=fields, container="pandas")
+    for data in (
+        np.array([[1.0, 2.0]]),
+        [[1.0, 2.0]],
+        pd.DataFrame([[1.0, 2.0]]),
+        pd.DataFrame({"1": [2.0], "0": [1.0]}),
+    ):
+        assert held(compile_input(schema)(data), "1") == [2.0]
+    assert error(schema, np.ones((1, 3))).code == "input.shape"
