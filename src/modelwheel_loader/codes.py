@@ -27,14 +27,19 @@ CODES: dict[str, Code] = {
         "Get the bundle as modelwheel wrote it. A wheel that another tool packed again is not accepted.",
     ),
     "archive.limit": Code(
-        "The bundle asks for more than the limits allow.", "If you know the bundle, pass larger limits: open(…, limits=…)."
+        "The bundle asks for more than the limits allow.",
+        "If you know the bundle, pass larger limits: open(…, limits=…).",
     ),
-    "archive.name": Code("A file in the bundle has a name that it must not have.", "Do not use this bundle: ask its author."),
+    "archive.name": Code(
+        "A file in the bundle has a name that it must not have.", "Do not use this bundle: ask its author."
+    ),
     "archive.layout": Code(
-        "The files are not arranged as a bundle.", "Check that this is a model bundle, and get it again from its author."
+        "The files are not arranged as a bundle.",
+        "Check that this is a model bundle, and get it again from its author.",
     ),
     "archive.record": Code(
-        "RECORD is broken, or does not list exactly the files that are there.", "Get the bundle again, or install it again."
+        "RECORD is broken, or does not list exactly the files that are there.",
+        "Get the bundle again, or install it again.",
     ),
     # json.*: a JSON document inside the bundle (documents.py)
     "json.invalid": Code(
@@ -66,7 +71,9 @@ CODES: dict[str, Code] = {
     "resolve.missing": Code("There is no such file or folder.", "Check the path."),
     "resolve.unreadable": Code("The file or folder cannot be opened.", "Check its permissions and what it is."),
     "resolve.not-a-file": Code("The path is a pipe, a device or another special file.", "Give the path of a wheel."),
-    "resolve.not-installed": Code("No installed bundle has that name.", "Install it with pip, or give the path of the file."),
+    "resolve.not-installed": Code(
+        "No installed bundle has that name.", "Install it with pip, or give the path of the file."
+    ),
     "resolve.not-a-bundle": Code("The installed distribution is an ordinary package.", "Check the name."),
     "resolve.version": Code("Another version is installed.", "Install the version that you ask for."),
     # native.*, onnx.*: the payloads and their runtimes
@@ -86,17 +93,17 @@ CODES: dict[str, Code] = {
     ),
     "native.reference": Code(
         "The model refers to something that the installed packages do not have.",
-        "Install what the bundle needs: `explain` lists it, `pip install \"name[native]\"` does it.",
+        'Install what the bundle needs: `explain` lists it, `pip install "name[native]"` does it.',
     ),
     "native.module": Code(
         "The model needs a module that is not installed.",
-        "Install what the bundle needs: `explain` lists it, `pip install \"name[native]\"` does it.",
+        'Install what the bundle needs: `explain` lists it, `pip install "name[native]"` does it.',
     ),
     "onnx.graph": Code(
         "The ONNX graph is broken, or holds something that a bundle must not.",
         "Get the bundle again; if it is as published, do not use it and ask its author.",
     ),
-    "onnx.extra": Code("onnxruntime is not installed.", "Install it: pip install \"modelwheel[onnx]\"."),
+    "onnx.extra": Code("onnxruntime is not installed.", 'Install it: pip install "modelwheel[onnx]".'),
     "onnx.runtime": Code(
         "The installed onnxruntime is too old for the graph.", "Upgrade it: pip install --upgrade onnxruntime."
     ),
@@ -114,14 +121,22 @@ CODES: dict[str, Code] = {
         "Install a version in the range (the hint is the command), or pack the model again with this one.",
     ),
     # input.*, output.*, schema.*: the contract
-    "input.missing-field": Code("A field that the model needs is not there.", "Send the field; names must match exactly."),
+    "input.missing-field": Code(
+        "A field that the model needs is not there.", "Send the field; names must match exactly."
+    ),
     "input.extra-field": Code("There is a field that the model does not have.", "Leave it out."),
     "input.duplicate-field": Code("Two columns have the same name.", "Rename or drop one of them."),
     "input.wrong-type": Code("A value does not have the type of its field.", "Convert it before sending it."),
-    "input.not-whole": Code("A number with a fraction was sent for an integer.", "Round it yourself, if that is right."),
-    "input.out-of-range": Code("A value does not fit its type without losing something.", "Check the value and its unit."),
+    "input.not-whole": Code(
+        "A number with a fraction was sent for an integer.", "Round it yourself, if that is right."
+    ),
+    "input.out-of-range": Code(
+        "A value does not fit its type without losing something.", "Check the value and its unit."
+    ),
     "input.zone": Code("A time has a zone and should not, or the other way round.", "Send times as the schema says."),
-    "input.null": Code("A value is missing in a field that is never null.", "Send a value, or let the author allow null."),
+    "input.null": Code(
+        "A value is missing in a field that is never null.", "Send a value, or let the author allow null."
+    ),
     "input.not-finite": Code("A number is infinite.", "Send a finite number, or null where the field allows it."),
     "input.too-small": Code("A value is below the smallest that the author allows.", "Check the value and its unit."),
     "input.too-large": Code("A value is above the largest that the author allows.", "Check the value and its unit."),
@@ -129,7 +144,9 @@ CODES: dict[str, Code] = {
     "input.pattern": Code("A text does not match the pattern of its field.", "Correct the text."),
     "input.too-short": Code("A value is shorter than the author allows.", "Check the value."),
     "input.too-long": Code("A value is longer than the author allows.", "Check the value."),
-    "input.shape": Code("An array has another shape than the model takes.", "Pass an array of the shape that is expected."),
+    "input.shape": Code(
+        "An array has another shape than the model takes.", "Pass an array of the shape that is expected."
+    ),
     "input.rows-differ": Code("Columns have different numbers of rows.", "Pass columns of one length."),
     "input.ambiguous": Code("Some values are columns and some are single.", "Pass one row, or columns, not a mix."),
     "input.container": Code("The data is of a kind that the model does not take.", "Pass what is named as expected."),
@@ -240,7 +257,8 @@ CODES: dict[str, Code] = {
         "The model itself fails on the sample.", "Look at the `__cause__`. Is the sample what the model was fitted on?"
     ),
     "pack.schema": Code(
-        "The given schema and the sample have different fields.", "Begin with infer_schema(sample).schema and change it."
+        "The given schema and the sample have different fields.",
+        "Begin with infer_schema(sample).schema and change it.",
     ),
     "pack.examples": Code("The golden examples cannot be had.", "Choose another source: Examples(source=…)."),
     "pack.no-runtime": Code(
@@ -250,7 +268,9 @@ CODES: dict[str, Code] = {
         "A file of that name with other content is there already.",
         "Raise the version. To replace the file all the same, pass overwrite=True.",
     ),
-    "write.failed": Code("The operating system refused to write the file.", "Look at the errno: space, rights, limits."),
+    "write.failed": Code(
+        "The operating system refused to write the file.", "Look at the errno: space, rights, limits."
+    ),
     # usage.*: a wrong call
     "usage.requirement": Code("The text is no requirement.", "Write 'name', 'name==1.2.0' or 'name>=1.2,<2'."),
     "usage.trust": Code("Trust is not a Boolean.", "Pass one of the policies of `modelwheel.Trust`."),

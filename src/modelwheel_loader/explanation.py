@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import Defect
-from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement
+from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from .picklescan import references
 from .text import clip, safe
 
@@ -96,15 +96,15 @@ class Explanation:
                     "available": status.available,
                     "reasons": [defect.to_dict() for defect in status.reasons],
                     "methods": list(status.methods),
-                    "requires": [asdict(item) for item in status.requires],
+                    "requires": [plain(item) for item in status.requires],
                     "imports": list(status.imports),
                     "mapped_bytes": status.mapped_bytes,
                     "copied_bytes": status.copied_bytes,
-                    "parity": {method: asdict(parity) for method, parity in status.parity.items()},
+                    "parity": {method: plain(parity) for method, parity in status.parity.items()},
                 }
                 for status in self.runtimes
             ],
-            "left_out": [asdict(item) for item in self.left_out],
+            "left_out": [plain(item) for item in self.left_out],
         }
 
 

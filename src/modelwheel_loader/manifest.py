@@ -1,13 +1,14 @@
 """`manifest.json`: what a bundle says about itself, as records. `manifest_reader.py` reads them from a file.
 
-The normative description is `docs/format.md`, with a JSON Schema beside it.
+Named tuples, not dataclasses: they are made at every start of a service, and a dataclass costs half a millisecond
+to define. They are made by keyword all the same. `docs/format.md` is normative, with a JSON Schema beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from .schema import Schema
 from .types import CategoryValue
@@ -19,18 +20,17 @@ FORMAT = f"{FORMAT_NAME}/{FORMAT_MAJOR}"
 MEMBER = "manifest.json"
 
 Kind = Literal["onnx", "native"]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """The size in bytes and the SHA-256 (64 hexadecimal digits) of a member."""
 
     size: int
     sha256: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A distribution that a runtime needs: the version at packing, the range that is accepted, and why."""
 
     name: str
@@ -39,16 +39,14 @@ class Requirement:
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tolerance:
+class Tolerance(NamedTuple):
     """How far an answer may be from the recorded one: `|found - expected| <= absolute + relative * |expected|`."""
 
     absolute: float = 0.0
     relative: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parity:
+class Parity(NamedTuple):
     """How a runtime's answers compared with the original's: over `rows` rows, the largest differences seen."""
 
     rows: int
@@ -58,19 +56,17 @@ class Parity:
     label_disagreements: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """A prediction method: what it answers, whether twice the same, how near other machines come, its classes."""
 
     name: str
     output: Schema
     deterministic: bool = True
-    tolerance: Tolerance = field(default_factory=Tolerance)
+    tolerance: Tolerance = Tolerance()
     classes: tuple[CategoryValue, ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A large initializer of a graph, in the weights member at `offset`."""
 
     name: str
@@ -80,8 +76,7 @@ class Weight:
     size: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GraphInput:
+class GraphInput(NamedTuple):
     """An input of a graph: which fields feed it. `dtype` is numpy's name, or `string`; a null text is `null_text`."""
 
     name: str
@@ -91,8 +86,7 @@ class GraphInput:
     null_text: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnnxPayload:
+class OnnxPayload(NamedTuple):
     """A graph for onnxruntime."""
 
     kind: Literal["onnx"] = "onnx"
@@ -101,10 +95,10 @@ class OnnxPayload:
     weights_member: str | None = None
     weights: tuple[Weight, ...] = ()
     inputs: tuple[GraphInput, ...] = ()
-    outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    opsets: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[str, ...]] = _NOTHING
+    opsets: Mapping[str, int] = _NOTHING
     requires: tuple[Requirement, ...] = ()
-    parity: Mapping[str, Parity] = field(default_factory=dict)
+    parity: Mapping[str, Parity] = _NOTHING
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -117,8 +111,7 @@ class OnnxPayload:
         return (self.member, self.weights_member) if self.weights_member else (self.member,)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NativePayload:
+class NativePayload(NamedTuple):
     """The original object as a pickle; its large arrays lie in `buffers_member`, at `spans` of (offset, size)."""
 
     kind: Literal["native"] = "native"
@@ -143,16 +136,14 @@ class NativePayload:
 Payload = OnnxPayload | NativePayload
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """A runtime that the bundle does not have, and why."""
 
     kind: str
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExampleFiles:
+class ExampleFiles(NamedTuple):
     """Where the golden examples are: one member of inputs, and one of expected answers per method."""
 
     source: str
@@ -161,8 +152,7 @@ class ExampleFiles:
     outputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """All of `manifest.json`."""
 
     name: str
@@ -175,8 +165,8 @@ class Manifest:
     description: str = ""
     left_out: tuple[LeftOut, ...] = ()
     examples: ExampleFiles | None = None
-    packed_with: Mapping[str, str] = field(default_factory=dict)
-    model: Mapping[str, str] = field(default_factory=dict)
+    packed_with: Mapping[str, str] = _NOTHING
+    model: Mapping[str, str] = _NOTHING
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON types, in the form of `docs/format.md`."""
@@ -194,21 +184,29 @@ class Manifest:
                 for method in self.methods
             ],
             "runtimes": [_payload_to_dict(payload) for payload in self.runtimes],
-            "left_out": [asdict(item) for item in self.left_out],
-            "examples": asdict(self.examples) if self.examples else None,
-            "members": {name: asdict(digest) for name, digest in self.members.items()},
+            "left_out": [item._asdict() for item in self.left_out],
+            "examples": plain(self.examples) if self.examples else None,
+            "members": {name: digest._asdict() for name, digest in self.members.items()},
         }
 
 
+def plain(value: Any) -> Any:
+    """Records, and what they hold, as JSON types."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
 def _plain(record: Any, *names: str) -> dict[str, Any]:
-    whole = asdict(record)
-    return {name: whole[name] for name in names}
+    return {name: plain(getattr(record, name)) for name in names}
 
 
 def _payload_to_dict(payload: Payload) -> dict[str, Any]:
     common = {**_plain(payload, "kind", "format", "member", "requires"), "methods": list(payload.methods)}
     if isinstance(payload, OnnxPayload):
-        weights = {"member": payload.weights_member, "tensors": [asdict(weight) for weight in payload.weights]}
+        weights = {"member": payload.weights_member, "tensors": [plain(weight) for weight in payload.weights]}
         return {
             **common,
             **_plain(payload, "inputs", "outputs", "opsets", "parity"),

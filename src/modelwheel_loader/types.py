@@ -7,7 +7,6 @@ The canonical numpy dtype of a type is the one that checked data of it has insid
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -28,9 +27,36 @@ class TypeTextError(ValueError):
     """The text or JSON of a type is wrong; readers turn this into a defect."""
 
 
-@dataclass(frozen=True, slots=True)
 class DataType:
-    """The base of all types."""
+    """The base of all types: immutable, equal when class and attributes are.
+
+    Plain classes, not dataclasses: they are made at every start of a service, and a dataclass costs half a
+    millisecond to define.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def _set(self, *values: object) -> None:
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"types are immutable: {name!r} cannot be set")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DataType) and type(other) is type(self) and other._values() == self._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self._values()))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._values()
 
     @property
     def canonical(self) -> str:
@@ -38,9 +64,10 @@ class DataType:
         return "object"
 
 
-@dataclass(frozen=True, slots=True)
 class Bool(DataType):
     """True or false."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return "bool"
@@ -50,12 +77,15 @@ class Bool(DataType):
         return "bool"
 
 
-@dataclass(frozen=True, slots=True)
 class Integer(DataType):
     """A whole number of `bits` 8, 16, 32 or 64."""
 
-    bits: int = 64
-    signed: bool = True
+    __slots__ = ("bits", "signed")
+    bits: int
+    signed: bool
+
+    def __init__(self, bits: int = 64, signed: bool = True) -> None:
+        self._set(bits, signed)
 
     def __str__(self) -> str:
         return f"{'' if self.signed else 'u'}int{self.bits}"
@@ -70,11 +100,14 @@ class Integer(DataType):
         return (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1) if self.signed else (0, 2**self.bits - 1)
 
 
-@dataclass(frozen=True, slots=True)
 class Float(DataType):
     """An IEEE 754 number of `bits` 16, 32 or 64."""
 
-    bits: int = 64
+    __slots__ = ("bits",)
+    bits: int
+
+    def __init__(self, bits: int = 64) -> None:
+        self._set(bits)
 
     def __str__(self) -> str:
         return f"float{self.bits}"
@@ -84,25 +117,28 @@ class Float(DataType):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
 class String(DataType):
     """Unicode text."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return "string"
 
 
-@dataclass(frozen=True, slots=True)
 class Binary(DataType):
     """Bytes; base64 in JSON."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return "binary"
 
 
-@dataclass(frozen=True, slots=True)
 class Date(DataType):
     """A calendar day; ISO 8601 in JSON."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return "date"
@@ -112,15 +148,18 @@ class Date(DataType):
         return "datetime64[D]"
 
 
-@dataclass(frozen=True, slots=True)
 class Timestamp(DataType):
     """A point in time counted in `unit`; with a `zone` (IANA name or UTC offset) it is an instant, else a wall clock.
 
     Checked values are in UTC when there is a zone.
     """
 
-    unit: Unit = "us"
-    zone: str | None = None
+    __slots__ = ("unit", "zone")
+    unit: Unit
+    zone: str | None
+
+    def __init__(self, unit: Unit = "us", zone: str | None = None) -> None:
+        self._set(unit, zone)
 
     def __str__(self) -> str:
         return f"timestamp[{self.unit}, {self.zone}]" if self.zone else f"timestamp[{self.unit}]"
@@ -130,11 +169,14 @@ class Timestamp(DataType):
         return f"datetime64[{self.unit}]"
 
 
-@dataclass(frozen=True, slots=True)
 class Duration(DataType):
     """A length of time counted in `unit`; ISO 8601 in JSON."""
 
-    unit: Unit = "us"
+    __slots__ = ("unit",)
+    unit: Unit
+
+    def __init__(self, unit: Unit = "us") -> None:
+        self._set(unit)
 
     def __str__(self) -> str:
         return f"duration[{self.unit}]"
@@ -144,59 +186,74 @@ class Duration(DataType):
         return f"timedelta64[{self.unit}]"
 
 
-@dataclass(frozen=True, slots=True)
 class Decimal(DataType):
     """A decimal number of `precision` digits, `scale` of them after the point."""
 
-    precision: int = 38
-    scale: int = 0
+    __slots__ = ("precision", "scale")
+    precision: int
+    scale: int
+
+    def __init__(self, precision: int = 38, scale: int = 0) -> None:
+        self._set(precision, scale)
 
     def __str__(self) -> str:
         return f"decimal({self.precision}, {self.scale})"
 
 
-@dataclass(frozen=True, slots=True)
 class Category(DataType):
     """One of a fixed set of values, all of one Python type; `ordered` when their order means something."""
 
-    values: tuple[CategoryValue, ...] = ()
-    ordered: bool = False
+    __slots__ = ("values", "ordered")
+    values: tuple[CategoryValue, ...]
+    ordered: bool
+
+    def __init__(self, values: tuple[CategoryValue, ...] = (), ordered: bool = False) -> None:
+        self._set(values, ordered)
 
     def __str__(self) -> str:
         return "category"
 
 
-@dataclass(frozen=True, slots=True)
 class List(DataType):
     """A list of any length of values of one type."""
 
+    __slots__ = ("item", "nullable")
     item: DataType
-    nullable: bool = False
+    nullable: bool
+
+    def __init__(self, item: DataType, nullable: bool = False) -> None:
+        self._set(item, nullable)
 
     def __str__(self) -> str:
         return f"list[{self.item}{'?' if self.nullable else ''}]"
 
 
-@dataclass(frozen=True, slots=True)
 class Struct(DataType):
     """A record with named fields."""
 
-    fields: tuple[Field, ...] = ()
+    __slots__ = ("fields",)
+    fields: tuple[Field, ...]
+
+    def __init__(self, fields: tuple[Field, ...] = ()) -> None:
+        self._set(fields)
 
     def __str__(self) -> str:
         return f"struct[{', '.join(f'{field.name}: {field.type}' for field in self.fields)}]"
 
 
-@dataclass(frozen=True, slots=True)
 class Tensor(DataType):
     """An array per row: `shape` is that of one row, with None for axes whose length is free.
 
     `sparse` tensors have one axis and travel as rows of a SciPy CSR matrix.
     """
 
-    dtype: str = "float64"
-    shape: tuple[int | None, ...] = ()
-    sparse: bool = False
+    __slots__ = ("dtype", "shape", "sparse")
+    dtype: str
+    shape: tuple[int | None, ...]
+    sparse: bool
+
+    def __init__(self, dtype: str = "float64", shape: tuple[int | None, ...] = (), sparse: bool = False) -> None:
+        self._set(dtype, shape, sparse)
 
     def __str__(self) -> str:
         axes = ", ".join("*" if axis is None else str(axis) for axis in self.shape)

@@ -91,6 +91,7 @@ def test_array_is_mapped_and_shared_before_and_after_installing(size: int, tmp_p
     count = size // 8
     digest = hashlib.sha256(Path(bundle.path).read_bytes()).hexdigest()
     (payload,) = bundle.runtimes
+    assert payload.kind == "native"
     assert payload.mapped_bytes == size
     assert payload.copied_bytes < 100_000
 
