@@ -92,7 +92,8 @@ def test_model_travels_to_other_processes_as_a_reference(bundle: modelwheel.Bund
 
 
 def test_model_travels_by_joblib(bundle: modelwheel.Bundle) -> None:
-    joblib = pytest.importorskip("joblib")
+    import joblib
+
     model = bundle.load(runtime="onnx")
     frame = flights_like(50)[0]
     answers = joblib.Parallel(2)(joblib.delayed(ask)(model, frame) for _ in range(4))
