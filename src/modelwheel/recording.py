@@ -66,7 +66,9 @@ def record(
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`)
     or none is left: then `PackError`.
     """
-    recorded, failed = [], {}
+    recorded: list[Recorded] = []
+    failed: dict[str, str] = {}
+    cause: BaseException | None = None
     for name, function in methods.items():
         try:
             recorded.append(_record(name, function, golden, golden_rows, sample, rows))
@@ -74,9 +76,10 @@ def record(
             if wanted:
                 raise
             failed[name] = error.message
+            cause = error.__cause__ or error
     if not recorded:
         defects = [Defect(code="pack.predict", field=name, message=reason) for name, reason in failed.items()]
-        raise PackError("the model answers the sample with none of its methods", defects)
+        raise PackError("the model answers the sample with none of its methods", defects) from cause
     return recorded, failed
 
 

@@ -30,7 +30,8 @@ class PackReport:
         manifest = self.manifest
         yield f"packed {manifest.name} {manifest.version}, {size_text(self.size)}"
         methods = ", ".join(method.name for method in manifest.methods)
-        yield f"  takes {len(manifest.input.fields)} fields; answers {methods}"
+        count = len(manifest.input.fields)
+        yield f"  takes {count} field{'' if count == 1 else 's'}; answers {methods}"
         yield from (f"  {line}" for payload in manifest.runtimes for line in _runtime(payload))
         yield from (f"  {item.kind} left out: {safe(item.reason)}" for item in manifest.left_out)
         yield from (f"  {name} left out: {safe(reason)}" for name, reason in self.methods_left_out.items())
