@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from modelwheel_loader.types import Float, Tensor
 
 from .adapters.base import Adapter
 from .infer import infer_output
+from .inference.containers import library_of
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
@@ -96,7 +98,11 @@ def _record(name: str, function: Predict, golden: Any, golden_rows: int, sample:
 
 
 def ask(name: str, function: Predict, data: Any) -> Any:
-    """The model's answer; raises `PackError` when it raises, with its own error as the cause."""
+    """The model's answer; raises `PackError` when it raises, with its own error as the cause.
+
+    It is asked with a copy: a model that works in place must change neither the author's sample nor what is recorded.
+    """
+    data = fresh(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a model warns of while it answers its own sample is its author's
@@ -104,6 +110,11 @@ def ask(name: str, function: Predict, data: Any) -> Any:
     except Exception as error:  # the border to foreign code
         message = f"the model's {name}() fails on the sample: {type(error).__name__}: {clip(error, 300)}"
         raise PackError.of("pack.predict", message) from error
+
+
+def fresh(data: Any) -> Any:
+    """A copy of a sample of any kind. Frames of Polars and Arrow cannot be changed, and are their own copies."""
+    return data if library_of(data) in ("polars", "pyarrow") else copy.deepcopy(data)
 
 
 def _tolerance(output: Schema, whole: Any) -> Tolerance:
