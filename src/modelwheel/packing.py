@@ -27,7 +27,7 @@ from .options import Examples, Options, Progress
 from .parity import measure
 from .recording import callables, record
 from .report import PackReport
-from .wheel.metadata import About, identify
+from .wheel.metadata import About, check_about, identify
 from .wheel.save import save
 
 _STEPS = ("infer", "pickle", "record", "convert", "write", "done")
@@ -64,6 +64,7 @@ def pack(
     step = _Steps(progress)
     _check_options(options)
     identity = identify(name, version)
+    check_about(about)
     adapter = recognise(model)
     adapter.check(model)
     methods = callables(model, adapter, options.methods)

@@ -34,6 +34,12 @@ def ages(frame: Any) -> Any:
     return np.asarray(frame["age"]) + 1
 
 
+def holds_a_lock() -> Callable[[Any], Any]:
+    """A callable that no pickle can hold."""
+    lock = threading.Lock()
+    return lambda rows: (lock, rows)[1]
+
+
 FAILURES: dict[str, Callable[[Path], object]] = {
     "not fitted": lambda out: modelwheel.pack(LogisticRegression(), name="a", version="1", sample=X, out=out),
     "no model": lambda out: modelwheel.pack(3, name="a", version="1", sample=X, out=out),
@@ -41,9 +47,7 @@ FAILURES: dict[str, Callable[[Path], object]] = {
     "no sample": lambda out: modelwheel.pack(MODEL, name="a", version="1", sample=None, out=out),
     "empty sample": lambda out: modelwheel.pack(MODEL, name="a", version="1", sample=X[:0], out=out),
     "wrong sample": lambda out: modelwheel.pack(MODEL, name="a", version="1", sample=FRAME[["text"]], out=out),
-    "unpicklable": lambda out: modelwheel.pack(
-        lambda rows, lock=threading.Lock(): rows, name="a", version="1", sample=X, out=out
-    ),
+    "unpicklable": lambda out: modelwheel.pack(holds_a_lock(), name="a", version="1", sample=X, out=out),
     "method unknown": lambda out: modelwheel.pack(
         MODEL, name="a", version="1", sample=X, options=Options(methods=("fly",)), out=out
     ),

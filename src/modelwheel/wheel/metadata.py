@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from modelwheel_loader.consistency import entry_points
@@ -16,8 +16,20 @@ from modelwheel_loader.text import safe, shown
 LONGEST_PATH = 120
 """Characters of a path inside a bundle, so that it can be installed below the long paths that Windows has."""
 LONGEST_NAME = 64
+LONGEST_VERSION = 64
+LONGEST_SUMMARY = 512
+"""Characters; what the Python Package Index takes."""
+LONGEST_DESCRIPTION = 500_000
+"""Bytes in UTF-8; it is in METADATA and in the manifest, and readers limit both."""
 PRIVATE = "Private :: Do Not Upload"
-_LINE_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# what a terminal obeys, and what makes text read otherwise than it is written; tabs and joiners belong to Markdown
+_NOT_IN_THE_BODY = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+)
+"""Names that Windows gives to devices: it cannot make a folder of such a name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +78,6 @@ class Identity(NamedTuple):
 
 def identify(name: str, version: str) -> Identity:
     """The normalised identity; raises `PackError` with what is wrong with the name and with the version."""
-    from packaging.version import InvalidVersion, Version
-
     defects = []
     normal = normalize_name(name) if isinstance(name, str) else ""
     if not isinstance(name, str) or not is_name(name) or len(normal) > LONGEST_NAME:
@@ -75,25 +85,111 @@ def identify(name: str, version: str) -> Identity:
         defects.append(
             Defect(code="pack.name", message="not a name of a distribution", found=shown(name), expected=expected)
         )
-    try:
-        version = str(Version(version if isinstance(version, str) else ""))
-    except InvalidVersion:
-        message = "not a version by PEP 440"
-        defects.append(Defect(code="pack.version", message=message, found=shown(version), expected="such as '1.2.0'"))
-    if defects:
+    elif normal == "modelwheel" or normal in _DEVICES:
+        owner = "modelwheel itself" if normal == "modelwheel" else "a device of Windows, which makes no folder of it"
+        defects.append(Defect(code="pack.name", message=f"the name of {owner}", found=shown(name)))
+    canonical = _version(version)
+    if canonical is None:
+        message, expected = "not a version by PEP 440", f"such as '1.2.0', at most {LONGEST_VERSION} characters"
+        defects.append(Defect(code="pack.version", message=message, found=shown(version), expected=expected))
+    if defects or canonical is None:
         raise PackError("the bundle cannot be named so", defects)
-    return Identity(normal, version)
+    identity = Identity(normal, canonical)
+    if len(identity.dist_info + "entry_points.txt") > LONGEST_PATH:
+        message = f"name and version together make paths of more than {LONGEST_PATH} characters"
+        raise PackError.of("pack.version", message, found=shown(identity.dist_info, LONGEST_PATH))
+    return identity
+
+
+def _version(text: object) -> str | None:
+    """The version in PEP 440's normalised spelling, or None when it is none."""
+    from packaging.version import InvalidVersion, Version
+
+    if not isinstance(text, str) or len(text) > LONGEST_VERSION:
+        return None
+    try:
+        return str(Version(text))
+    except InvalidVersion:
+        return None
+
+
+def check_about(about: About) -> None:
+    """Raise `PackError` with everything in the author's words that cannot be written."""
+    words: dict[str, object] = {field.name: getattr(about, field.name) for field in fields(about)}
+    defects = [*_line_defects(words), *_length_defects(words)]
+    license_ = words["license"]
+    if isinstance(license_, str) and license_ and _license(license_) is None:
+        defects.append(_about_defect("license", "not an SPDX expression", license_))
+    if not isinstance(words["public"], bool):
+        defects.append(_about_defect("public", "must be True or False", words["public"]))
+    if defects:
+        raise PackError("the bundle cannot be described so", defects)
+
+
+def _about_defect(name: str, message: str, found: object) -> Defect:
+    return Defect(code="pack.about", field=name, message=message, found=shown(found))
+
+
+def _line_defects(words: Mapping[str, object]) -> Iterator[Defect]:
+    """Each header is one line of text: a line break in it would begin another header."""
+    values = [(name, words[name]) for name in ("summary", "author", "author_email", "license")]
+    keywords, urls = words["keywords"], words["urls"]
+    if isinstance(keywords, Sequence) and not isinstance(keywords, str):
+        values += [("keywords", keyword) for keyword in keywords]
+        yield from (_comma_defect("keywords", keyword) for keyword in keywords if "," in str(keyword))
+    else:
+        yield _about_defect("keywords", "must be a tuple of texts", keywords)
+    if isinstance(urls, Mapping):
+        values += [("urls", part) for pair in urls.items() for part in pair]
+        yield from (_comma_defect("urls", label) for label in urls if "," in str(label))
+    else:
+        yield _about_defect("urls", "must map labels to addresses", urls)
+    for name, value in values:
+        if not isinstance(value, str):
+            yield _about_defect(name, "must be text", value)
+        elif _NOT_IN_A_LINE.search(value):
+            yield _about_defect(name, "must be one line of text without control characters", value)
+
+
+def _comma_defect(name: str, found: object) -> Defect:
+    return _about_defect(name, "must not hold a comma, which ends it", found)
+
+
+def _length_defects(words: Mapping[str, object]) -> Iterator[Defect]:
+    summary, description = words["summary"], words["description"]
+    if isinstance(summary, str) and len(summary) > LONGEST_SUMMARY:
+        yield _about_defect("summary", f"is longer than {LONGEST_SUMMARY} characters", summary)
+    if not isinstance(description, str):
+        yield _about_defect("description", "must be text", description)
+    elif _SURROGATE.search(description):
+        yield _about_defect("description", "holds half a character (a surrogate)", description)
+    elif len(description.encode("utf-8")) > LONGEST_DESCRIPTION:
+        yield _about_defect("description", f"is longer than {LONGEST_DESCRIPTION:,} bytes", description)
 
 
 def metadata_files(
     identity: Identity, about: About, *, base: Sequence[str], extras: Mapping[str, Sequence[str]], generator: str
 ) -> dict[str, bytes]:
-    """The dist-info files but RECORD. `base` and `extras` hold requirements such as `scikit-learn~=1.9.1`."""
+    """The dist-info files but RECORD. `base` and `extras` hold requirements such as `scikit-learn~=1.9.1`.
+
+    Raises `PackError` when the author's words cannot be written, or when the bundle would need its own name.
+    """
+    check_about(about)
+    _refuse_own_name(identity, [*base, *(requirement for group in extras.values() for requirement in group)])
     return {
         "METADATA": _metadata(identity, about, base, extras).encode("utf-8"),
         "WHEEL": f"Wheel-Version: 1.0\nGenerator: {generator}\nRoot-Is-Purelib: true\nTag: py3-none-any\n".encode(),
         "entry_points.txt": entry_points(identity.name, identity.root).encode("utf-8"),
     }
+
+
+def _refuse_own_name(identity: Identity, requirements: Sequence[str]) -> None:
+    """Installed under the name of a distribution that it needs, the bundle would take that one's place."""
+    for requirement in requirements:
+        if normalize_name(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]) == identity.name:
+            message = f"the model needs the distribution {identity.name!r}: the bundle cannot have the same name"
+            hint = f"name it such as '{identity.name}-model'"
+            raise PackError.of("pack.name", message, found=shown(requirement), hint=hint)
 
 
 def _metadata(identity: Identity, about: About, base: Sequence[str], extras: Mapping[str, Sequence[str]]) -> str:
@@ -104,7 +200,8 @@ def _metadata(identity: Identity, about: About, base: Sequence[str], extras: Map
         headers.append(("Provides-Extra", extra))
         headers += [("Requires-Dist", f'{requirement}; extra == "{extra}"') for requirement in requirements]
     head = "".join(f"{key}: {value}\n" for key, value in headers)
-    body = "\n".join(safe(line) for line in (about.description or _usage(identity, about)).splitlines())
+    lines = (about.description or _usage(identity, about)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    body = "\n".join(_NOT_IN_THE_BODY.sub(lambda match: safe(match.group()), line) for line in lines)
     return f"{head}\n{body}\n"
 
 
@@ -120,37 +217,25 @@ def _usage(identity: Identity, about: About) -> str:
 
 
 def _described(about: About) -> Iterator[tuple[str, str]]:
-    """The author's words, each on one line: a line break in them would begin another header."""
     lines = [
         ("Summary", about.summary),
         ("Author", about.author),
         ("Author-email", about.author_email),
-        ("License-Expression", about.license),
+        ("License-Expression", _license(about.license) or ""),
         ("Keywords", ",".join(about.keywords)),
         *(("Project-URL", f"{label}, {address}") for label, address in about.urls.items()),
     ]
-    defects = [
-        Defect(code="pack.about", field=key, message="must be on one line", found=shown(value))
-        for key, value in lines
-        if _LINE_BREAK.search(value)
-    ]
-    if about.license and not _is_license(about.license):
-        defects.append(
-            Defect(code="pack.about", field="license", message="not an SPDX expression", found=shown(about.license))
-        )
-    if defects:
-        raise PackError("the bundle cannot be described so", defects)
-    yield from ((key, value) for key, value in lines if value)
+    yield from ((key, value) for key, value in lines if value.strip())
     if not about.public:
         yield "Classifier", PRIVATE
     yield "Description-Content-Type", "text/markdown"
 
 
-def _is_license(text: str) -> bool:
+def _license(text: str) -> str | None:
+    """The SPDX expression in its canonical spelling, or None when it is none."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:
-        canonicalize_license_expression(text)
+        return canonicalize_license_expression(text)
     except InvalidLicenseExpression:
-        return False
-    return True
+        return None

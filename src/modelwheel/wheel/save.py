@@ -22,7 +22,10 @@ SUFFIX = ".modelwheel.tmp"
 STALE_SECONDS = 24 * 3600
 """A leftover older than this is deleted by the next save into its folder."""
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EROFS}
 _CHUNK = 1 << 20
+_SHOWN_NAME = 100
+"""Characters of the target's name in the temporary one, which must not be too long where the target's is not."""
 
 
 def save(
@@ -38,21 +41,24 @@ def save(
     `overwrite`. On any failure, also an interrupt, nothing new is left behind. Errors of the operating system become
     `WriteError` with its `errno`; those of `write` and `check` pass through, but for `OSError` of writing.
     """
-    made = _make_folder(target.parent)
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}{SUFFIX}"
+    _check_path(target)
+    temporary = target.parent / f".{target.name[:_SHOWN_NAME]}.{secrets.token_hex(8)}{SUFFIX}"
+    made: list[Path] = []
     published = False
     try:
-        with _typed(target):
+        with _typed(target.parent):
+            _make_folder(target.parent, made)
             _clean(target.parent)
-            with open(temporary, "xb+", opener=_opener) as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
+        with _typed(target), open(temporary, "xb+", opener=_opener) as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         check(temporary)
         with _typed(target):
             _publish(temporary, target, overwrite=overwrite)
-            _sync_folder(target.parent)
-        published = True
+            published = True
+            for folder in (target.parent, *(path.parent for path in made)):
+                _sync_folder(folder)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -73,20 +79,47 @@ def _typed(target: Path) -> Iterator[None]:
         raise _write_error(target, error) from error
 
 
+def _check_path(target: Path) -> None:
+    """Refuse what cannot be a path at all; the operating system would not be asked, and `ValueError` be raised."""
+    with _typed(target):
+        try:
+            possible = b"\0" not in os.fsencode(target)
+        except UnicodeEncodeError:
+            possible = False
+        if not possible:
+            raise OSError(errno.EINVAL, "the path holds a character that no path can hold")
+
+
 def _write_error(target: Path, error: OSError) -> WriteError:
-    code = "write.exists" if error.errno == errno.EEXIST else "write.failed"
+    code = "write.exists" if isinstance(error, _OtherContentError) else "write.failed"
     message = f"{safe(str(target))} cannot be written: {error.strerror or error}"
     made = WriteError.of(code, message)
     made.errno = error.errno
     return made
 
 
-def _make_folder(folder: Path) -> list[Path]:
-    """Make `folder` and its parents where they are missing; those that were made, innermost first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with _typed(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return missing
+class _OtherContentError(FileExistsError):
+    """The name is taken by a file with other content."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    """Make `folder` and its parents where they are missing; `made` gets those that were made, innermost first."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        if folder.parent == folder or os.path.lexists(folder):
+            break
+        folder = folder.parent
+    for path in reversed(missing):
+        try:
+            path.mkdir()
+            made.insert(0, path)
+        except FileExistsError:
+            if not path.is_dir():  # else another process has made it at the same moment
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
 def _remove_folders(made: list[Path]) -> None:
@@ -112,17 +145,20 @@ def _publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
         os.link(temporary, target)
     except FileExistsError:
         if not _equal(temporary, target):
-            raise
+            raise _OtherContentError from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         # a file system without hard links: nearly as good, but two writers at the same moment may both believe to win
-        if target.exists() and not _equal(temporary, target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        temporary.replace(target)
+        if not os.path.lexists(target):
+            temporary.replace(target)
+        elif not _equal(temporary, target):
+            raise _OtherContentError from None
 
 
 def _equal(first: Path, second: Path) -> bool:
+    if not second.is_file():  # a folder or a broken link; opening a pipe would wait for its writer
+        return False
     with first.open("rb") as one, second.open("rb") as other:
         if os.fstat(one.fileno()).st_size != os.fstat(other.fileno()).st_size:
             return False
@@ -136,11 +172,14 @@ def _sync_folder(folder: Path) -> None:
     """Make the new name survive a loss of power, where folders can be synced."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written but not read
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+        if error.errno not in _NO_SYNC:
             raise
     finally:
         os.close(descriptor)

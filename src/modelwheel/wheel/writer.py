@@ -7,7 +7,9 @@ last. `modelwheel_loader.zipformat` has the form; the strict reader accepts noth
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from modelwheel_loader import zipformat
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.manifest import MEMBER, Digest
 from modelwheel_loader.record import RecordRow, format_record
+from modelwheel_loader.text import clip
+
+from .metadata import LONGEST_PATH
 
 Pieces = Sequence[bytes | memoryview]
 """The content of a member, as buffers that are written one after another without being copied together."""
 Progress = Callable[[str, int, int], None]
 _PIECE = 1 << 23
+_SYNC = 1 << 27
+"""Members from this size on are synced at once, while they are still being summed."""
 _EPOCH_1980 = 315_532_800
 _LATEST = 4_354_819_198  # 2107-12-31T23:59:58Z, the last time that a zip file can hold
 
@@ -56,19 +64,32 @@ class WheelWriter:
         return Digest(size=size, sha256=sha256)
 
     def _write(self, pieces: Pieces) -> tuple[int, str]:
-        """Write and sum: CRC-32 and SHA-256 run in threads beside the writing; all three release the interpreter."""
-        digest = hashlib.sha256()
-        crc = 0
+        """Write and sum. SHA-256, which takes longest, runs from the start; CRC-32 while the disk takes the data in.
+
+        All of it releases the interpreter, and two cores are enough for it.
+        """
+        parts = list(_parts(pieces))
+        if len(parts) <= 1:  # most members: too small for threads
+            data = parts[0] if parts else b""
+            self._stream.write(data)
+            return zlib.crc32(data), hashlib.sha256(data).hexdigest()
+        abandoned = threading.Event()
         with ThreadPoolExecutor(2) as pool:
-            for part in _parts(pieces):
-                hashing = pool.submit(digest.update, part)
-                summing = pool.submit(zlib.crc32, part, crc)
-                self._stream.write(part)
-                hashing.result()
-                crc = summing.result()
-                if self._progress and self._total:
-                    self._progress("writing", min(self._stream.tell(), self._total), self._total)
-        return crc, digest.hexdigest()
+            try:
+                hashing = pool.submit(_sha256, parts, abandoned)
+                self._put(parts)
+                summing = pool.submit(_crc32, parts, abandoned)
+                if sum(map(len, parts)) >= _SYNC:
+                    _sync(self._stream)
+                return summing.result(), hashing.result()
+            finally:
+                abandoned.set()  # after a failure or an interrupt nobody waits for the sums
+
+    def _put(self, parts: Sequence[memoryview]) -> None:
+        for part in parts:
+            self._stream.write(part)
+            if self._progress and self._total:
+                self._progress("writing", min(self._stream.tell(), self._total), self._total)
 
     def finish(self) -> None:
         """Write the central directory and the end records."""
@@ -79,9 +100,38 @@ class WheelWriter:
 
 def _parts(pieces: Pieces) -> Iterator[memoryview]:
     for piece in pieces:
-        view = memoryview(piece).cast("B")
-        for start in range(0, len(view), _PIECE):
-            yield view[start : start + _PIECE]
+        view = memoryview(piece)
+        if view.nbytes:  # views of arrays with an axis of no length cannot be cast
+            view = view.cast("B")
+            yield from (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
+
+
+def _sha256(parts: Sequence[memoryview], abandoned: threading.Event) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        if abandoned.is_set():
+            break
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _crc32(parts: Sequence[memoryview], abandoned: threading.Event) -> int:
+    crc = 0
+    for part in parts:
+        if abandoned.is_set():
+            break
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
+def _sync(stream: BinaryIO) -> None:
+    """Let the disk work while the sums are being made. The last sync, of the whole file, is the saver's."""
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:  # a file in memory
+        return
+    stream.flush()
+    os.fsync(descriptor)
 
 
 def _stamp() -> tuple[int, int]:
@@ -106,8 +156,12 @@ def write_wheel(
     """Write a whole bundle to a seekable binary `stream`.
 
     `payload` maps names below `root` to their content; `manifest` makes manifest.json from their digests; `metadata`
-    maps names below `dist_info` to their content, without RECORD.
+    maps names below `dist_info` to their content, without RECORD. Raises `PackError` when a path is too long.
     """
+    for name in payload:
+        if len(root + name) > LONGEST_PATH:
+            message = f"a path in the bundle is longer than {LONGEST_PATH} characters: give it a shorter name"
+            raise PackError.of("pack.name", message, where=clip(root + name, LONGEST_PATH))
     total = sum(memoryview(piece).nbytes for pieces in payload.values() for piece in pieces)
     writer = WheelWriter(stream, progress, total)
     digests = {name: writer.add(root + name, payload[name]) for name in sorted(payload)}
