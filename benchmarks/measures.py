@@ -40,7 +40,10 @@ class Row:
 
     def markdown(self) -> str:
         """The line."""
-        told = f"+ {shown(self.ours - self.theirs)}" if self.difference else f"{self.ours / self.theirs:.2f} ×"
+        more = self.ours - self.theirs
+        told = (
+            f"{'+' if more >= 0 else '−'} {shown(abs(more))}" if self.difference else f"{self.ours / self.theirs:.2f} ×"
+        )
         return f"| {self.what} | {shown(self.ours)} | {self.beside} | {shown(self.theirs)} | {told} | {self.target} |"
 
 

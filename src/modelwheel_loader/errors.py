@@ -27,7 +27,7 @@ An error carries *all* the defects that were found, not the first one. Each defe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -111,14 +111,11 @@ class ModelwheelError(Exception):
     def __str__(self) -> str:
         shown = self.defects[:SHOWN_DEFECTS]
         if len(shown) == 1 and self.counted == 1 and shown[0].message == self.message:
-            lines = [str(shown[0])]
-        else:
-            lines = [self.message, *(f"  - {defect}" for defect in shown)]
+            return f"{shown[0]}\n  → {shown[0].advice}"
+        lines = [self.message, *_listed(shown)]
         if self.counted > len(shown):
             lines.append(f"  … and {self.counted - len(shown):,} more")
-        # one line for each different advice: ten defects of one kind have one cure
-        lines += [f"  → {advice}" for advice in dict.fromkeys(defect.advice for defect in shown) if advice]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_cures(shown)])
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON types, for `--json` and logs."""
@@ -133,6 +130,25 @@ class ModelwheelError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k not in {"message", "defects", "counted"}}
         return _rebuild, (type(self), self.message, self.defects, self.counted), state
+
+
+def _listed(defects: Sequence[Defect]) -> Iterator[str]:
+    """Each defect with its own hint, unless all have the same one."""
+    same = len({defect.hint for defect in defects}) == 1
+    for defect in defects:
+        yield f"  - {defect}"
+        if defect.hint and not same:
+            yield f"    → {defect.hint}"
+
+
+def _cures(defects: Sequence[Defect]) -> Iterator[str]:
+    """What to do next: one line for each different advice that no defect has of its own."""
+    advice = {defect.advice: defect.code for defect in defects if not defect.hint}
+    if len({defect.hint for defect in defects}) == 1 and defects[0].hint:
+        advice = {defects[0].hint: ""}
+    alone = len({defect.code for defect in defects}) == 1
+    for text, code in advice.items():
+        yield f"  → {text}" if alone or not code else f"  → {text} [{code}]"
 
 
 def _rebuild(cls: type[ModelwheelError], message: str, defects: Sequence[Defect], counted: int) -> ModelwheelError:
