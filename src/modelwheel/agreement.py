@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.schema import Schema
 
@@ -32,8 +30,7 @@ def agree(schema: Schema | None, inferred: Inferred) -> Schema:
     if defects:
         raise PackError("the schema and the sample do not have the same fields", defects)
     fields = {
-        field.name: dataclasses.replace(
-            field,
+        field.name: field.replace(
             physical=field.physical or seen[field.name].physical,
             observed=field.observed or seen[field.name].observed,
         )

@@ -154,7 +154,7 @@ def _fed_by(schema: Schema) -> dict[str, str]:
 
 def _open(path: Path) -> PackedBundle:
     """The bundle at `path`, trusted because this process made it."""
-    bundle = PackedBundle(WheelFile(path, DEFAULT))
+    bundle = PackedBundle(WheelFile(os.fspath(path), DEFAULT))
     bundle.trust_by_default(Trust.digests(bundle.digest))
     return bundle
 

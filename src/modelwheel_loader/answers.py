@@ -231,12 +231,12 @@ def python_types(field: Field) -> tuple[type, ...] | None:
 
 
 _FAMILIES = {"uint": "int", "object": "string", "str": "string", "large_string": "string", "boolean": "bool"}
-_WORD = re.compile(r"[a-z_]+")
+_WORD = r"[a-z_]+"
 
 
 def family(dtype: object) -> str:
     """The kind of a library's dtype by its name, whatever the width: `Int64`, `int32` and `uint8` are all `int`."""
-    match = _WORD.match(str(dtype).lower())
+    match = re.match(_WORD, str(dtype).lower())
     word = match[0].removesuffix("_") if match else ""
     return _FAMILIES.get(word, word)
 

@@ -21,6 +21,8 @@ from .text import safe
 from .trust import Trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .explanation import Explanation
     from .goldens import Goldens
     from .integrity import Policy
@@ -50,9 +52,11 @@ class Bundle:
         self.manifest, self.digest = checked_manifest(place, limits)
 
     @property
-    def path(self) -> os.PathLike[str]:
+    def path(self) -> Path:
         """The wheel file, the folder, or the `.dist-info` directory of the installation."""
-        return self._place.path
+        from pathlib import Path
+
+        return Path(self._place.path)
 
     @property
     def kind(self) -> str:
@@ -157,10 +161,10 @@ class Bundle:
 
     def __repr__(self) -> str:
         kinds = ", ".join(payload.kind for payload in self.runtimes)
-        return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(str(self.path))}>"
+        return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(self._place.path)}>"
 
     def _reference(self) -> str:
-        return f"{self.name}=={self.version}" if self.kind == "installed" else os.path.abspath(self.path)  # noqa: PTH100
+        return f"{self.name}=={self.version}" if self.kind == "installed" else os.path.abspath(self._place.path)
 
     def _trusting(self, trust: Trust | None) -> Trust:
         if trust is not None:

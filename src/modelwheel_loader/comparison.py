@@ -7,13 +7,13 @@ dict of its columns are compared alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .codec import is_null
 from .errors import Defect
+from .records import Record
 from .text import clip, shown
 
 Array = np.ndarray[Any, Any]
@@ -22,8 +22,7 @@ _PLAIN_LABELS = {str, type(None)}
 """Types that compare as one would think, so that a column of them is compared at once."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class Comparison(Record):
     """`exact`: bit for bit. `within`: labels equal and `|found - expected| <= absolute + relative * |expected|`.
 
     The largest differences are over finite numbers, the relative one over those whose expected value is not zero.

@@ -28,18 +28,19 @@ An error carries *all* the defects that were found, not the first one. Each defe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from .codes import CODES
+from .records import Record
 from .text import clip
+
+if TYPE_CHECKING:
+    from .codes import Code
 
 SHOWN_DEFECTS = 20
 """How many defects the text of an error lists; the rest are counted. `defects` holds what was collected."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Defect:
+class Defect(Record):
     """One thing that is wrong.
 
     `where` is the place in a bundle (a member, or a path in a JSON document); `row` and `field` are the place in
@@ -75,12 +76,17 @@ class Defect:
     @property
     def advice(self) -> str:
         """What to do next: the hint for this case, or the cure that the code always has."""
-        return self.hint or CODES[self.code].cure
+        return self.hint or _code(self.code).cure
 
     def to_dict(self) -> dict[str, Any]:
         """The defect as JSON types; empty parts are left out."""
-        parts = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in parts.items() if value not in ("", None)}
+        return {name: value for name, value in self.attributes().items() if value not in ("", None)}
+
+
+def _code(code: str) -> Code:
+    from .codes import CODES  # its many texts are only read when an error is
+
+    return CODES[code]
 
 
 class ModelwheelError(Exception):
@@ -200,7 +206,7 @@ class DataError(ModelwheelError, ValueError):
             "errors": [
                 {
                     **{k: v for k, v in defect.to_dict().items() if k not in hidden},
-                    "detail": CODES[defect.code].cause,
+                    "detail": _code(defect.code).cause,
                 }
                 for defect in self.defects
             ],

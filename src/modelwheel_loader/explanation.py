@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import Defect
 from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from .picklescan import references
+from .records import Record
 from .text import clip, safe
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .selection import Candidate
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RuntimeStatus:
+class RuntimeStatus(Record):
     """One runtime: can it run here, and what is known of it.
 
     `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
@@ -70,8 +69,7 @@ def _parity(parity: Parity) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
+class Explanation(Record):
     """The status of every runtime, and the runtimes that the author's `pack` left out with the reason."""
 
     name: str

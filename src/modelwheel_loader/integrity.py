@@ -16,7 +16,6 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, Literal, get_args
 
 from .errors import Defect, IntegrityError, UsageError
@@ -91,7 +90,7 @@ class Memory:
 @contextlib.contextmanager
 def remembered(cache: str | os.PathLike[str] | None, identity: Identity, sha256: str) -> Iterator[Memory]:
     """What is known of the file with this identity; while one process compares, others that ask wait for it."""
-    stream = _note(Path(cache) if cache is not None else default_cache(), identity, sha256)
+    stream = _note(default_cache() if cache is None else os.path.abspath(cache), identity, sha256)
     if stream is None:
         yield Memory(None, seen=False)
         return
@@ -100,27 +99,29 @@ def remembered(cache: str | os.PathLike[str] | None, identity: Identity, sha256:
         yield Memory(stream, seen=stream.read() == _DONE)
 
 
-def default_cache() -> Path:
+def default_cache() -> str:
     """Where it is remembered which files were compared: the user's cache directory."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = os.path.expanduser("~/Library/Caches")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "modelwheel" / "verified"
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "modelwheel", "verified")
 
 
-def _note(cache: Path, identity: Identity, sha256: str) -> IO[bytes] | None:
+def _note(cache: str, identity: Identity, sha256: str) -> IO[bytes] | None:
     """The open note on a file, or None when there is no directory that only this user can write."""
     key = hashlib.sha256(f"{tuple(identity)} {sha256}".encode()).hexdigest()
+    if not os.path.isabs(cache):
+        return None  # no home at all; a note in the current directory would be anybody's
     try:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _private(cache.stat()):
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        if not _private(os.stat(cache)):
             return None
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-        return os.fdopen(os.open(cache / key, flags, 0o600), "r+b")
-    except (OSError, RuntimeError):  # read-only, full, or no home at all (RuntimeError of Path.home)
+        return os.fdopen(os.open(os.path.join(cache, key), flags, 0o600), "r+b")
+    except OSError:  # read-only, or full
         return None
 
 

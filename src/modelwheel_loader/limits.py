@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .records import Record
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Limits(Record):
     """What a bundle may ask for. All sizes are bytes. Each limit stops one attack, named beside it.
 
     Payloads have no limit of their own: they are stored, so they are never larger than the file that holds them.

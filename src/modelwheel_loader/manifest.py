@@ -1,15 +1,15 @@
 """`manifest.json`: what a bundle says about itself, as records. `manifest_reader.py` reads them from a file.
 
-Named tuples, not dataclasses: they are made at every start of a service, and a dataclass costs half a millisecond
-to define. They are made by keyword all the same. `docs/format.md` is normative, with a JSON Schema beside it.
+`docs/format.md` is normative, with a JSON Schema beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from .records import Record
 from .schema import Schema
 from .types import CategoryValue
 
@@ -23,14 +23,14 @@ Kind = Literal["onnx", "native"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Digest(NamedTuple):
+class Digest(Record):
     """The size in bytes and the SHA-256 (64 hexadecimal digits) of a member."""
 
     size: int
     sha256: str
 
 
-class Requirement(NamedTuple):
+class Requirement(Record):
     """A distribution that a runtime needs: the version at packing, the range that is accepted, and why."""
 
     name: str
@@ -39,14 +39,14 @@ class Requirement(NamedTuple):
     reason: str = ""
 
 
-class Tolerance(NamedTuple):
+class Tolerance(Record):
     """How far an answer may be from the recorded one: `|found - expected| <= absolute + relative * |expected|`."""
 
     absolute: float = 0.0
     relative: float = 0.0
 
 
-class Parity(NamedTuple):
+class Parity(Record):
     """How a runtime's answers compared with the original's: over `rows` rows, the largest differences seen."""
 
     rows: int
@@ -56,7 +56,7 @@ class Parity(NamedTuple):
     label_disagreements: int
 
 
-class Method(NamedTuple):
+class Method(Record):
     """A prediction method: what it answers, whether twice the same, how near other machines come, its classes."""
 
     name: str
@@ -66,7 +66,7 @@ class Method(NamedTuple):
     classes: tuple[CategoryValue, ...] | None = None
 
 
-class Weight(NamedTuple):
+class Weight(Record):
     """A large initializer of a graph, in the weights member at `offset`."""
 
     name: str
@@ -76,7 +76,7 @@ class Weight(NamedTuple):
     size: int
 
 
-class GraphInput(NamedTuple):
+class GraphInput(Record):
     """An input of a graph: which fields feed it. `dtype` is numpy's name, or `string`; a null text is `null_text`."""
 
     name: str
@@ -86,7 +86,7 @@ class GraphInput(NamedTuple):
     null_text: str | None = None
 
 
-class OnnxPayload(NamedTuple):
+class OnnxPayload(Record):
     """A graph for onnxruntime."""
 
     kind: Literal["onnx"] = "onnx"
@@ -111,7 +111,7 @@ class OnnxPayload(NamedTuple):
         return (self.member, self.weights_member) if self.weights_member else (self.member,)
 
 
-class NativePayload(NamedTuple):
+class NativePayload(Record):
     """The original object as a pickle; its large arrays lie in `buffers_member`, at `spans` of (offset, size)."""
 
     kind: Literal["native"] = "native"
@@ -136,14 +136,14 @@ class NativePayload(NamedTuple):
 Payload = OnnxPayload | NativePayload
 
 
-class LeftOut(NamedTuple):
+class LeftOut(Record):
     """A runtime that the bundle does not have, and why."""
 
     kind: str
     reason: str
 
 
-class ExampleFiles(NamedTuple):
+class ExampleFiles(Record):
     """Where the golden examples are: one member of inputs, and one of expected answers per method."""
 
     source: str
@@ -152,7 +152,7 @@ class ExampleFiles(NamedTuple):
     outputs: Mapping[str, str]
 
 
-class Manifest(NamedTuple):
+class Manifest(Record):
     """All of `manifest.json`."""
 
     name: str
@@ -184,16 +184,16 @@ class Manifest(NamedTuple):
                 for method in self.methods
             ],
             "runtimes": [_payload_to_dict(payload) for payload in self.runtimes],
-            "left_out": [item._asdict() for item in self.left_out],
+            "left_out": [item.attributes() for item in self.left_out],
             "examples": plain(self.examples) if self.examples else None,
-            "members": {name: digest._asdict() for name, digest in self.members.items()},
+            "members": {name: digest.attributes() for name, digest in self.members.items()},
         }
 
 
 def plain(value: Any) -> Any:
     """Records, and what they hold, as JSON types."""
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, Record):
+        return {name: plain(item) for name, item in value.attributes().items()}
     if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -11,31 +11,32 @@ from .text import clip
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_SEPARATORS = re.compile(r"[-_.]+")
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*?)\s*((?:===|==|~=|!=|<=|>=|<|>).*)?\s*")
+# patterns are texts here: `re` compiles them when they are first used, and keeps them
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_SEPARATORS = r"[-_.]+"
+_REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*?)\s*((?:===|==|~=|!=|<=|>=|<|>).*)?\s*"
 # PEP 440, appendix B, in its normalised spelling only
-_CANONICAL_VERSION = re.compile(
+_CANONICAL_VERSION = (
     r"(?:[1-9][0-9]*!)?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?"
     r"(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?"
 )
-_PINNED = re.compile(r"==\s*([^,*\s]+)\s*")
+_PINNED = r"==\s*([^,*\s]+)\s*"
 LONGEST_NAME = 100
 
 
 def is_name(text: str) -> bool:
     """Whether `text` may name a distribution."""
-    return _NAME.fullmatch(text) is not None
+    return re.fullmatch(_NAME, text) is not None
 
 
 def normalize_name(text: str) -> str:
     """The normalised form of a distribution's name (PEP 503)."""
-    return _SEPARATORS.sub("-", text).lower()
+    return re.sub(_SEPARATORS, "-", text).lower()
 
 
 def is_canonical_version(text: str) -> bool:
     """Whether `text` is a version in PEP 440's normalised spelling."""
-    return len(text) <= LONGEST_NAME and _CANONICAL_VERSION.fullmatch(text) is not None
+    return len(text) <= LONGEST_NAME and re.fullmatch(_CANONICAL_VERSION, text) is not None
 
 
 class Requirement(NamedTuple):
@@ -51,7 +52,7 @@ class Requirement(NamedTuple):
 
 def accepts(specifier: str, version: str) -> bool:
     """Whether `version` satisfies `specifier`; pre-releases count when asked of by the version itself."""
-    pinned = _PINNED.fullmatch(specifier)
+    pinned = re.fullmatch(_PINNED, specifier)
     if pinned and is_canonical_version(pinned[1]) and is_canonical_version(version) and "+" not in version:
         return pinned[1] == version or (_zeros(pinned[1]) == _zeros(version))
     return specifier_set(specifier).contains(version, prereleases=True)
@@ -74,7 +75,7 @@ def specifier_set(specifier: str) -> SpecifierSet:
 
 def parse_requirement(text: str) -> Requirement:
     """The requirement in `text`, such as `churn` or `churn>=1.2,<2`; raises `UsageError` when it is none."""
-    match = _REQUIREMENT.fullmatch(text)
+    match = re.fullmatch(_REQUIREMENT, text)
     if match is None or not is_name(match[1]):
         raise UsageError.of(
             "usage.requirement",
@@ -83,6 +84,6 @@ def parse_requirement(text: str) -> Requirement:
             expected="'name', 'name==1.2.0' or 'name>=1.2,<2'; a path ends in .whl or holds a separator",
         )
     specifier = (match[2] or "").strip()
-    if specifier and not _PINNED.fullmatch(specifier):
+    if specifier and not re.fullmatch(_PINNED, specifier):
         specifier_set(specifier)
     return Requirement(normalize_name(match[1]), specifier)

@@ -6,7 +6,6 @@ So values inside others are judged by the same rules as those outside, all at on
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
@@ -54,7 +53,7 @@ def compile_struct(field: Field, compile_column: Compile) -> Judge:
     kind = field.type
     if not isinstance(kind, Struct):
         raise TypeError
-    members = [dataclasses.replace(inner, name=f"{field.name}.{inner.name}") for inner in kind.fields]
+    members = [inner.replace(name=f"{field.name}.{inner.name}") for inner in kind.fields]
     checks = [(inner, compile_column(member)) for inner, member in zip(kind.fields, members, strict=True)]
 
     def judge(raw: Raw, problems: Problems) -> tuple[Column, Array | None]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from .errors import Defect, InvalidBundle
 from .limits import DEFAULT, Limits
@@ -43,15 +42,15 @@ Constants = ChainMap[str, Sequence[float]]
 """The small constant tensors that a node can see, by name: those of its graph, then of the graphs around it."""
 
 
-@dataclass(slots=True)
 class GraphInfo:
     """What a graph takes and gives: dtype (numpy's name or `string`) and shape (None for free axes) by name."""
 
-    inputs: dict[str, tuple[str, Shape]] = field(default_factory=dict)
-    outputs: dict[str, tuple[str, Shape]] = field(default_factory=dict)
-    opsets: dict[str, int] = field(default_factory=dict)
-    nodes: int = 0
-    ir_version: int = 0
+    def __init__(self) -> None:
+        self.inputs: dict[str, tuple[str, Shape]] = {}
+        self.outputs: dict[str, tuple[str, Shape]] = {}
+        self.opsets: dict[str, int] = {}
+        self.nodes = 0
+        self.ir_version = 0
 
 
 def check_graph(data: bytes | memoryview, *, weights: Collection[Weight] = (), limits: Limits = DEFAULT) -> GraphInfo:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
 from .manifest import GraphInput, Weight
 from .onnx_graph import GraphInfo, check_graph
+from .records import Record
 from .text import clip
 
 _FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
 # what an onnxruntime says that is too old for the graph, in its own words
 _TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
-_PREFIX = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?", re.DOTALL)
+_PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?"
 """What an exception of onnxruntime begins with: its number, and the file and function of its source."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SessionOptions:
+class SessionOptions(Record):
     """Settings of onnxruntime. `threads` is how many cores one call may use; None leaves that to onnxruntime.
 
     `spinning` lets idle threads burn their core for a few microseconds of latency; services with many models and
@@ -125,4 +124,4 @@ def _not_opened(error: Exception) -> EnvironmentMismatch | InvalidBundle:
 
 
 def _said(error: Exception) -> str:
-    return clip(_PREFIX.sub("", str(error)), 300)
+    return clip(re.sub(_PREFIX, "", str(error)), 300)

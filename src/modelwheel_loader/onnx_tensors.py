@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from .protobuf import FIXED32, FIXED64, LENGTH, VARINT, Item, Reader, signed, signed32
 
@@ -35,18 +34,18 @@ Wrong = Callable[[str, str], None]
 Shape = tuple[int | None, ...]
 
 
-@dataclass(slots=True)
 class TensorHead:
     """What a tensor says of itself. `numbers` are its elements when they are few."""
 
-    name: str = ""
-    kind: int = 0
-    shape: list[int] = field(default_factory=list)
-    raw: Item | None = None
-    entries: int = 0
-    numbers: list[float] | None = None
-    external: bool = False
-    locations: list[str] = field(default_factory=list)
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.kind = 0
+        self.shape: list[int] = []
+        self.raw: Item | None = None
+        self.entries = 0
+        self.numbers: list[float] | None = None
+        self.external = False
+        self.locations: list[str] = []
 
     @property
     def elements(self) -> int:

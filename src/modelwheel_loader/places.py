@@ -13,7 +13,6 @@ import os
 import stat
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from .archive import Member, read_members
@@ -48,7 +47,7 @@ class Place:
     """The members of one bundle and how to read them. `record` has a row for each member but RECORD itself."""
 
     kind: PlaceKind
-    path: Path
+    path: str
     members: Mapping[str, Member]
     record: Mapping[str, RecordRow]
     root: str
@@ -162,7 +161,7 @@ def read_at(descriptor: int, offset: int, length: int) -> bytes:
     return b"".join(parts)
 
 
-def open_regular(path: Path | str, *, follow: bool = True) -> int:
+def open_regular(path: str, *, follow: bool = True) -> int:
     """A descriptor of the regular file at `path`; never blocks on pipes and devices. Raises `ResolutionError`."""
     try:
         descriptor = os.open(path, _FLAGS | (0 if follow else _NOFOLLOW))
@@ -170,15 +169,15 @@ def open_regular(path: Path | str, *, follow: bool = True) -> int:
         raise not_opened(path, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ResolutionError.of("resolve.not-a-file", f"{safe(str(path))} is not a regular file")
+        raise ResolutionError.of("resolve.not-a-file", f"{safe(path)} is not a regular file")
     return descriptor
 
 
-def not_opened(path: Path | str, error: OSError | ValueError) -> ResolutionError:
+def not_opened(path: str, error: OSError | ValueError) -> ResolutionError:
     """The error for a path that the operating system does not open."""
     code = "resolve.missing" if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR) else "resolve.unreadable"
     reason = getattr(error, "strerror", None) or "not a path"
-    return ResolutionError.of(code, f"{clip(str(path), 300)} cannot be opened: {reason}")
+    return ResolutionError.of(code, f"{clip(path, 300)} cannot be opened: {reason}")
 
 
 class WheelFile(Place):
@@ -186,7 +185,7 @@ class WheelFile(Place):
 
     kind: PlaceKind = "wheel"
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: str, limits: Limits) -> None:
         self.path = path
         self._descriptor = open_regular(path)
         self._finalizer = weakref.finalize(self, os.close, self._descriptor)
@@ -198,11 +197,10 @@ class WheelFile(Place):
     def _check_file_name(self) -> None:
         """A wheel's file name, when it is one, must be that of what is inside: indexes and installers go by it."""
         expected = f"{self.dist_info.removesuffix('.dist-info/')}-py3-none-any.whl"
-        if self.path.name.count("-") >= 4 and self.path.name.endswith(".whl") and self.path.name != expected:
+        name = os.path.basename(self.path)
+        if name.count("-") >= 4 and name.endswith(".whl") and name != expected:
             message = "the file name is not that of the bundle inside"
-            raise InvalidBundle.of(
-                "archive.layout", message, found=clip(self.path.name, 200), expected=clip(expected, 200)
-            )
+            raise InvalidBundle.of("archive.layout", message, found=clip(name, 200), expected=clip(expected, 200))
 
     def descriptor(self, name: str) -> int:  # noqa: ARG002 - one file holds all members
         """A duplicate of the one descriptor."""
@@ -229,7 +227,7 @@ class Folder(Place):
     kind: PlaceKind = "folder"
     _follow = False
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: str, limits: Limits) -> None:
         self.path = path
         self._base = path
         members = {name: Member(name, 0, size, None) for name, size in self._walk("", limits)}
@@ -246,10 +244,10 @@ class Folder(Place):
         if depth > limits.name_depth:
             raise InvalidBundle.of("archive.name", "folders are too deep", where=clip(prefix, 120))
         try:
-            with os.scandir(self._base / prefix) as listing:
+            with os.scandir(os.path.join(self._base, prefix)) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            raise not_opened(self._base / prefix, error) from None
+            raise not_opened(os.path.join(self._base, prefix), error) from None
         if len(entries) > limits.members:
             raise InvalidBundle.of("archive.limit", "too many files", where=clip(prefix, 120))
         for entry in entries:
@@ -263,7 +261,7 @@ class Folder(Place):
 
     def descriptor(self, name: str) -> int:
         """The member's own file."""
-        return open_regular(self._base / name, follow=self._follow)
+        return open_regular(os.path.join(self._base, name), follow=self._follow)
 
 
 class Installed(Folder):
@@ -272,11 +270,11 @@ class Installed(Folder):
     kind: PlaceKind = "installed"
     _follow = True  # uv can install by symbolic links into its cache; digests are compared all the same
 
-    def __init__(self, dist_info: Path, limits: Limits) -> None:
+    def __init__(self, dist_info: str, limits: Limits) -> None:
         self.path = dist_info
-        self._base = dist_info.parent
-        stem = dist_info.name.removesuffix(".dist-info").rpartition("-")[0]
-        files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{dist_info.name}/", limits)]
+        self._base, folder = os.path.split(dist_info)
+        stem = folder.removesuffix(".dist-info").rpartition("-")[0]
+        files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{folder}/", limits)]
         members = {name: Member(name, 0, size, None) for name, size in files if _is_ours(name)}
         self._check_names(members, limits)
         self._arrange(members, limits, relevant=_is_ours)
@@ -285,7 +283,8 @@ class Installed(Folder):
     def installer(self) -> str | None:
         """What installed the bundle, by the INSTALLER file that pip and uv write; None when nothing says so."""
         try:
-            data = (self.path / "INSTALLER").read_bytes()[:100]
+            with open(os.path.join(self.path, "INSTALLER"), "rb") as stream:
+                data = stream.read(100)
         except OSError:
             return None
         return clip(data.decode("utf-8", "replace").strip())

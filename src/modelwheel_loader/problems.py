@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .values import Mismatch
 
-_INSIDE = re.compile(r"[.\[]")
+_INSIDE = r"[.\[]"
 COLLECTED = 100
 """How many defects are described; the others are only counted."""
 
@@ -78,7 +78,7 @@ class Problems:
 
         def place(defect: Defect) -> tuple[int, int]:
             name = defect.field or ""
-            known = places.get(name, places.get(_INSIDE.split(name, maxsplit=1)[0], len(places)))
+            known = places.get(name, places.get(re.split(_INSIDE, name, maxsplit=1)[0], len(places)))
             return -1 if defect.row is None else defect.row, known
 
         ordered = sorted(self.defects, key=place)

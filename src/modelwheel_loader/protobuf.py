@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,17 @@ _FLOATS, _INTS, _STRINGS = 7 << 3 | FIXED32, 8 << 3 | VARINT, 9 << 3 | LENGTH
 # to 31 bytes are skipped by the regular expression engine, modes of tree nodes (LEAF, BRANCH_LEQ) tried first
 _SIZES = sorted(range(32), key=lambda size: size not in (4, 10))
 _SHORT_STRING = rb"\x4a(?:" + b"|".join(rb"\x%02x.{%d}" % (size, size) for size in _SIZES) + rb")"
-_SHORT_STRINGS = re.compile(rb"(?:" + _SHORT_STRING + rb"){1,20000}+", re.DOTALL)  # bounded, as is its memory
+_SHORT_STRINGS = rb"(?s)(?:" + _SHORT_STRING + rb"){1,20000}+"  # bounded, as is its memory
 _SMALL_RUN = 256
 """Bytes below which reading one by one is quicker than starting numpy."""
 _LARGE_RUN = 1 << 15
 """Bytes that are looked at together; what is made of them fits the processor's cache."""
+
+
+@cache
+def _short_strings() -> re.Pattern[bytes]:
+    """Compiled when a file has long lists, which takes a millisecond."""
+    return re.compile(_SHORT_STRINGS)
 
 
 class Item(NamedTuple):
@@ -171,7 +178,7 @@ class Reader:
 
     def skip_strings(self, position: int, end: int) -> int:
         """Behind a run of short `strings`."""
-        match = _SHORT_STRINGS.match(self.data, position, end)
+        match = _short_strings().match(self.data, position, end)
         return match.end() if match else position
 
 

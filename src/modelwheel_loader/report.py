@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import Defect
+from .records import Record
 from .text import safe
 
 Outcome = Literal["passed", "failed", "not run"]
 _MARKS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "not run": "·"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(Record):
     """One step of a check: its name, how it ended, one sentence of detail, and the defects that it found."""
 
     name: str
@@ -31,8 +30,7 @@ class Step:
             yield f"    → {advice}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class Report(Record):
     """The steps of a check of the bundle `subject`. `ok` when none failed and at least one passed."""
 
     subject: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from .errors import ResolutionError, UsageError
 from .limits import DEFAULT, Limits
@@ -24,7 +23,7 @@ _SUFFIX = ".dist-info"
 def open_place(reference: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> Place:
     """The place that `reference` means, its structure checked; raises `ResolutionError` when there is nothing."""
     if isinstance(reference, os.PathLike) or is_path(reference):
-        return _open_path(Path(reference), limits)
+        return _open_path(os.fspath(reference), limits)
     return Installed(find_installed(parse_requirement(reference)), limits)
 
 
@@ -37,16 +36,13 @@ def is_path(reference: object) -> bool:
     return reference.endswith(".whl") or any(separator in reference for separator in separators)
 
 
-def _open_path(path: Path, limits: Limits) -> Place:
-    try:
-        is_folder = path.is_dir()
-    except ValueError:  # a NUL in the path
-        is_folder = False
-    return Folder(path, limits) if is_folder else WheelFile(path, limits)
+def _open_path(path: str | bytes, limits: Limits) -> Place:
+    path = os.fsdecode(path)
+    return Folder(path, limits) if os.path.isdir(path) else WheelFile(path, limits)
 
 
-def find_installed(requirement: Requirement, path: Sequence[str] | None = None) -> Path:
-    """The `.dist-info` of the installed bundle; the first on `sys.path` wins, as it does for imports.
+def find_installed(requirement: Requirement, path: Sequence[str] | None = None) -> str:
+    """The path of the `.dist-info` of the installed bundle; the first on `sys.path` wins, as it does for imports.
 
     Raises `ResolutionError` that says what is there instead.
     """
@@ -55,7 +51,7 @@ def find_installed(requirement: Requirement, path: Sequence[str] | None = None) 
             continue
         if not is_bundle(dist_info):
             message = f"{name} {safe(version)} is installed, but it is no model bundle"
-            raise ResolutionError.of("resolve.not-a-bundle", message, where=clip(str(dist_info), 300))
+            raise ResolutionError.of("resolve.not-a-bundle", message, where=clip(dist_info, 300))
         if not requirement.accepts(version):
             raise ResolutionError.of(
                 "resolve.version",
@@ -81,7 +77,7 @@ def _not_installed(requirement: Requirement, path: Sequence[str] | None) -> Reso
     return ResolutionError.of("resolve.not-installed", message, hint=hint)
 
 
-def _dist_infos(path: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
+def _dist_infos(path: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Normalised name, version and folder of every distribution that is installed on `path`, first ones first."""
     for folder in dict.fromkeys(path):
         try:
@@ -92,16 +88,16 @@ def _dist_infos(path: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
         for entry_name in found:
             name, _, version = entry_name.removesuffix(_SUFFIX).rpartition("-")
             if name:
-                yield normalize_name(name), version, Path(folder or ".") / entry_name
+                yield normalize_name(name), version, os.path.join(folder or ".", entry_name)
 
 
-def is_bundle(dist_info: Path) -> bool:
+def is_bundle(dist_info: str) -> bool:
     """Whether a `.dist-info` has the folder of a bundle beside it."""
-    stem = dist_info.name.removesuffix(_SUFFIX).rpartition("-")[0]
-    return (dist_info.parent / NAMESPACE / stem).is_dir()
+    folder, name = os.path.split(dist_info)
+    return os.path.isdir(os.path.join(folder, NAMESPACE, name.removesuffix(_SUFFIX).rpartition("-")[0]))
 
 
-def installed_bundles(path: Sequence[str] | None = None) -> Iterator[tuple[str, str, Path]]:
+def installed_bundles(path: Sequence[str] | None = None) -> Iterator[tuple[str, str, str]]:
     """Name, version and `.dist-info` of the installed bundles, those that `open` would find."""
     seen: set[str] = set()
     for name, version, dist_info in _dist_infos(sys.path if path is None else path):

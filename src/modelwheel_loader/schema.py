@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .documents import Cursor
 from .errors import Defect, InvalidBundle, UsageError
 from .limits import DEFAULT
+from .records import Record
 from .text import clip, shown
 from .types import (
     NESTED,
@@ -53,8 +52,7 @@ class _NoDefault:
 NO_DEFAULT: Final = _NoDefault()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Physical:
+class Physical(Record):
     """How the model saw a column, restored exactly when it is called.
 
     `dtype` is the name of the numpy or pandas dtype (`object`, `float64`, `Int64`, `category`, `str`); `null` is what
@@ -66,8 +64,7 @@ class Physical:
     label: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Observed:
+class Observed(Record):
     """What the sample held: information for people, never a limit.
 
     `minimum` and `maximum` are of numbers and times (as text); `distinct` counts values up to a bound, None above it.
@@ -80,8 +77,7 @@ class Observed:
     distinct: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Field:
+class Field(Record):
     """One named value. `type` may be given as text (`"int64"`).
 
     `minimum` and `maximum` are inclusive, in the unit of the type (times as ISO 8601 text); `allowed` lists the only
@@ -110,11 +106,11 @@ class Field:
         kind: object = self.type
         if isinstance(kind, str):
             try:
-                object.__setattr__(self, "type", parse_type(kind))
+                self.__dict__["type"] = parse_type(kind)
             except TypeTextError as error:
                 raise UsageError.of("schema.type", str(error), field=self.name) from None
         if self.allowed is not None:
-            object.__setattr__(self, "allowed", tuple(self.allowed))
+            self.__dict__["allowed"] = tuple(self.allowed)
 
     @property
     def required(self) -> bool:
@@ -124,18 +120,17 @@ class Field:
     def to_dict(self) -> dict[str, Any]:
         """The field as JSON types, without what is at its default."""
         made: dict[str, Any] = {"name": self.name, "type": type_to_json(self.type)}
-        for item in dataclasses.fields(self)[2:]:
-            value = getattr(self, item.name)
-            if value is item.default or value == item.default:
+        for name in self._fields[2:]:
+            value, usual = getattr(self, name), getattr(Field, name)
+            if value is usual or value == usual:
                 continue
-            if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                value = {k: v for k, v in dataclasses.asdict(value).items() if v is not None}
-            made[item.name] = list(value) if isinstance(value, tuple) else value
+            if isinstance(value, Record):
+                value = {k: v for k, v in value.attributes().items() if v is not None}
+            made[name] = list(value) if isinstance(value, tuple) else value
         return made
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schema:
+class Schema(Record):
     """The fields of a table and how the model wants them.
 
     | layout    | the model is passed, or answers                                                     |
@@ -155,7 +150,7 @@ class Schema:
     extra: Extra = "ignore"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", tuple(self.fields))
+        self.__dict__["fields"] = tuple(self.fields)
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -176,11 +171,10 @@ class Schema:
 
     def with_field(self, name: str, /, **changes: Any) -> Schema:
         """A copy in which the field `name` has other attributes: `schema.with_field("age", minimum=0)`."""
-        known = {item.name for item in dataclasses.fields(Field)} - {"name"}
-        if unknown := sorted(set(changes) - known):
+        if unknown := sorted(set(changes) - set(Field._fields[1:])):
             raise UsageError.of("schema.attribute", f"a field has no attribute {', '.join(unknown)}", field=name)
-        changed = dataclasses.replace(self[name], **changes)
-        return dataclasses.replace(self, fields=tuple(changed if f.name == name else f for f in self.fields))
+        changed = self[name].replace(**changes)
+        return self.replace(fields=tuple(changed if f.name == name else f for f in self.fields))
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON types; `Schema.from_dict` reads it back equal."""

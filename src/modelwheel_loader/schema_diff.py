@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .records import Record
 from .types import Category, DataType, Date, Float, Integer, Timestamp
 
 if TYPE_CHECKING:
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from .schema import Field, Schema
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(Record):
     """One difference. `breaking` when data that was valid for the old schema may be refused by the new one."""
 
     what: str
@@ -36,8 +35,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SchemaDiff:
+class SchemaDiff(Record):
     """All differences, in the order of the new schema's fields. False when there are none."""
 
     changes: tuple[Change, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
 from .formats import FORMATS, KINDS
+from .records import Record
 from .runtimes import hindrances
 from .text import clip, safe
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .trust import Trust
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class Candidate(Record):
     """A runtime of the bundle, and what keeps it from running here: permission, and this environment."""
 
     payload: Payload

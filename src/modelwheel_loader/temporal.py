@@ -14,13 +14,11 @@ _NANOS |= {"D": 86400 * 10**9, "W": 7 * 86400 * 10**9}
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from here without a zone
 _DAY = dt.date(1970, 1, 1)
 _INT64 = (-(2**63) + 1, 2**63 - 1)  # the smallest int64 is NaT
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
-)
-_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DURATION = re.compile(
-    r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?",
-    re.ASCII,
+# patterns are texts here: `re` compiles them when they are first used, and keeps them
+_ISO = r"(?a)(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?"
+_ISO_DAY = r"(?a)\d{4}-\d\d-\d\d"
+_DURATION = (
+    r"(?a)([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?"
 )
 
 
@@ -84,7 +82,7 @@ def _datetime_nanoseconds(value: dt.datetime, *, zoned: bool) -> int:
 
 
 def _parse_timestamp(text: str, *, zoned: bool) -> int:
-    match = _ISO.fullmatch(text.strip())
+    match = re.fullmatch(_ISO, text.strip())
     if match is None:
         raise ValueError
     day, clock, fraction, zone = match.groups()
@@ -113,7 +111,7 @@ def _numpy_nanoseconds(value: Any) -> int:
 def day_count(value: Any) -> int:
     """The days since 1970 of a date, a datetime at midnight, a numpy datetime or ISO text."""
     if isinstance(value, str):
-        if not _ISO_DAY.fullmatch(value.strip()):
+        if not re.fullmatch(_ISO_DAY, value.strip()):
             raise ValueError
         return (dt.date.fromisoformat(value.strip()) - _DAY).days
     return timestamp_count(value, "D", zoned=False)
@@ -135,7 +133,7 @@ def duration_count(value: Any, unit: str) -> int:
 
 
 def _parse_duration(text: str) -> int:
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     if match is None or not any(match.groups()[1:]) or text.strip().endswith("T"):
         raise ValueError
     sign, weeks, days, hours, minutes, seconds, fraction = match.groups()

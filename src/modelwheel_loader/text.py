@@ -6,7 +6,7 @@ import re
 
 # C0 and C1 controls, the line and paragraph separators, and every character that changes writing direction or is
 # invisible (Unicode's Bidi_Control and zero-width characters): text from a file must not rewrite what a reader sees.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
@@ -14,7 +14,9 @@ _UNSAFE = re.compile(
 
 def safe(text: str) -> str:
     """`text` with every control, direction and invisible character written as its escape."""
-    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_UNSAFE, lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def clip(text: object, limit: int = 60) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 
 from .errors import Defect, UsageError
 from .places import Installed, Place
+from .records import Record
 from .text import clip, safe, shown
 
 Policy = Literal["data_only", "digests", "installed", "unsafe_run_code"]
@@ -17,8 +17,7 @@ _DIGEST = "sha256:"
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Record):
     """A policy. Make one by a class method; `data_only` is the default for files, `installed` for installed bundles."""
 
     policy: Policy
@@ -27,7 +26,7 @@ class Trust:
     @classmethod
     def data_only(cls) -> Self:
         """No code of the bundle runs: only runtimes that read data, such as ONNX, may be used."""
-        return cls("data_only")
+        return cls(policy="data_only")
 
     @classmethod
     def digests(cls, *digests: str) -> Self:
@@ -43,17 +42,17 @@ class Trust:
             raise UsageError.of(
                 "usage.trust", "digests are SHA-256", found=found, expected="'sha256:' and 64 hexadecimal digits"
             )
-        return cls("digests", frozenset(_DIGEST + item for item in cleaned))
+        return cls(policy="digests", allowed=frozenset(_DIGEST + item for item in cleaned))
 
     @classmethod
     def installed(cls) -> Self:
         """Code runs when the bundle was installed by pip, uv or another installer: installing it was that decision."""
-        return cls("installed")
+        return cls(policy="installed")
 
     @classmethod
     def unsafe_run_code(cls) -> Self:
         """Whatever code the bundle holds runs, with all rights of this process."""
-        return cls("unsafe_run_code")
+        return cls(policy="unsafe_run_code")
 
     @classmethod
     def checked(cls, value: object) -> Trust:
@@ -75,7 +74,7 @@ class Trust:
         call = f'trust=modelwheel.Trust.digests("{digest}")'
         yield Defect(
             code="trust.refused",
-            where=clip(str(place.path), 300),
+            where=clip(place.path, 300),
             message=message,
             hint=f"If you know this bundle and where it comes from: load(…, {call}). Inspecting it runs nothing.",
         )
@@ -96,18 +95,18 @@ def _not_installed(place: Place) -> str | None:
     """Why `place` does not count as installed; None when it does."""
     if not isinstance(place, Installed):
         return f"the bundle is a {place.kind}, not an installed one"
-    folder = place.path.parent
-    if _same(folder, Path.cwd()):
+    folder = os.path.dirname(place.path)
+    if _same(folder, os.curdir):
         return "the bundle lies in the current directory, where anybody's files may lie"
-    if not any(entry and _same(folder, Path(entry)) for entry in sys.path):
-        return f"{safe(str(folder))} is not on sys.path"
+    if not any(entry and _same(folder, entry) for entry in sys.path):
+        return f"{safe(folder)} is not on sys.path"
     if place.installer is None:
         return "no installer has put the bundle there (its .dist-info has no INSTALLER file)"
     return None
 
 
-def _same(first: Path, second: Path) -> bool:
+def _same(first: str, second: str) -> bool:
     try:
-        return first.samefile(second)
+        return os.path.samefile(first, second)
     except OSError:
         return False

@@ -276,8 +276,9 @@ _SIMPLE: dict[str, DataType] = {
         *(Duration(unit) for unit in ("s", "ms", "us", "ns")),
     )
 }
-_TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, ([A-Za-z0-9_+\-/:]{1,64}))?\]")
-_DECIMAL = re.compile(r"decimal\((\d{1,2}), (\d{1,2})\)")
+# patterns are texts here: `re` compiles them when they are first used, and keeps them
+_TIMESTAMP = r"timestamp\[(s|ms|us|ns)(?:, ([A-Za-z0-9_+\-/:]{1,64}))?\]"
+_DECIMAL = r"decimal\((\d{1,2}), (\d{1,2})\)"
 _MAX_PRECISION = 76  # Arrow's decimal256
 
 
@@ -285,10 +286,10 @@ def parse_type(text: str) -> DataType:
     """The scalar type that `text` names, such as `int64` or `timestamp[us, UTC]`; raises `TypeTextError`."""
     if text in _SIMPLE:
         return _SIMPLE[text]
-    if match := _TIMESTAMP.fullmatch(text):
+    if match := re.fullmatch(_TIMESTAMP, text):
         unit: Any = match[1]
         return Timestamp(unit, match[2])
-    if match := _DECIMAL.fullmatch(text):
+    if match := re.fullmatch(_DECIMAL, text):
         precision, scale = int(match[1]), int(match[2])
         if 0 < precision <= _MAX_PRECISION and scale <= precision:
             return Decimal(precision, scale)

@@ -45,7 +45,7 @@ def bundle(folder: Path, graph: bytes, stored: bytes | None = None, **changes: A
         version=IDENTITY.version,
         input=Schema(fields=(field,), layout="matrix", dtype="float64"),
         methods=(Method(name="predict", output=Schema(fields=(field,), layout="matrix", dtype="float64")),),
-        runtimes=(PAYLOAD._replace(**changes),),
+        runtimes=(PAYLOAD.replace(**changes),),
         members={},
     )
     stream = io.BytesIO()
@@ -54,7 +54,7 @@ def bundle(folder: Path, graph: bytes, stored: bytes | None = None, **changes: A
         root=ROOT,
         dist_info=INFO,
         payload={"onnx/model.onnx": [graph], **({"onnx/weights.bin": [stored]} if stored is not None else {})},
-        manifest=lambda digests: dump_json(made._replace(members=digests).to_dict()),
+        manifest=lambda digests: dump_json(made.replace(members=digests).to_dict()),
         metadata=metadata(),
     )
     path = folder / FILE_NAME
@@ -110,10 +110,10 @@ def test_hostile_graphs(tmp_path: Path, graph: bytes) -> None:
     "changes",
     [
         {"inputs": ()},
-        {"inputs": (PAYLOAD.inputs[0]._replace(dtype="float32"),)},
-        {"inputs": (PAYLOAD.inputs[0]._replace(name="z"),)},
+        {"inputs": (PAYLOAD.inputs[0].replace(dtype="float32"),)},
+        {"inputs": (PAYLOAD.inputs[0].replace(name="z"),)},
         {"outputs": {"predict": ("z",)}},
-        {"inputs": (PAYLOAD.inputs[0]._replace(fields=("b",)),)},
+        {"inputs": (PAYLOAD.inputs[0].replace(fields=("b",)),)},
     ],
     ids=["no inputs", "dtype", "name", "output", "field"],
 )
@@ -125,14 +125,14 @@ def test_manifests_that_describe_another_graph(tmp_path: Path, changes: dict[str
 @pytest.mark.parametrize(
     "weight",
     [
-        WEIGHT._replace(offset=72),
-        WEIGHT._replace(offset=2**62),
-        WEIGHT._replace(size=31),
-        WEIGHT._replace(size=2**40),
-        WEIGHT._replace(shape=(1, 5)),
-        WEIGHT._replace(shape=(2**33, 2**31)),
-        WEIGHT._replace(dtype="float32"),
-        WEIGHT._replace(name="other"),
+        WEIGHT.replace(offset=72),
+        WEIGHT.replace(offset=2**62),
+        WEIGHT.replace(size=31),
+        WEIGHT.replace(size=2**40),
+        WEIGHT.replace(shape=(1, 5)),
+        WEIGHT.replace(shape=(2**33, 2**31)),
+        WEIGHT.replace(dtype="float32"),
+        WEIGHT.replace(name="other"),
     ],
 )
 def test_weights_that_do_not_lie_in_their_member(tmp_path: Path, weight: Weight) -> None:

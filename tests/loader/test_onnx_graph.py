@@ -10,7 +10,7 @@ from graphs import constant, data, external, function, graph, model, node, value
 from modelwheel_loader.errors import InvalidBundle
 from modelwheel_loader.limits import Limits
 from modelwheel_loader.manifest import Weight
-from modelwheel_loader.onnx_graph import GraphInfo, check_graph
+from modelwheel_loader.onnx_graph import check_graph
 from modelwheel_loader.onnx_tensors import MOST_ELEMENTS
 
 WEIGHT = Weight(name="w", dtype="float32", shape=(3, 2), offset=0, size=24)
@@ -31,18 +31,18 @@ def test_a_graph_tells_what_it_takes_and_gives() -> None:
             opsets={"": 21, "ai.onnx.ml": 3},
         )
     )
-    assert info == GraphInfo(
-        inputs={"x": ("float32", (None, 3)), "names": ("string", (None, 1)), "k": ("int64", ())},
-        outputs={"y": ("float64", (None, 2))},
-        opsets={"": 21, "ai.onnx.ml": 3},
-        nodes=1,
-        ir_version=10,
-    )
+    assert vars(info) == {
+        "inputs": {"x": ("float32", (None, 3)), "names": ("string", (None, 1)), "k": ("int64", ())},
+        "outputs": {"y": ("float64", (None, 2))},
+        "opsets": {"": 21, "ai.onnx.ml": 3},
+        "nodes": 1,
+        "ir_version": 10,
+    }
 
 
 def test_memory_views_are_walked_like_bytes() -> None:
     made = data(initializers=[constant("c", np.zeros(1000))])
-    assert check_graph(memoryview(made)) == check_graph(made)
+    assert vars(check_graph(memoryview(made))) == vars(check_graph(made))
 
 
 def test_inputs_that_are_no_tensors_have_no_dtype() -> None:
@@ -324,7 +324,7 @@ def test_a_file_holds_one_graph(bad: bytes) -> None:
 
 def test_fields_of_another_wire_type_are_unknown_to_parsers_and_to_us() -> None:
     tail = b"\x38\x01\x40\x01\x70\x01\xc8\x01\x01"  # graph, opset_import, metadata_props and functions as numbers
-    assert check_graph(data() + tail) == check_graph(data())
+    assert vars(check_graph(data() + tail)) == vars(check_graph(data()))
     own = function("F", [node("Identity", ["a"], ["b"])]).SerializeToString() + b"\x38\x01"
     made = (
         data([node("F", ["x"], ["y"], domain="own")], opsets={"": 21, "own": 1}) + b"\xca\x01" + bytes([len(own)]) + own

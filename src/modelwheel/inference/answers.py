@@ -7,7 +7,6 @@ may answer so tomorrow, and refusing its own answer would help nobody. An author
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ _SERIES = frozenset({"Series", "ChunkedArray", "Array"})
 def read_answer(answer: Any, rows: int) -> Schema:
     """The schema of an answer for `rows` rows; raises `PackError` when no layout describes it."""
     schema = _read(answer, rows)
-    return dataclasses.replace(schema, fields=tuple(_loose(field) for field in schema.fields))
+    return schema.replace(fields=tuple(_loose(field) for field in schema.fields))
 
 
 def _read(answer: Any, rows: int) -> Schema:
@@ -74,16 +73,14 @@ def _renamed(schema: Schema) -> Schema:
     """The schema of an unnamed answer, its one field called `value`."""
     (field,) = schema.fields
     name = VALUE if field.name in ("x", "text") else field.name
-    return dataclasses.replace(schema, fields=(dataclasses.replace(field, name=name),))
+    return schema.replace(fields=(field.replace(name=name),))
 
 
 def _loose(field: Field) -> Field:
     """The field as a promise that a model can keep: without ranges seen, and floats of any kind."""
     free = isinstance(field.type, Float) or (isinstance(field.type, Tensor) and field.type.dtype.startswith("float"))
     nullable, infinite = field.nullable or free, field.allow_infinity or free
-    return dataclasses.replace(
-        field, type=_free_type(field.type), nullable=nullable, allow_infinity=infinite, observed=None
-    )
+    return field.replace(type=_free_type(field.type), nullable=nullable, allow_infinity=infinite, observed=None)
 
 
 def _free_type(kind: DataType) -> DataType:
@@ -132,7 +129,7 @@ def _array_field(values: Array, rows: int, name: str) -> Field:
     _check_rows(values.shape[0], rows)
     if values.ndim > 1:
         field = read_tensor(values, rows).schema.fields[0]
-        return dataclasses.replace(field, name=name)
+        return field.replace(name=name)
     seen = walk(rows)
     seen.add(name, lambda: from_values(values))
     seen.finish()

@@ -98,7 +98,7 @@ def _read_columns(sample: Mapping[Any, Any], rows: int) -> Inferred:
         plain = values if isinstance(values, np.ndarray) or hasattr(values, "tocsr") else _to_array(values)
         if hasattr(plain, "tocsr") or plain.ndim > 1:
             part = read_sparse(plain, rows) if hasattr(plain, "tocsr") else read_tensor(plain, rows)
-            seen.fields.append(dataclasses.replace(part.schema.fields[0], name=name))
+            seen.fields.append(part.schema.fields[0].replace(name=name))
         else:
             made = seen.add(name, lambda plain=plain: from_values(plain))  # type: ignore[misc]
             plain = plain if made is None else object_array(made)

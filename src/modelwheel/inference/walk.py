@@ -104,7 +104,7 @@ def single(infer: Callable[[], Column], sample: Any, rows: int, container: Any, 
     (field,) = seen.fields
     name = str(label) if isinstance(label, str | int) and str(label) else "text" if str(field.type) == "string" else "x"
     notes = tuple(dataclasses.replace(note, field=name) for note in seen.notes)
-    schema = Schema(fields=(dataclasses.replace(field, name=name),), layout="array", container=container)
+    schema = Schema(fields=(field.replace(name=name),), layout="array", container=container)
     return Inferred(schema=schema, notes=notes, sample=sample if made is None else made, rows=rows)
 
 

@@ -96,7 +96,7 @@ def field_of(name: str, annotation: Any, default: Any = NO_DEFAULT) -> Field:
             return extra.field
         if isinstance(extra, Field):
             changes: dict[str, Any] = {"name": name} if default is NO_DEFAULT else {"name": name, "default": default}
-            return dataclasses.replace(extra, **changes)
+            return extra.replace(**changes)
     kind = type_of(inner)
     for extra in (*extras, *more):
         made |= _constraint(extra, kind)
@@ -206,7 +206,7 @@ def _model_fields(kind: Any) -> tuple[Field, ...]:
         hints[name] = (Annotated[info.annotation, *extras], _model_default(info))
         unit = info.json_schema_extra.get("x-unit", "") if isinstance(info.json_schema_extra, dict) else ""
         notes.append({"description": info.description or "", "deprecated": bool(info.deprecated), "unit": str(unit)})
-    return tuple(dataclasses.replace(field, **more) for field, more in zip(collect(hints), notes, strict=True))
+    return tuple(field.replace(**more) for field, more in zip(collect(hints), notes, strict=True))
 
 
 def _model_default(info: Any) -> Any:
