@@ -32,8 +32,8 @@ class Block:
 
     def __init__(self, schema: Schema) -> None:
         plain = [field for field in schema.fields if _is_plain(field)]
-        widths = Counter(field.type for field in plain).most_common(1)
-        kind = widths[0][0] if widths else Float()
+        widths = Counter(field.type for field in plain)
+        kind = max(widths, key=widths.__getitem__, default=Float())
         fields = [field for field in plain if field.type == kind]
         self.names = tuple(field.name for field in fields)
         self.dtype = np.dtype(kind.canonical)

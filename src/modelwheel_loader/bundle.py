@@ -8,6 +8,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy  # noqa: F401, ICN001 - first, so that it is not imported in the depth of our own imports, which is slower
+
 from .consistency import checked_manifest
 from .errors import BundleError, IntegrityError
 from .integrity import Checker

@@ -6,7 +6,6 @@ validators rest on it: columns of a plainly right dtype skip it, everything else
 
 from __future__ import annotations
 
-import base64
 import binascii
 import datetime as dt
 import decimal
@@ -195,7 +194,7 @@ def _binary(kind: Binary) -> Convert:
         if not isinstance(value, str):
             _wrong(kind)
         try:
-            return base64.b64decode(value, validate=True)
+            return binascii.a2b_base64(value, strict_mode=True)
         except (binascii.Error, ValueError):
             raise Mismatch("input.wrong-type", "is text that is not base64", "bytes, or base64 as text") from None
 
