@@ -53,6 +53,8 @@ def page(rows: list[Row], quick: bool) -> str:
         "- *by hand, onnxruntime*: `InferenceSession(path)`, an array of the dict, `session.run`; nothing is checked.",
         "- *by hand, joblib*: `joblib.load(path)`, a DataFrame made of the row, `model.predict`; nothing is checked.",
         "- *start*: a new process until its first answer, the imports of Python included.",
+        "- *two passes*: one that reads the input (`sum`) and one that copies it. Ours copies, so that a model",
+        "  which works in place never changes what it was passed.",
         "- *seen before*: its digest was compared by an earlier load on this machine; *never seen*: it was not.",
     ]
     return "\n".join(lines) + "\n"

@@ -117,7 +117,7 @@ def answer_rows(answer: Any, method: str) -> list[Row]:
 def _plain(values: Any) -> list[Any]:
     if hasattr(values, "toarray"):
         values = values.toarray()
-    if getattr(getattr(values, "dtype", None), "kind", "") in "mM":
+    if getattr(getattr(values, "dtype", None), "kind", None) in ("m", "M"):
         values = values.astype(str)
     for name in ("tolist", "to_list"):
         if hasattr(values, name):
