@@ -19,6 +19,23 @@ def safe(text: str) -> str:
     return re.sub(_UNSAFE, lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
+def safe_json(text: str) -> str:
+    """JSON text with every such character written as JSON's escape: the same values, and safe to print."""
+    if text.isascii() and "\x7f" not in text:  # JSON has escaped those below the blank itself; indents are line breaks
+        return text
+    return re.sub(_UNSAFE, _json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == ord("\n"):
+        return "\n"
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
 def clip(text: object, limit: int = 60) -> str:
     """`text` made safe and at most `limit` characters long; what is cut is marked with `…`."""
     whole = text if isinstance(text, str) else str(text)

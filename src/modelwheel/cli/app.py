@@ -1,0 +1,89 @@
+"""The command `modelwheel`: finds its commands, and turns whatever ends one into a message and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from modelwheel_loader.text import safe
+
+from ..version import VERSION
+from .status import GOOD, INTERRUPTED, SHORT, USAGE
+
+COMMANDS = ("verify", "check", "completion")
+"""In the order in which `--help` lists them; each is `command` in the file of its name in `commands/` (`-` as `_`)."""
+
+
+class Application(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"modelwheel.cli.commands.{cmd_name.replace('-', '_')}")
+        made: click.Command = module.command
+        return made
+
+
+@click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="modelwheel")
+def application() -> None:
+    """Look at model bundles, check them, ask them, and make them.
+
+    A BUNDLE is a .whl file, an unpacked folder, or the name of an installed bundle (churn, "churn>=1.2,<2").
+
+    Exit status: 0 good, 1 the bundle or its data fall short, 2 wrong usage.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    _end_politely()
+    try:
+        status = application.main(
+            args=None if arguments is None else list(arguments), prog_name="modelwheel", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        _explain_usage(error)
+        return USAGE
+    except click.Abort:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SHORT
+    return status if isinstance(status, int) else GOOD
+
+
+def _explain_usage(error: click.ClickException) -> None:
+    """What was wrong with the call, on standard error. It may repeat an argument, which may be any file's name."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        click.echo(context.get_usage(), err=True)
+        click.echo(f"Try '{context.command_path} --help' for help.\n", err=True)
+    click.echo(f"Error: {safe(error.format_message())}", err=True)
+
+
+def _end_politely() -> None:
+    """End by an exception where the operating system asks for an end, so that half-written files are removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _ended)
+
+
+def _ended(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
