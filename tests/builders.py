@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -125,3 +126,13 @@ def tiny(folder: Path) -> Path:
     path = folder / FILE_NAME
     path.write_bytes(stream.getvalue())
     return path
+
+
+def install(wheel: Path, site: Path, *, installer: str | None = "pip") -> Path:
+    """Put the files of a wheel into `site`, as installers do for a bundle; the `.dist-info` that is there then."""
+    with zipfile.ZipFile(wheel) as opened:
+        opened.extractall(site)
+        folder = next(name.partition("/")[0] for name in opened.namelist() if ".dist-info/" in name)
+    if installer is not None:
+        (site / folder / "INSTALLER").write_text(f"{installer}\n")
+    return site / folder

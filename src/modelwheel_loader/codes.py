@@ -75,6 +75,14 @@ CODES: dict[str, Code] = {
         "No installed bundle has that name.", "Install it with pip, or give the path of the file."
     ),
     "resolve.not-a-bundle": Code("The installed distribution is an ordinary package.", "Check the name."),
+    "resolve.twice": Code(
+        "`pip install --target` adds another version without removing the one that is there.",
+        "Empty the folder and install into it again, or install into an environment.",
+    ),
+    "resolve.incomplete": Code(
+        "`pip install --target` leaves out the files of a bundle when the folder already holds another bundle.",
+        "Empty the folder and install all bundles in one call, use `uv pip install --target`, or an environment.",
+    ),
     "resolve.version": Code("Another version is installed.", "Install the version that you ask for."),
     # native.*, onnx.*: the payloads and their runtimes
     "native.stream": Code(

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _SEPARATORS = r"[-_.]+"
 _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*?)\s*((?:===|==|~=|!=|<=|>=|<|>).*)?\s*"
+_LOCAL = r"(?:0|[1-9][0-9]*|[0-9]*[a-z][a-z0-9]*)"
 # PEP 440, appendix B, in its normalised spelling only
 _CANONICAL_VERSION = (
     r"(?:[1-9][0-9]*!)?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?"
-    r"(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?"
+    rf"(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?(?:\+{_LOCAL}(?:\.{_LOCAL})*)?"
 )
 _PINNED = r"==\s*([^,*\s]+)\s*"
 LONGEST_NAME = 100
@@ -55,7 +56,13 @@ def accepts(specifier: str, version: str) -> bool:
     pinned = re.fullmatch(_PINNED, specifier)
     if pinned and is_canonical_version(pinned[1]) and is_canonical_version(version) and "+" not in version:
         return pinned[1] == version or (_zeros(pinned[1]) == _zeros(version))
-    return specifier_set(specifier).contains(version, prereleases=True)
+    wanted = specifier_set(specifier)
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return wanted.contains(Version(version), prereleases=True)
+    except InvalidVersion:  # a folder may be called anything
+        return False
 
 
 def _zeros(version: str) -> str:
@@ -84,6 +91,7 @@ def parse_requirement(text: str) -> Requirement:
             expected="'name', 'name==1.2.0' or 'name>=1.2,<2'; a path ends in .whl or holds a separator",
         )
     specifier = (match[2] or "").strip()
-    if specifier and not re.fullmatch(_PINNED, specifier):
+    pinned = re.fullmatch(_PINNED, specifier)
+    if specifier and not (pinned and is_canonical_version(pinned[1])):
         specifier_set(specifier)
     return Requirement(normalize_name(match[1]), specifier)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from .errors import ResolutionError, UsageError
 from .limits import DEFAULT, Limits
 from .membernames import NAMESPACE
 from .names import Requirement, normalize_name, parse_requirement
 from .places import Folder, Installed, Place, WheelFile
-from .text import clip, safe, shown
+from .text import clip, shown
 
 _SUFFIX = ".dist-info"
+_SECTION, _SECTION_BYTES = b"[modelwheel.bundles]", 100
 
 
 def open_place(reference: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> Place:
@@ -38,7 +40,21 @@ def is_path(reference: object) -> bool:
 
 def _open_path(path: str | bytes, limits: Limits) -> Place:
     path = os.fsdecode(path)
-    return Folder(path, limits) if os.path.isdir(path) else WheelFile(path, limits)
+    if not os.path.isdir(path):
+        return WheelFile(path, limits)
+    whole = path.rstrip(os.sep)
+    return Installed(whole, limits) if whole.endswith(_SUFFIX) else Folder(path, limits)
+
+
+class Distribution(NamedTuple):
+    """An installed distribution: its normalised name, its version, and the path of its `.dist-info`."""
+
+    name: str
+    version: str
+    dist_info: str
+
+    def __str__(self) -> str:
+        return f"{clip(self.name)} {clip(self.version)}"
 
 
 def find_installed(requirement: Requirement, path: Sequence[str] | None = None) -> str:
@@ -46,30 +62,42 @@ def find_installed(requirement: Requirement, path: Sequence[str] | None = None) 
 
     Raises `ResolutionError` that says what is there instead.
     """
-    for name, version, dist_info in _dist_infos(sys.path if path is None else path):
-        if name != requirement.name:
-            continue
-        if not is_bundle(dist_info):
-            message = f"{name} {safe(version)} is installed, but it is no model bundle"
-            raise ResolutionError.of("resolve.not-a-bundle", message, where=clip(dist_info, 300))
-        if not requirement.accepts(version):
-            raise ResolutionError.of(
-                "resolve.version",
-                f"the installed {name} does not satisfy the requirement",
-                found=safe(version),
-                expected=requirement.specifier,
-                hint=f'pip install "{name}{requirement.specifier}"',
-            )
-        return dist_info
+    for folder in _folders(path):
+        found = [item for item in _distributions(folder) if item.name == requirement.name and _is_whole(item)]
+        if found:
+            return _checked(found, requirement).dist_info
     raise _not_installed(requirement, path)
+
+
+def _checked(found: Sequence[Distribution], requirement: Requirement) -> Distribution:
+    """The one distribution of that name in its folder, when it is a bundle of the version that is asked for."""
+    first, where = found[0], clip(found[0].dist_info, 300)
+    if len(found) > 1:
+        versions = ", ".join(clip(item.version) for item in found)
+        message = f"{clip(first.name)} is installed {len(found)} times in one folder: {versions}"
+        raise ResolutionError.of("resolve.twice", message, where=clip(os.path.dirname(first.dist_info), 300))
+    if not is_bundle(first.dist_info):
+        if _says_bundle(first.dist_info):
+            raise ResolutionError.of("resolve.incomplete", f"the files of {first} were not installed", where=where)
+        raise ResolutionError.of(
+            "resolve.not-a-bundle", f"{first} is installed, but it is no model bundle", where=where
+        )
+    if not requirement.accepts(first.version):
+        raise ResolutionError.of(
+            "resolve.version",
+            f"the installed {first.name} does not satisfy the requirement",
+            where=where,
+            found=clip(first.version),
+            expected=requirement.specifier,
+            hint=f'pip install "{requirement.name}{requirement.specifier}"',
+        )
+    return first
 
 
 def _not_installed(requirement: Requirement, path: Sequence[str] | None) -> ResolutionError:
     import difflib
 
-    names = sorted(
-        {name for name, _, dist_info in _dist_infos(sys.path if path is None else path) if is_bundle(dist_info)}
-    )
+    names = sorted(item.name for item in installed_bundles(path))
     close = difflib.get_close_matches(requirement.name, names, n=1)
     known = f"installed bundles are {', '.join(map(clip, names[:10]))}" if names else "no bundle is installed"
     hint = f"did you mean {close[0]!r}?" if close else f'pip install "{requirement.name}{requirement.specifier}"'
@@ -77,18 +105,29 @@ def _not_installed(requirement: Requirement, path: Sequence[str] | None) -> Reso
     return ResolutionError.of("resolve.not-installed", message, hint=hint)
 
 
-def _dist_infos(path: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Normalised name, version and folder of every distribution that is installed on `path`, first ones first."""
-    for folder in dict.fromkeys(path):
-        try:
-            with os.scandir(folder or ".") as listing:
-                found = sorted(entry.name for entry in listing if entry.name.endswith(_SUFFIX))
-        except OSError:
-            continue  # archives and folders that are not there are usual on sys.path
-        for entry_name in found:
-            name, _, version = entry_name.removesuffix(_SUFFIX).rpartition("-")
-            if name:
-                yield normalize_name(name), version, os.path.join(folder or ".", entry_name)
+def _folders(path: Sequence[str] | None) -> list[str]:
+    """The entries of `path`, each once; as for imports, only texts count, and the empty one is the current folder."""
+    entries = sys.path if path is None else path
+    return list(dict.fromkeys(entry or os.curdir for entry in entries if isinstance(entry, str)))
+
+
+def _distributions(folder: str) -> list[Distribution]:
+    """Every `.dist-info` in `folder`, sorted by its name."""
+    try:
+        entries = sorted(entry for entry in os.listdir(folder) if entry.endswith(_SUFFIX))
+    except (OSError, ValueError):
+        return []  # archives, and folders that are not there or not ours to read, are usual on sys.path
+    parts = [(entry, *entry.removesuffix(_SUFFIX).rpartition("-")) for entry in entries]
+    return [
+        Distribution(normalize_name(name), version, os.path.join(folder, entry))
+        for entry, name, _, version in parts
+        if name
+    ]
+
+
+def _is_whole(distribution: Distribution) -> bool:
+    """Whether there is more than the folder: an interrupted installation leaves an empty one behind."""
+    return os.path.exists(os.path.join(distribution.dist_info, "METADATA"))
 
 
 def is_bundle(dist_info: str) -> bool:
@@ -97,10 +136,21 @@ def is_bundle(dist_info: str) -> bool:
     return os.path.isdir(os.path.join(folder, NAMESPACE, name.removesuffix(_SUFFIX).rpartition("-")[0]))
 
 
-def installed_bundles(path: Sequence[str] | None = None) -> Iterator[tuple[str, str, str]]:
-    """Name, version and `.dist-info` of the installed bundles, those that `open` would find."""
+def _says_bundle(dist_info: str) -> bool:
+    """Whether the metadata of a distribution, which its author wrote, say that it is a bundle."""
+    try:
+        with open(os.path.join(dist_info, "entry_points.txt"), "rb") as stream:
+            return stream.readline(_SECTION_BYTES).rstrip() == _SECTION
+    except OSError:
+        return False
+
+
+def installed_bundles(path: Sequence[str] | None = None) -> Iterator[Distribution]:
+    """The installed bundles, those that `open` would find: the first of each name, when it is a bundle."""
     seen: set[str] = set()
-    for name, version, dist_info in _dist_infos(sys.path if path is None else path):
-        if name not in seen and is_bundle(dist_info):
-            yield name, version, dist_info
-        seen.add(name)
+    for folder in _folders(path):
+        for item in _distributions(folder):
+            if item.name not in seen and _is_whole(item):
+                seen.add(item.name)
+                if is_bundle(item.dist_info):
+                    yield item
