@@ -19,7 +19,7 @@ from . import tabletext
 from .bundle import Bundle, open_bundle, verify
 from .errors import ModelwheelError, UsageError
 from .inspection import describe, summary
-from .text import safe
+from .text import safe, safe_json
 from .trust import Trust
 
 GOOD, SHORT, USAGE = 0, 1, 2
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SHORT
     except ModelwheelError as error:
         if options.json:
-            print(json.dumps(error.to_dict(), indent=1))
+            _print_json(error.to_dict())
         else:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else SHORT
@@ -104,16 +104,23 @@ def _trust(options: argparse.Namespace) -> Trust | None:
 def _inspect(options: argparse.Namespace) -> int:
     with open_bundle(options.bundle) as bundle:
         if options.json:
-            print(json.dumps(summary(bundle), indent=1, ensure_ascii=False))
+            _print_json(summary(bundle))
         else:
             print("\n".join(describe(bundle, verbose=options.verbose)))
     return GOOD
 
 
+def _print_json(value: Any) -> None:
+    print(safe_json(json.dumps(value, indent=1, ensure_ascii=False)))
+
+
 def _verify(options: argparse.Namespace) -> int:
     progress = _progress if sys.stderr.isatty() else None
     report = verify(options.bundle, trust=_trust(options), progress=progress)
-    print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if options.json else report)
+    if options.json:
+        _print_json(report.to_dict())
+    else:
+        print(report)
     return GOOD if report.ok else SHORT
 
 

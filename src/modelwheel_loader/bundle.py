@@ -81,6 +81,13 @@ class Bundle:
         return self.manifest.input
 
     @cached_property
+    def metadata(self) -> Mapping[str, tuple[str, ...]]:
+        """The headers of METADATA by their names in lower case: `author`, `license-expression` and so on."""
+        from .metadata import read_headers
+
+        return MappingProxyType(read_headers(self._place, self._limits))
+
+    @cached_property
     def methods(self) -> Mapping[str, Method]:
         """The prediction methods by name, each with the schema of its answer."""
         return MappingProxyType({method.name: method for method in self.manifest.methods})

@@ -11,6 +11,7 @@ from .errors import Defect, IntegrityError, InvalidBundle
 from .limits import Limits
 from .manifest import MEMBER, Manifest
 from .manifest_reader import read_manifest
+from .metadata import read_headers
 from .text import clip, shown
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ def _metadata(place: Place, limits: Limits) -> Iterator[Defect]:
     if member not in place.members:
         yield _defect("METADATA", "is missing")
         return
-    head = place.read(member, limit=limits.metadata).decode("utf-8", "replace").partition("\n\n")[0]
-    headers = [line.partition(":") for line in head.splitlines()]
+    headers = read_headers(place, limits)
     for key, expected in (("name", place.name), ("version", place.version)):
-        values = [value.strip() for name, _, value in headers if name.lower() == key]
+        values = list(headers.get(key, ()))
         if values != [expected]:
             yield _defect(
                 f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected

@@ -12,6 +12,7 @@ from .types import Category
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .explanation import RuntimeStatus
+    from .manifest import Method
 
 SHOWN_FIELDS = 40
 """How many fields `describe` lists unless it is verbose."""
@@ -27,6 +28,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "path": str(bundle.path),
         "kind": bundle.kind,
         "manifest": bundle.manifest.to_dict(),
+        "metadata": {name: list(values) for name, values in bundle.metadata.items()},
         "runtimes": bundle.explain().to_dict()["runtimes"],
     }
 
@@ -63,16 +65,25 @@ def _facts(bundle: Bundle) -> Iterator[str]:
     packed = manifest.packed_with
     facts = [
         ("model", " · ".join(safe(model[key]) for key in ("framework", "class") if model.get(key))),
+        ("made by", safe(authors(bundle))),
         ("size", f"{size_text(size)} in {len(manifest.members)} files"),
         ("digest", bundle.digest),
         ("lies in", f"{safe(str(bundle.path))} ({bundle.kind})"),
         ("packed with", ", ".join(f"{safe(name)} {safe(version)}" for name, version in packed.items())),
-        ("examples", _examples(bundle)),
+        ("examples", examples_text(bundle)),
     ]
     yield from _table([fact for fact in facts if fact[1]])
 
 
-def _examples(bundle: Bundle) -> str:
+def authors(bundle: Bundle) -> str:
+    """Who made the bundle and under what licence, as its METADATA says; not yet made safe."""
+    headers = bundle.metadata
+    values = [value for key in ("author", "author-email", "license-expression") for value in headers.get(key, ())]
+    return " · ".join(clip(value, 200) for value in values)
+
+
+def examples_text(bundle: Bundle) -> str:
+    """How many golden examples travel in the bundle, and whose rows they are."""
     goldens = bundle.manifest.examples
     if goldens is None:
         return "none recorded"
@@ -92,15 +103,20 @@ def size_text(size: int) -> str:
 
 
 def _field_row(field: Field, *, verbose: bool) -> Sequence[str]:
-    notes = [*_limits(field), *_observed(field)]
-    if field.deprecated:
-        notes.append("deprecated")
-    if field.description:
-        notes.append(field.description)
-    text = ", ".join(notes)
+    text = ", ".join(field_notes(field))
     name = f"{field.name} [{field.unit}]" if field.unit else field.name
     null = "or null" if field.nullable else ""
     return clip(name, 40), clip(str(field.type), 40), null, safe(text) if verbose else clip(text, _WIDTH)
+
+
+def field_notes(field: Field) -> Iterator[str]:
+    """What there is to say of a field beyond its name and type; not yet made safe."""
+    yield from _limits(field)
+    yield from _observed(field)
+    if field.deprecated:
+        yield "deprecated"
+    if field.description:
+        yield field.description
 
 
 def _limits(field: Field) -> Iterator[str]:
@@ -133,16 +149,23 @@ def _short(value: float | str) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _method_row(method: Any) -> Sequence[str]:
+def _method_row(method: Method) -> Sequence[str]:
+    return clip(method.name, 40), clip(answer_types(method), 60), clip(", ".join(method_notes(method)), _WIDTH)
+
+
+def answer_types(method: Method) -> str:
+    """The types of what a method answers; not yet made safe."""
     kinds = ", ".join(f"{field.type}" for field in method.output.fields[:4])
-    if len(method.output.fields) > 4:
-        kinds += f", … ({len(method.output.fields)} in all)"
-    classes = ", ".join(str(value) for value in (method.classes or ())[:12])
-    more = " …" if method.classes and len(method.classes) > 12 else ""
-    notes = [f"classes {classes}{more}"] if classes else []
+    return f"{kinds}, … ({len(method.output.fields)} in all)" if len(method.output.fields) > 4 else kinds
+
+
+def method_notes(method: Method) -> Iterator[str]:
+    """What there is to say of a method's answers beyond their types; not yet made safe."""
+    if method.classes:
+        more = " …" if len(method.classes) > 12 else ""
+        yield f"classes {', '.join(str(value) for value in method.classes[:12])}{more}"
     if not method.deterministic:
-        notes.append("answers differ from call to call")
-    return clip(method.name, 40), clip(kinds, 60), clip(", ".join(notes), _WIDTH)
+        yield "answers differ from call to call"
 
 
 def _status_lines(status: RuntimeStatus, *, verbose: bool) -> Iterator[str]:

@@ -63,6 +63,17 @@ def to_pydantic(schema: Schema, name: str = "Row") -> type[BaseModel]:
     return _Maker(pydantic).model(name, schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
 
 
+def attribute_name(name: str, taken: Mapping[str, Any], base: type) -> str:
+    """The attribute for a field: its name, or a Python name near to it that neither `base` nor another field has."""
+    made = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "field"
+    made = f"field_{made}" if made[0].isdigit() else made
+    if keyword.iskeyword(made) or hasattr(base, made):
+        made = f"{made}_"
+    while made in taken:
+        made = f"{made}_"
+    return made
+
+
 class _Maker:
     """Makes annotations with the pydantic that is installed."""
 
@@ -75,19 +86,9 @@ class _Maker:
         )
         members: dict[str, Any] = {}
         for field in fields:
-            attribute = self._attribute(field.name, members)
+            attribute = attribute_name(field.name, members, self.pydantic.BaseModel)
             members[attribute] = self._member(field, attribute, name)
         made: type[BaseModel] = self.pydantic.create_model(name, __config__=config, **members)
-        return made
-
-    def _attribute(self, name: str, taken: Mapping[str, Any]) -> str:
-        """The attribute for a field: its name, or a Python name near to it."""
-        made = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "field"
-        made = f"field_{made}" if made[0].isdigit() else made
-        if keyword.iskeyword(made) or hasattr(self.pydantic.BaseModel, made):
-            made = f"{made}_"
-        while made in taken:
-            made = f"{made}_"
         return made
 
     def _member(self, field: Field, attribute: str, parent: str) -> tuple[Any, Any]:

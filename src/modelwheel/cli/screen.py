@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.segment import Segment, Segments
 from rich.text import Text
 
 from modelwheel_loader.errors import ModelwheelError, TrustError
@@ -27,6 +28,16 @@ def console(*, err: bool = False) -> Console:
 def plain(text: object, style: str = "") -> Text:
     """Text of a bundle, made safe; rich takes what is a `Text` for no markup anywhere."""
     return Text(safe(str(text)), style=style)
+
+
+def show(screen: Console, what: RenderableType) -> None:
+    """Print without the blanks that tables put at the ends of lines: they would be copied, and wrap."""
+    for line in screen.render_lines(what, pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        screen.print(Segments([*line, Segment.line()]), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

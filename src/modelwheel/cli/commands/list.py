@@ -1,0 +1,108 @@
+"""`modelwheel list`: the bundles that are installed here, and those in folders."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.table import Table
+
+from modelwheel_loader.bundle import Bundle, open_bundle
+from modelwheel_loader.errors import ModelwheelError
+from modelwheel_loader.inspection import size_text
+from modelwheel_loader.membernames import NAMESPACE
+from modelwheel_loader.resolve import installed_bundles
+from modelwheel_loader.text import clip
+
+from ..arguments import Command, json_option
+from ..screen import console, plain, print_json, show
+from ..status import GOOD, SHORT
+
+Row = dict[str, Any]
+_SHOWN = 200
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command("list", cls=Command, short_help="List installed bundles, or those in folders.")
+@click.argument(
+    "folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[FOLDER]..."
+)
+@json_option
+def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
+    """List the bundles that are installed here, or the wheels in each FOLDER that hold a bundle.
+
+    Wheels of ordinary packages are passed over. Exit status 1 when a bundle is broken; it is listed with the reason.
+    """
+    paths: list[str | Path] = [path for folder in folders for path in sorted(folder.glob("*.whl"))]
+    if not folders:
+        paths = [Path(dist_info) for _, _, dist_info in installed_bundles()]
+    rows = [row for path in paths if (row := _row(path)) is not None]
+    if as_json:
+        print_json(rows)
+    else:
+        _print_table(rows, folders)
+    return SHORT if any("error" in row for row in rows) else GOOD
+
+
+def _row(path: str | Path) -> Row | None:
+    """What is listed of the bundle at `path`; None when it is an ordinary wheel."""
+    try:
+        with open_bundle(path) as bundle:
+            return _described(bundle)
+    except ModelwheelError as error:
+        if not _may_be_bundle(path):
+            return None
+        return {"path": str(path), "error": error.to_dict()}
+
+
+def _may_be_bundle(path: str | Path) -> bool:
+    """Whether a wheel that cannot be opened holds the folder of a bundle; what is no archive may be half of one."""
+    if Path(path).is_dir():
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith(NAMESPACE) for name in archive.namelist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return True
+
+
+def _described(bundle: Bundle) -> Row:
+    manifest = bundle.manifest
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "runtimes": [payload.kind for payload in bundle.runtimes],
+        "methods": list(bundle.methods),
+        "size": sum(digest.size for digest in manifest.members.values()),
+        "summary": manifest.summary,
+        "digest": bundle.digest,
+        "path": str(bundle.path),
+    }
+
+
+def _print_table(rows: list[Row], folders: tuple[Path, ...]) -> None:
+    screen = console()
+    if not rows:
+        where = "in " + ", ".join(map(str, folders)) if folders else "installed here"
+        screen.print(plain(f"no bundle is {where}"))
+        return
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for title, style in (("name", "bold"), ("version", ""), ("runtimes", ""), ("size", ""), ("", "")):
+        made.add_column(title, style=style, overflow="fold", justify="right" if title == "size" else "left")
+    for row in rows:
+        made.add_row(*_cells(row))
+    show(screen, made)
+
+
+def _cells(row: Row) -> Iterator[RenderableType]:
+    if "error" in row:
+        reason = f"{row['error']['message']} [{row['error']['code']}]"
+        yield from (plain(clip(Path(row["path"]).name, _SHOWN), "red"), "", "", "")
+        yield plain(clip(reason, _SHOWN), "red")
+        return
+    for cell in (row["name"], row["version"], ", ".join(row["runtimes"]), size_text(row["size"]), row["summary"]):
+        yield plain(clip(cell, _SHOWN))

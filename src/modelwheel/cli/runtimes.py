@@ -1,0 +1,109 @@
+"""How `inspect` and `explain` show the runtimes of a bundle: can it run here, and if not, why and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from modelwheel_loader.explanation import Explanation, RuntimeStatus
+from modelwheel_loader.inspection import size_text
+from modelwheel_loader.manifest import Parity
+from modelwheel_loader.text import clip
+
+from .screen import plain, show
+
+_TRUST = "trust.refused"
+_LONGEST = 300
+
+
+def runtime_states(explanation: Explanation) -> Iterator[Table]:
+    """For each runtime a mark and how it stands here, what it answers, its size and how it compares."""
+    for status in explanation.runtimes:
+        yield _state(status)
+    for item in explanation.left_out:
+        made = _grid()
+        made.add_row(plain("–", "dim"), plain(item.kind, "bold dim"), plain(f"left out: {clip(item.reason, _LONGEST)}"))
+        yield made
+
+
+def _state(status: RuntimeStatus) -> Table:
+    mark, style = ("✓", "bold green") if status.available else ("✗", "bold red")
+    if not status.available and {reason.code for reason in status.reasons} == {_TRUST}:
+        mark, style = "●", "bold yellow"
+    made = _grid()
+    first = plain(status.state, style.replace("bold ", ""))
+    made.add_row(plain(mark, style), plain(status.kind, "bold"), first)
+    for text in _notes(status):
+        made.add_row("", "", text)
+    return made
+
+
+def _grid() -> Table:
+    made = Table.grid(padding=(0, 1))
+    made.add_column(width=1)
+    made.add_column(width=9)
+    made.add_column(overflow="fold")
+    return made
+
+
+def _notes(status: RuntimeStatus) -> Iterator[Text]:
+    yield plain(f"answers {', '.join(status.methods)}")
+    yield plain(memory_text(status))
+    for words, methods in _parities(status).items():
+        yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
+    if {reason.code for reason in status.reasons} <= {_TRUST}:
+        if status.reasons:
+            yield plain("its pickle runs code when it is loaded: --trust-digest DIGEST, or install the bundle", "dim")
+        return
+    for reason in status.reasons:
+        if reason.code != _TRUST:
+            yield plain(str(reason), "red")
+    for advice in dict.fromkeys(reason.advice for reason in status.reasons if reason.code != _TRUST):
+        yield plain(f"→ {advice}", "green")
+
+
+def memory_text(status: RuntimeStatus) -> str:
+    """What loading costs: copied bytes are each process's own, mapped ones are shared by all."""
+    copied = f"{size_text(status.copied_bytes)} per process"
+    return f"{copied}, {size_text(status.mapped_bytes)} shared by all" if status.mapped_bytes else copied
+
+
+def _parities(status: RuntimeStatus) -> dict[str, list[str]]:
+    """What is said of the parity, and of which methods."""
+    found: dict[str, list[str]] = {}
+    for method, parity in status.parity.items():
+        found.setdefault(_parity(parity), []).append(method)
+    return found
+
+
+def _parity(parity: Parity) -> str:
+    rows = f"on {parity.rows:,} rows"
+    if parity.exact:
+        return f"equal to the original, bit for bit, {rows}"
+    labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""
+    return f"within {parity.max_absolute:.1g} of the original {rows}{labels}"
+
+
+def needs_table(explanation: Explanation) -> Table:
+    """What each runtime needs: the range that is accepted, the version at packing, and why."""
+    made = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim", pad_edge=False)
+    for title in ("runtime", "needs", "packed with", "because"):
+        made.add_column(title, overflow="fold")
+    for status in explanation.runtimes:
+        for item in status.requires:
+            cells = (status.kind, f"{item.name}{item.specifier}", item.version, clip(item.reason, 80))
+            made.add_row(*(plain(cell) for cell in cells))
+    return made
+
+
+def print_imports(screen: Console, explanation: Explanation) -> None:
+    """What loading a pickle would import: information, never a gate."""
+    for status in explanation.runtimes:
+        if status.imports:
+            screen.print(plain(f"loading the {status.kind} payload would import", "bold"))
+            text = plain(", ".join(clip(name, 100) for name in status.imports))
+            show(screen, Padding(text, (0, 0, 1, 2), expand=False))

@@ -1,0 +1,169 @@
+"""A schema as the Python source of pydantic models: to read, to paste into a service, and to change there.
+
+`Schema.to_pydantic` makes the class itself. The source is as strict, but for one thing: it does not take 3.0 for the
+integer 3. Every name and value of a bundle is written as a literal, so that none of it can become code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.pydantic_model import attribute_name
+from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.types import (
+    Binary,
+    Bool,
+    Category,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    Struct,
+    Tensor,
+    Timestamp,
+    parse_type,
+)
+
+_HEAD = """\
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, NaiveDatetime, Strict
+"""
+_TIMES = (Date, Timestamp, Duration)
+
+
+def to_pydantic_source(schema: Schema, name: str = "Row") -> str:
+    """The source of the model `name` of one row, and of those inside it; raises `MissingExtra` without pydantic."""
+    try:
+        import pydantic
+    except ImportError:
+        message = "whether a name can be an attribute is for pydantic to say"
+        raise MissingExtra.of("schema.pydantic", message, hint='pip install "modelwheel[pydantic]"') from None
+    writer = _Writer(pydantic.BaseModel)
+    writer.model(name, schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
+    return "\n\n".join([_HEAD, *writer.classes])
+
+
+class _Writer:
+    """Collects the classes, inner ones first."""
+
+    def __init__(self, base: type) -> None:
+        self.base = base
+        self.classes: list[str] = []
+
+    def model(self, name: str, fields: Sequence[Field], *, extra: str) -> str:
+        """Write a class; its name."""
+        taken: dict[str, str] = {}
+        for field in fields:
+            attribute = attribute_name(field.name, taken, self.base)
+            taken[attribute] = self._member(field, attribute, name)
+        config = f"    model_config = ConfigDict(extra={extra!r}, populate_by_name=True, protected_namespaces=())\n"
+        members = "".join(f"    {attribute}: {text}\n" for attribute, text in taken.items())
+        self.classes.append(f"class {name}(BaseModel):\n{config}\n{members}")
+        return name
+
+    def _member(self, field: Field, attribute: str, parent: str) -> str:
+        annotation = self._annotation(field, f"{parent}{_camel(attribute)}")
+        details = {
+            "alias": field.name if attribute != field.name else None,
+            "description": field.description or None,
+            "deprecated": field.deprecated or None,
+        }
+        told = [f"{key}={value!r}" for key, value in details.items() if value is not None]
+        if not field.required:
+            told.insert(0, f"default={field.default!r}")
+        return f"{annotation} = Field({', '.join(told)})" if told else annotation
+
+    def _annotation(self, field: Field, name: str) -> str:
+        if field.allowed is not None and not isinstance(field.type, _TIMES):
+            made = _one_of(field.allowed)
+        else:
+            made = _annotated(self._type(field.type, name), _limits(field))
+        return f"{made} | None" if field.nullable else made
+
+    def _type(self, kind: DataType, name: str) -> str:
+        match kind:
+            case Category():
+                return _one_of(kind.values)
+            case List():
+                item = self._type(kind.item, name)
+                return f"list[{item} | None]" if kind.nullable else f"list[{item}]"
+            case Struct():
+                return self.model(name, kind.fields, extra="ignore")
+            case Tensor():
+                return self._tensor(kind, name)
+            case Bool():
+                return "Annotated[bool, Strict()]"
+            case Integer():
+                low, high = kind.range
+                return f"Annotated[int, Strict(), Field(ge={low}, le={high})]"
+            case Float():
+                return "Annotated[float, Strict()]"
+            case Binary():
+                return "Base64Bytes"
+            case Date():
+                return "datetime.date"
+            case Timestamp():
+                return "AwareDatetime" if kind.zone else "NaiveDatetime"
+            case Duration():
+                return "datetime.timedelta"
+            case Decimal():
+                return (
+                    f"Annotated[decimal.Decimal, Field(max_digits={kind.precision!r}, decimal_places={kind.scale!r})]"
+                )
+        return "Annotated[str, Strict()]"
+
+    def _tensor(self, kind: Tensor, name: str) -> str:
+        made = self._type(parse_type(kind.dtype), name)
+        for axis in reversed(kind.shape):
+            limits = [] if axis is None else [f"min_length={axis}", f"max_length={axis}"]
+            made = _annotated(f"list[{made}]", limits)
+        return made
+
+
+def _camel(attribute: str) -> str:
+    return "".join(part.capitalize() for part in re.split("_+", attribute))
+
+
+def _annotated(kind: str, limits: Sequence[str]) -> str:
+    return f"Annotated[{kind}, Field({', '.join(limits)})]" if limits else kind
+
+
+def _one_of(values: Sequence[object]) -> str:
+    if values and not any(isinstance(value, float) for value in values):
+        return f"Literal[{', '.join(repr(value) for value in values)}]"
+    return "Annotated[float, Strict()]"
+
+
+def _limits(field: Field) -> list[str]:
+    """The arguments of `Field` for the limits of a field; bounds of times are objects of Python."""
+    bounds: dict[str, object] = {"ge": field.minimum, "le": field.maximum}
+    bounds["pattern"] = f"^(?:{field.pattern})$" if field.pattern else None
+    bounds |= {"min_length": field.min_length, "max_length": field.max_length}
+    made = [
+        f"{key}={_moment(value, field.type) if isinstance(field.type, _TIMES) else repr(value)}"
+        for key, value in bounds.items()
+        if value is not None
+    ]
+    if isinstance(field.type, Float):
+        made.append(f"allow_inf_nan={field.allow_infinity}")
+    return made
+
+
+def _moment(bound: object, kind: DataType) -> str:
+    if isinstance(kind, Date):
+        return f"datetime.date.fromisoformat({bound!r})"
+    if isinstance(kind, Timestamp):
+        return f"datetime.datetime.fromisoformat({bound!r})"
+    from modelwheel_loader.temporal import duration_count
+
+    return f"datetime.timedelta(microseconds={duration_count(str(bound), 'us')})"
