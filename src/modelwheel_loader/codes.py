@@ -158,10 +158,18 @@ CODES: dict[str, Code] = {
     "input.rows-differ": Code("Columns have different numbers of rows.", "Pass columns of one length."),
     "input.ambiguous": Code("Some values are columns and some are single.", "Pass one row, or columns, not a mix."),
     "input.container": Code("The data is of a kind that the model does not take.", "Pass what is named as expected."),
+    "input.file": Code("The input file cannot be read as what it is said to be.", "Check the file and its kind."),
+    "input.library": Code(
+        "Parquet and Arrow files need a library that is not installed.", "Install it: pip install pyarrow."
+    ),
     "input.line": Code("A line of the input file cannot be read.", "Correct the line."),
     "schema.bound": Code("A limit of a field does not fit its type.", "Correct the limit in the schema."),
     "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
     "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
+    "schema.source": Code(
+        "No schema can be read from the object.",
+        "Pass a Schema, a pydantic model, dataclass or TypedDict, a callable with type hints, or an Arrow schema.",
+    ),
     "schema.hint": Code(
         "A type hint is missing, or describes no type of the contract.",
         "Use the types listed in docs/contract.md, or make the field by hand.",

@@ -27,9 +27,9 @@ def json_rows(lines: IO[str]) -> Iterator[Row]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _bad_line(number, f"is not JSON: {error}") from None
+            raise bad_line(number, f"is not JSON: {error}") from None
         if not isinstance(row, dict):
-            raise _bad_line(number, "must be a JSON object", shown(row))
+            raise bad_line(number, "must be a JSON object", shown(row))
         yield row
 
 
@@ -43,24 +43,26 @@ def csv_rows(lines: Iterable[str], schema: Schema) -> Iterator[Row]:
         header = next(reader, None)
         if header is None:
             return
-        readers = _cell_readers(header, schema)
+        readers = cell_readers(header, schema)
         for cells in reader:
             if len(cells) != len(header):
                 found = f"{len(cells)} cells"
-                raise _bad_line(reader.line_num, "must have as many cells as the header", found, f"{len(header)}")
+                raise bad_line(reader.line_num, "must have as many cells as the header", found, f"{len(header)}")
             yield {name: read(cell) for name, read, cell in zip(header, readers, cells, strict=True)}
     except csv.Error as error:
-        raise _bad_line(reader.line_num, f"is not CSV: {error}") from None
+        raise bad_line(reader.line_num, f"is not CSV: {error}") from None
 
 
-def _bad_line(number: int, message: str, found: str = "", expected: str = "") -> InputError:
+def bad_line(number: int, message: str, found: str = "", expected: str = "") -> InputError:
+    """The error for one line that cannot be read."""
     defect = Defect(code="input.line", message=message, where=f"line {number}", found=found, expected=expected)
     return InputError(f"line {number} {message}", [defect])
 
 
-def _cell_readers(header: Sequence[str], schema: Schema) -> list[Callable[[str], Any]]:
+def cell_readers(header: Sequence[str], schema: Schema) -> list[Callable[[str], Any]]:
+    """For each column, what reads its cells by the type of the field; raises `InputError` when two have one name."""
     if len(set(header)) != len(header):
-        raise _bad_line(1, "names a column twice")
+        raise bad_line(1, "names a column twice")
     fields = {field.name: field for field in schema.fields}
     return [_cell_reader(fields[name]) if name in fields else str for name in header]
 
@@ -103,15 +105,19 @@ def batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
 
 def answer_rows(answer: Any, method: str) -> list[Row]:
     """The answer of a method for many rows, as one JSON object per row. Arrays become lists."""
-    if isinstance(answer, dict):
-        columns = {name: _plain(values) for name, values in answer.items()}
-    elif isinstance(answer, list) and answer and hasattr(answer[0], "tolist"):
-        columns = {f"{method}_{index}": _plain(values) for index, values in enumerate(answer)}
-    elif hasattr(answer, "columns") and hasattr(answer, "__getitem__"):
-        columns = {str(name): _plain(answer[name]) for name in answer.columns}
-    else:
-        columns = {method: _plain(answer)}
+    columns = {name: _plain(values) for name, values in answer_columns(answer, method).items()}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def answer_columns(answer: Any, method: str) -> dict[str, Any]:
+    """The parts of an answer for many rows by name; one that has no name of its own is called as the method."""
+    if isinstance(answer, dict):
+        return {str(name): values for name, values in answer.items()}
+    if isinstance(answer, list) and answer and hasattr(answer[0], "tolist"):
+        return {f"{method}_{index}": values for index, values in enumerate(answer)}
+    if hasattr(answer, "columns") and hasattr(answer, "__getitem__"):
+        return {str(name): answer[name] for name in answer.columns}
+    return {method: answer}
 
 
 def _plain(values: Any) -> list[Any]:

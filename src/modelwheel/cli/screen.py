@@ -40,9 +40,9 @@ def show(screen: Console, what: RenderableType) -> None:
         screen.print(Segments([*line, Segment.line()]), soft_wrap=True)
 
 
-def print_json(value: Any) -> None:
-    """JSON on standard output; characters that a terminal would obey are escaped."""
-    click.echo(safe_json(json.dumps(value, indent=1, ensure_ascii=False)))
+def print_json(value: Any, *, err: bool = False) -> None:
+    """JSON on standard output, or error; characters that a terminal would obey are escaped."""
+    click.echo(safe_json(json.dumps(value, indent=1, ensure_ascii=False)), err=err)
 
 
 def print_error(error: ModelwheelError) -> None:
