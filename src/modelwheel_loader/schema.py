@@ -1,133 +1,41 @@
 """The schema: what a model takes or answers, as data. Immutable, usable without a model, written as JSON.
 
-`values.py`, `columns.py` and `rows.py` compile it into validators; this file only describes.
+`inputs.py` and `columns.py` compile it into validators; this file only describes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .documents import Cursor
 from .errors import Defect, InvalidBundle, UsageError
+from .fields import NO_DEFAULT, Field, Null, Observed, Physical, read_field
 from .limits import DEFAULT
 from .records import Record
 from .text import clip, shown
-from .types import (
-    NESTED,
-    TENSOR_DTYPES,
-    Category,
-    CategoryValue,
-    DataType,
-    List,
-    Struct,
-    Tensor,
-    TypeTextError,
-    parse_type,
-    type_to_json,
-)
+from .types import TENSOR_DTYPES
 
 if TYPE_CHECKING:
     from .schema_diff import SchemaDiff
 
+__all__ = [
+    "NO_DEFAULT",
+    "Container",
+    "Extra",
+    "Field",
+    "Layout",
+    "Null",
+    "Observed",
+    "Physical",
+    "Schema",
+    "read_schema",
+]
 Layout = Literal["frame", "matrix", "array", "arrays", "columns", "records"]
 Container = Literal["numpy", "pandas", "polars", "pyarrow", "list"]
-Null = Literal["none", "nan", "nat", "na"]
 Extra = Literal["ignore", "error"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 CONTAINERS: tuple[str, ...] = get_args(Container)
-NULLS: tuple[str, ...] = get_args(Null)
-
-
-class _NoDefault:
-    """The type of `NO_DEFAULT`: None is a default that a field may have."""
-
-    def __repr__(self) -> str:
-        return "NO_DEFAULT"
-
-    def __reduce__(self) -> str:
-        return "NO_DEFAULT"
-
-
-NO_DEFAULT: Final = _NoDefault()
-
-
-class Physical(Record):
-    """How the model saw a column, restored exactly when it is called.
-
-    `dtype` is the name of the numpy or pandas dtype (`object`, `float64`, `Int64`, `category`, `str`); `null` is what
-    stood for a missing value, None when none was seen; `label` is the column's label when that was an integer.
-    """
-
-    dtype: str
-    null: Null | None = None
-    label: int | None = None
-
-
-class Observed(Record):
-    """What the sample held: information for people, never a limit.
-
-    `minimum` and `maximum` are of numbers and times (as text); `distinct` counts values up to a bound, None above it.
-    """
-
-    rows: int
-    nulls: int
-    minimum: float | int | str | None = None
-    maximum: float | int | str | None = None
-    distinct: int | None = None
-
-
-class Field(Record):
-    """One named value. `type` may be given as text (`"int64"`).
-
-    `minimum` and `maximum` are inclusive, in the unit of the type (times as ISO 8601 text); `allowed` lists the only
-    values that are accepted; `pattern` is a regular expression that the whole text matches; lengths count characters,
-    bytes or list items. Floats are finite unless `allow_infinity`.
-    """
-
-    name: str
-    type: DataType
-    nullable: bool = False
-    default: Any = NO_DEFAULT
-    minimum: float | int | str | None = None
-    maximum: float | int | str | None = None
-    allowed: tuple[CategoryValue, ...] | None = None
-    pattern: str | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    allow_infinity: bool = False
-    unit: str = ""
-    description: str = ""
-    deprecated: bool = False
-    physical: Physical | None = None
-    observed: Observed | None = None
-
-    def __post_init__(self) -> None:
-        kind: object = self.type
-        if isinstance(kind, str):
-            try:
-                self.__dict__["type"] = parse_type(kind)
-            except TypeTextError as error:
-                raise UsageError.of("schema.type", str(error), field=self.name) from None
-        if self.allowed is not None:
-            self.__dict__["allowed"] = tuple(self.allowed)
-
-    @property
-    def required(self) -> bool:
-        """Whether the field must be present in every row."""
-        return isinstance(self.default, _NoDefault)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The field as JSON types, without what is at its default."""
-        made: dict[str, Any] = {"name": self.name, "type": type_to_json(self.type)}
-        for name in self._fields[2:]:
-            value, usual = getattr(self, name), getattr(Field, name)
-            if value is usual or value == usual:
-                continue
-            if isinstance(value, Record):
-                value = {k: v for k, v in value.attributes().items() if v is not None}
-            made[name] = list(value) if isinstance(value, tuple) else value
-        return made
 
 
 class Schema(Record):
@@ -194,6 +102,12 @@ class Schema(Record):
 
         return to_pydantic(self, name)
 
+    def to_arrow(self) -> Any:
+        """The `pyarrow.Schema` of the fields, from which `from_arrow` gives this schema back; needs pyarrow."""
+        from .arrow_schema import to_arrow
+
+        return to_arrow(self)
+
     def diff(self, other: Schema) -> SchemaDiff:
         """What changes for callers when this schema is replaced by `other`."""
         from .schema_diff import diff
@@ -208,6 +122,62 @@ class Schema(Record):
         if defects:
             raise InvalidBundle("the schema is not valid", defects)
         return schema
+
+    @classmethod
+    def of(cls, source: Any) -> Schema:
+        """The schema that `source` describes: whatever one of the `from_` methods takes, or a schema itself.
+
+        Raises `UsageError` with everything that has no type.
+        """
+        if isinstance(source, Schema):
+            return source
+        if isinstance(source, Mapping):
+            return cls.from_dict(source)
+        if isinstance(source, type):
+            return cls.from_class(source)
+        if type(source).__module__.partition(".")[0] == "pyarrow":
+            return cls.from_arrow(source)
+        if callable(source):
+            return cls.from_callable(source)
+        expected = "a Schema, a pydantic model, dataclass or TypedDict, a callable with type hints, or an Arrow schema"
+        raise UsageError.of("schema.source", "this describes no schema", found=shown(source), expected=expected)
+
+    @classmethod
+    def from_class(cls, kind: type) -> Schema:
+        """The schema of rows described by a dataclass, a TypedDict or a pydantic model; layout `records`.
+
+        Of pydantic models (version 2) constraints, descriptions, defaults and aliases are kept, and `extra="forbid"`.
+        """
+        from .hints import class_extra, fields_of
+
+        return cls(fields=fields_of(kind), layout="records", container="list", extra=class_extra(kind))
+
+    @classmethod
+    def from_callable(cls, function: Callable[..., Any]) -> Schema:
+        """The schema of what a callable takes, by its type hints; layout `records`.
+
+        A first argument that is a class with fields, or a list of it, is the row; else every argument is a field.
+        Raises `UsageError` for arguments without a type hint.
+        """
+        from .hints import fields_of_callable, row_class
+
+        row = row_class(function)
+        if row is not None:
+            return cls.from_class(row)
+        return cls(fields=fields_of_callable(function), layout="records", container="list")
+
+    @classmethod
+    def from_arrow(cls, schema: Any) -> Schema:
+        """The schema for a `pyarrow.Schema`; layout `frame`, unless `to_arrow` made it. Raises `UsageError`."""
+        from .arrow_schema import read_arrow
+
+        fields, stored = read_arrow(schema)
+        try:
+            if stored is not None:
+                return cls.from_dict({**stored, "fields": [field.to_dict() for field in fields]})
+        except InvalidBundle:  # something else wrote it
+            pass
+        return cls(fields=fields, layout="frame", container="pyarrow")
 
 
 def read_schema(cursor: Cursor) -> Schema:
@@ -226,86 +196,3 @@ def read_schema(cursor: Cursor) -> Schema:
         cursor.wrong("layout", "'array' is for exactly one field", found=f"{len(fields)} fields")
     dtype = cursor.choice("dtype", (*TENSOR_DTYPES, "object"), "") if cursor.has("dtype") else None
     return Schema(fields=fields, layout=layout, container=container, dtype=dtype, extra=extra)
-
-
-def read_field(cursor: Cursor) -> Field:
-    """The field in an object of a schema; what is wrong is collected by the cursor."""
-    optional: dict[str, Any] = {key: _bound(cursor, key) for key in ("minimum", "maximum") if cursor.has(key)}
-    optional |= {key: cursor.integer(key) for key in ("min_length", "max_length") if cursor.has(key)}
-    optional |= {key: cursor.flag(key, default=False) for key in ("nullable", "allow_infinity", "deprecated")}
-    optional |= {key: cursor.text(key, "") for key in ("unit", "description")}
-    if cursor.has("pattern"):
-        optional["pattern"] = cursor.text("pattern")
-    if cursor.has("allowed"):
-        optional["allowed"] = _scalars(cursor, "allowed")
-    if "default" in cursor.value:
-        optional["default"] = cursor.value["default"]
-    if cursor.has("physical"):
-        optional["physical"] = _physical(cursor.object("physical"))
-    if cursor.has("observed"):
-        optional["observed"] = _observed(cursor.object("observed"))
-    return Field(name=cursor.text("name"), type=read_type(cursor, "type"), **optional)
-
-
-def read_type(cursor: Cursor, key: str) -> DataType:
-    """The type at `key`: a text, or an object with one key that names a type which holds others."""
-    value = cursor.value.get(key)
-    if isinstance(value, str):
-        try:
-            return parse_type(value)
-        except TypeTextError:
-            cursor.wrong(key, "names no type", found=shown(value))
-            return DataType()
-    if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in NESTED):
-        cursor.wrong(
-            key, f"must be the name of a type, or an object with one of {', '.join(NESTED)}", found=shown(value)
-        )
-        return DataType()
-    (kind,) = value
-    inner = cursor.object(key).object(kind)
-    match kind:
-        case "category":
-            return Category(_scalars(inner, "values"), inner.flag("ordered", default=False))
-        case "list":
-            return List(read_type(inner, "item"), inner.flag("nullable", default=False))
-        case "struct":
-            return Struct(tuple(read_field(item) for item in inner.objects("fields")))
-    return Tensor(inner.choice("dtype", TENSOR_DTYPES), _shape(inner), inner.flag("sparse", default=False))
-
-
-def _scalars(cursor: Cursor, key: str) -> tuple[CategoryValue, ...]:
-    values = cursor.list(key)
-    if not all(type(value) in (str, int, float, bool) for value in values):
-        cursor.wrong(key, "must hold texts, numbers or Booleans only")
-        return ()
-    if len({type(value) for value in values}) > 1 or len(set(values)) != len(values):
-        cursor.wrong(key, "must hold different values of one type")
-    return tuple(values)
-
-
-def _shape(cursor: Cursor) -> tuple[int | None, ...]:
-    axes = cursor.list("shape")
-    if not all(axis is None or (type(axis) is int and axis >= 0) for axis in axes) or len(axes) > 32:
-        cursor.wrong("shape", "must hold at most 32 lengths, each an integer or null")
-        return ()
-    return tuple(axes)
-
-
-def _bound(cursor: Cursor, key: str) -> float | int | str | None:
-    value = cursor.value[key]
-    if type(value) not in (int, float, str):
-        cursor.wrong(key, "must be a number, or a time as text", found=shown(value))
-        return None
-    return value  # type: ignore[no-any-return]
-
-
-def _physical(cursor: Cursor) -> Physical:
-    null: Any = cursor.choice("null", NULLS) if cursor.has("null") else None
-    label = cursor.integer("label", minimum=-(2**63)) if cursor.has("label") else None
-    return Physical(dtype=cursor.text("dtype", limit=100), null=null, label=label)
-
-
-def _observed(cursor: Cursor) -> Observed:
-    bounds = {key: _bound(cursor, key) for key in ("minimum", "maximum") if cursor.has(key)}
-    distinct = cursor.integer("distinct") if cursor.has("distinct") else None
-    return Observed(rows=cursor.integer("rows"), nulls=cursor.integer("nulls"), distinct=distinct, **bounds)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from .schema import Field
+    from .fields import Field
 
 Unit = Literal["s", "ms", "us", "ns"]
 CategoryValue = str | int | float | bool

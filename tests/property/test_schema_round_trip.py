@@ -11,8 +11,6 @@ import pydantic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwheel.schemas.arrow import from_arrow, to_arrow
-from modelwheel.schemas.hints import from_class
 from modelwheel_loader.errors import InputError
 from modelwheel_loader.inputs import InputCheck, compile_input
 from modelwheel_loader.json_schema import to_json_schema
@@ -94,8 +92,8 @@ def accepts(check: InputCheck, row: dict[str, Any]) -> bool:
 @given(schemas())
 def test_there_and_back(schema: Schema) -> None:
     assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
-    assert from_arrow(to_arrow(schema)) == schema
-    assert from_class(to_pydantic(schema)) == schema
+    assert Schema.from_arrow(schema.to_arrow()) == schema
+    assert Schema.from_class(to_pydantic(schema)) == schema
     assert not diff(schema, schema)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from modelwheel_loader.arrow_types import from_arrow_type
 from modelwheel_loader.types import (
     Binary,
     Bool,
@@ -28,7 +29,6 @@ from modelwheel_loader.types import (
     parse_type,
 )
 
-from ..schemas.arrowtypes import from_arrow_type
 from .columns import Column, ColumnError, Note, from_array
 from .objects import from_values
 

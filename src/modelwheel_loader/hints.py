@@ -36,11 +36,11 @@ from typing import (
 
 import numpy as np
 
-from modelwheel_loader.errors import Defect, UsageError
-from modelwheel_loader.pydantic_model import Origin
-from modelwheel_loader.schema import NO_DEFAULT, Field, Schema
-from modelwheel_loader.text import clip
-from modelwheel_loader.types import (
+from .errors import Defect, UsageError
+from .fields import NO_DEFAULT, Field
+from .pydantic_model import Origin
+from .text import clip
+from .types import (
     TENSOR_DTYPES,
     Binary,
     Bool,
@@ -243,41 +243,46 @@ def collect(hints: Mapping[str, tuple[Any, Any]]) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def from_class(kind: type) -> Schema:
-    """The schema of rows described by a dataclass, a TypedDict or a pydantic model; layout `records`.
-
-    Of pydantic models (version 2) constraints, descriptions, defaults and aliases are kept, and `extra="forbid"`.
-    """
-    closed = getattr(kind, "model_config", {}).get("extra") == "forbid"
-    return Schema(fields=fields_of(kind), layout="records", container="list", extra="error" if closed else "ignore")
+def class_extra(kind: type) -> Literal["ignore", "error"]:
+    """What a class says of keys that it does not name: only pydantic models with `extra="forbid"` refuse them."""
+    return "error" if getattr(kind, "model_config", {}).get("extra") == "forbid" else "ignore"
 
 
-def from_callable(function: Callable[..., Any]) -> Schema:
-    """The schema of a callable's parameters; one parameter that is a class with fields, or a list of it, is the row.
-
-    Raises `UsageError` for parameters without a type hint.
-    """
-    hints = get_type_hints(function, include_extras=True)
-    parameters = [
-        item
-        for item in inspect.signature(function).parameters.values()
-        if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD) and item.name != "self"
-    ]
-    if len(parameters) == 1 and (row := _row_class(hints.get(parameters[0].name))) is not None:
-        return from_class(row)
-    bare = [item.name for item in parameters if item.name not in hints]
-    if bare:
-        defects = [Defect(code="schema.hint", message="has no type hint", field=name) for name in bare]
-        raise UsageError("no schema can be made from the type hints", defects)
-    pairs = {item.name: (hints[item.name], _parameter_default(item)) for item in parameters}
-    return Schema(fields=collect(pairs), layout="records", container="list")
+def arguments_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The arguments of a callable that have a name: neither `self`, nor `*args` and `**kwargs`."""
+    listed = inspect.signature(function).parameters.values()
+    return [item for item in listed if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD) and item.name != "self"]
 
 
-def _parameter_default(item: inspect.Parameter) -> Any:
-    return NO_DEFAULT if item.default is item.empty else plain_default(item.default)
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The type hints of a callable; none where they name what is not there."""
+    source: Any = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        return get_type_hints(source, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        return {}
 
 
-def _row_class(hint: Any) -> type | None:
+def row_class(function: Callable[..., Any]) -> type | None:
+    """The class with fields that the first argument is, or is a list of; None when the arguments are the fields."""
+    first = next(iter(arguments_of(function)), None)
+    hint = None if first is None else hints_of(function).get(first.name)
     if get_origin(hint) in _LISTS:
         hint = get_args(hint)[0]
     return hint if isinstance(hint, type) and _has_fields(hint) else None
+
+
+def fields_of_callable(function: Callable[..., Any]) -> tuple[Field, ...]:
+    """A field for each argument of a callable; raises `UsageError` for those without a type hint."""
+    hints = hints_of(function)
+    arguments = arguments_of(function)
+    bare = [item.name for item in arguments if item.name not in hints]
+    if bare:
+        defects = [Defect(code="schema.hint", message="has no type hint", field=name) for name in bare]
+        raise UsageError("no schema can be made from the type hints", defects)
+    return collect({item.name: (hints[item.name], argument_default(item)) for item in arguments})
+
+
+def argument_default(item: inspect.Parameter) -> Any:
+    """The default of an argument as a JSON type, or `NO_DEFAULT`."""
+    return NO_DEFAULT if item.default is item.empty else plain_default(item.default)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from modelwheel.schemas.arrow import from_arrow, to_arrow
 from modelwheel_loader.errors import UsageError
 from modelwheel_loader.schema import Field, Schema
 from modelwheel_loader.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
@@ -32,32 +31,32 @@ KINDS: list[DataType] = [
 def test_there_and_back(kind: DataType, nullable: bool) -> None:
     field = Field(name="v", type=kind, nullable=nullable, description="äö", unit="km", deprecated=True)
     schema = Schema(fields=(field,), layout="frame", container="pandas", extra="error")
-    assert from_arrow(to_arrow(schema)) == schema
+    assert Schema.from_arrow(schema.to_arrow()) == schema
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_without_our_metadata_arrow_says_the_most_of_it(kind: DataType) -> None:
     schema = Schema(fields=(Field(name="v", type=kind, nullable=True),))
-    plain = pa.schema([field.remove_metadata() for field in to_arrow(schema)])
-    back = from_arrow(plain)
+    plain = pa.schema([field.remove_metadata() for field in schema.to_arrow()])
+    back = Schema.from_arrow(plain)
     assert (back.layout, back.container) == ("frame", "pyarrow")
     if not isinstance(kind, Category | Tensor):
         assert back.fields == schema.fields
 
 
 def test_metadata_that_no_longer_fits_the_type_is_not_believed() -> None:
-    made = to_arrow(Schema(fields=(Field(name="v", type=parse_type("int64"), minimum=3),)))
+    made = Schema(fields=(Field(name="v", type=parse_type("int64"), minimum=3),)).to_arrow()
     changed = pa.schema([pa.field("v", pa.string(), nullable=False, metadata=made.field(0).metadata)])
-    assert from_arrow(changed)["v"] == Field(name="v", type=parse_type("string"))
+    assert Schema.from_arrow(changed)["v"] == Field(name="v", type=parse_type("string"))
     for text in (b"{", b"[]", b'{"name": 5}'):
         broken = pa.schema(
             [pa.field("v", pa.int8(), nullable=False, metadata={b"modelwheel": text})], metadata={b"modelwheel": text}
         )
-        assert from_arrow(broken)["v"] == Field(name="v", type=parse_type("int8"))
+        assert Schema.from_arrow(broken)["v"] == Field(name="v", type=parse_type("int8"))
 
 
 def test_types_without_counterpart_are_told_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        from_arrow(pa.schema([("a", pa.int8()), ("b", pa.time32("s")), ("c", pa.map_(pa.string(), pa.int8()))]))
+        Schema.from_arrow(pa.schema([("a", pa.int8()), ("b", pa.time32("s")), ("c", pa.map_(pa.string(), pa.int8()))]))
     assert [defect.field for defect in caught.value.defects] == ["b", "c"]
     assert caught.value.code == "schema.arrow"

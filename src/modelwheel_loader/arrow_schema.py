@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelwheel_loader.errors import Defect, ModelwheelError, UsageError
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import (
+from .arrow_types import from_arrow_field
+from .documents import Cursor
+from .errors import Defect, UsageError
+from .fields import Field, read_field
+from .types import (
     Binary,
     Bool,
     Category,
@@ -26,7 +28,8 @@ from modelwheel_loader.types import (
     parse_type,
 )
 
-from .arrowtypes import from_arrow_field
+if TYPE_CHECKING:
+    from .schema import Schema
 
 _KEY = b"modelwheel"
 
@@ -93,8 +96,8 @@ def _nested(kind: DataType, pa: Any) -> Any:
     raise UsageError.of("schema.arrow", f"Arrow has no type for {kind}")
 
 
-def from_arrow(schema: Any) -> Schema:
-    """The schema for a `pyarrow.Schema`; layout `frame`, unless `to_arrow` made it. Raises `UsageError`."""
+def read_arrow(schema: Any) -> tuple[tuple[Field, ...], dict[str, Any] | None]:
+    """The fields of a `pyarrow.Schema`, and what `to_arrow` stored of the rest; raises `UsageError`."""
     fields, defects = [], []
     for item in schema:
         try:
@@ -104,17 +107,16 @@ def from_arrow(schema: Any) -> Schema:
             defects.append(Defect(code="schema.arrow", message=message, field=item.name))
     if defects:
         raise UsageError("no schema can be made from the Arrow schema", defects)
-    made = Schema(fields=tuple(fields), layout="frame", container="pyarrow")
-    rest = _metadata(schema)
-    return made if rest is None else _read({**rest, "fields": [field.to_dict() for field in fields]}) or made
+    return tuple(fields), _metadata(schema)
 
 
 def _from_field(item: Any) -> Field:
     stored = _metadata(item)
     if stored is not None:
-        found = _read({"fields": [stored], "layout": "frame"})
-        if found is not None and _still_fits(found.fields[0], item):
-            return found.fields[0]
+        defects: list[Defect] = []
+        found = read_field(Cursor(stored, "", defects))
+        if not defects and _still_fits(found, item):
+            return found
     return from_arrow_field(item)
 
 
@@ -148,11 +150,3 @@ def _metadata(item: Any) -> dict[str, Any] | None:
     except ValueError:
         return None
     return stored if isinstance(stored, dict) else None
-
-
-def _read(value: dict[str, Any]) -> Schema | None:
-    """What `to_arrow` stored; None when something else wrote it."""
-    try:
-        return Schema.from_dict(value)
-    except ModelwheelError:
-        return None

@@ -12,8 +12,8 @@ import numpy as np
 import pydantic
 import pytest
 
-from modelwheel.schemas.hints import field_of, from_callable, from_class
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.hints import field_of
 from modelwheel_loader.pydantic_model import to_pydantic
 from modelwheel_loader.schema import Field, Schema
 from modelwheel_loader.types import Category, parse_type
@@ -82,13 +82,13 @@ def test_constraints_in_annotated() -> None:
 
 
 def test_dataclasses_and_typed_dicts() -> None:
-    point = from_class(Point)
+    point = Schema.from_class(Point)
     assert (point.layout, point.container) == ("records", "list")
     assert [(field.name, str(field.type), field.required) for field in point] == [
         ("x", "float64", True),
         ("y", "float64", False),
     ]
-    passenger = from_class(Passenger)
+    passenger = Schema.from_class(Passenger)
     assert passenger["age"].default is None
     assert passenger["age"].nullable
     assert passenger["name"].required
@@ -103,7 +103,7 @@ class WithDefaults:
 
 
 def test_defaults_are_json() -> None:
-    schema = from_class(WithDefaults)
+    schema = Schema.from_class(WithDefaults)
     assert [field.default for field in schema] == ["2026-01-01", "red", []]
     assert Schema.from_dict(schema.to_dict()) == schema
 
@@ -126,7 +126,7 @@ class Customer(pydantic.BaseModel):
 
 
 def test_pydantic_models_keep_constraints_and_descriptions() -> None:
-    schema = from_class(Customer)
+    schema = Schema.from_class(Customer)
     assert schema.extra == "error"
     assert schema["age"] == Field(name="age", type=parse_type("int64"), minimum=0, maximum=149, description="In years.")
     income = schema["income"]
@@ -153,18 +153,18 @@ def test_a_model_class_made_from_a_schema_gives_it_back() -> None:
         Field(name="old", type=parse_type("string"), pattern="[a-z]+", deprecated=True, allowed=("x", "y")),
     )
     schema = Schema(fields=fields, layout="records", container="list", extra="error")
-    assert from_class(to_pydantic(schema)) == schema
+    assert Schema.from_class(to_pydantic(schema)) == schema
 
 
 def test_callables() -> None:
     def predict(age: int, income: float | None = None, plan: Literal["a", "b"] = "a") -> float:
         return age + (income or 0.0) + len(plan)
 
-    schema = from_callable(predict)
+    schema = Schema.from_callable(predict)
     assert schema.names == ("age", "income", "plan")
     assert [field.required for field in schema] == [True, False, False]
-    assert from_callable(score_one) == from_callable(score_many) == from_class(Point)
-    assert from_callable(Scorer().score).names == ("x",)
+    assert Schema.from_callable(score_one) == Schema.from_callable(score_many) == Schema.from_class(Point)
+    assert Schema.from_callable(Scorer().score).names == ("x",)
 
 
 def score_one(point: Point) -> float:
@@ -185,14 +185,14 @@ def test_what_no_type_describes_is_told_at_once() -> None:
         del a, b, c, d, e
 
     with pytest.raises(UsageError) as caught:
-        from_callable(predict)
+        Schema.from_callable(predict)
     assert [defect.field for defect in caught.value.defects] == ["a", "b", "c", "d"]
 
     def bare(a, b: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         del a, b
 
     with pytest.raises(UsageError) as caught:
-        from_callable(bare)
+        Schema.from_callable(bare)
     assert [defect.field for defect in caught.value.defects] == ["a"]
     with pytest.raises(UsageError):
-        from_class(int)
+        Schema.from_class(int)

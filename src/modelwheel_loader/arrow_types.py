@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelwheel_loader.schema import Field
-from modelwheel_loader.types import (
+from .fields import Field
+from .types import (
     Binary,
     Bool,
     Category,
