@@ -54,7 +54,7 @@ def print_error(error: ModelwheelError) -> None:
     screen.print(text, soft_wrap=True)
     for line in [*rest.splitlines(), *getattr(error, "__notes__", ())]:
         screen.print(Text(line, style="green" if line.lstrip().startswith("→") else ""), soft_wrap=True)
-    if isinstance(error, TrustError):
+    if isinstance(error, TrustError) and "Trust." in error.hint:
         click.echo("  on the command line: --trust-digest DIGEST or --unsafe-run-code", err=True)
 
 

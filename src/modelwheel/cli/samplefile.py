@@ -1,0 +1,128 @@
+"""Reads the sample that a model is packed with from a file, in the shape in which the model was fitted."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from modelwheel_loader.errors import Defect, MissingExtra, PackError
+from modelwheel_loader.text import clip, safe
+
+from .tables.sources import KINDS, kind_of
+
+LIBRARIES = ("pandas", "polars", "pyarrow")
+"""In the order in which they are looked for."""
+_NUMPY = ".npy"
+_READERS: dict[str, dict[str, Callable[[Any, str], Any]]] = {
+    "pandas": {
+        "csv": lambda library, path: library.read_csv(path, sep=_separator(path)),
+        "json": lambda library, path: library.read_json(path, orient="records"),
+        "jsonl": lambda library, path: library.read_json(path, lines=True),
+        "parquet": lambda library, path: library.read_parquet(path),
+        "arrow": lambda library, path: library.read_feather(path),
+    },
+    "polars": {
+        "csv": lambda library, path: library.read_csv(path, separator=_separator(path)),
+        "json": lambda library, path: library.read_json(path),
+        "jsonl": lambda library, path: library.read_ndjson(path),
+        "parquet": lambda library, path: library.read_parquet(path),
+        "arrow": lambda library, path: library.read_ipc(path),
+    },
+    "pyarrow": {
+        "csv": lambda _, path: _arrow("csv").read_csv(path),
+        "json": lambda _, path: _arrow("json").read_json(path),
+        "jsonl": lambda _, path: _arrow("json").read_json(path),
+        "parquet": lambda _, path: _arrow("parquet").read_table(path),
+        "arrow": lambda _, path: _arrow("feather").read_table(path),
+    },
+}
+
+
+def _arrow(name: str) -> Any:
+    return importlib.import_module(f"pyarrow.{name}")
+
+
+def _separator(path: str) -> str:
+    return "\t" if path.lower().removesuffix(".gz").endswith(".tsv") else ","
+
+
+def read_sample(path: str, library: str | None) -> Any:
+    """The table in the file, as a DataFrame or table of `library` (None: the first that is installed); or an array."""
+    if path.lower().endswith(_NUMPY):
+        return _read(lambda: np.load(path, allow_pickle=False), path)
+    kind = kind_of(path, None, KINDS)
+    name, module = _library(library)
+    return _read(lambda: _READERS[name][kind](module, path), path)
+
+
+def _library(said: str | None) -> tuple[str, Any]:
+    for name in [said] if said else LIBRARIES:
+        try:
+            return name, importlib.import_module(name)
+        except ImportError:
+            continue
+    message = f"reading the sample needs {said or 'pandas, Polars or pyarrow'}"
+    raise MissingExtra.of("pack.extra", message, hint=f"pip install {said or 'pandas'}")
+
+
+def _read(read: Callable[[], Any], path: str) -> Any:
+    try:
+        return read()
+    except OSError:
+        raise
+    except Exception as error:  # the border to foreign code: whatever a library raises becomes one typed error
+        message = f"{safe(path)} cannot be read as a sample"
+        raise PackError.of("pack.file", message, found=clip(f"{type(error).__name__}: {error}", 300)) from error
+
+
+def shaped(sample: Any, model: Any, *, drop: Sequence[str], column: str | None) -> tuple[Any, list[str]]:
+    """The sample as the model is fed, and what was done to it in words.
+
+    Columns in `drop`, and those that the fitted model does not name, are left out. A model that was fitted without
+    names is fed an array. `column` alone is fed as a list: a text model takes no table.
+    """
+    if isinstance(sample, np.ndarray):
+        return sample, []
+    names = list(map(str, getattr(sample, "column_names", sample.columns)))
+    _all_there([*drop, *([column] if column else [])], names)
+    if column is not None:
+        return _values(sample, column), [f"the sample is column {clip(column)!r} alone"]
+    wanted = [name for name in names if name not in drop]
+    fitted = getattr(model, "feature_names_in_", None)
+    if fitted is not None:
+        _all_there(fitted.tolist(), wanted)
+        wanted, others = fitted.tolist(), [name for name in wanted if name not in set(fitted.tolist())]
+        notes = [f"left out, for the model was not fitted on them: {', '.join(map(clip, others))}"] if others else []
+        return _selected(sample, wanted), notes
+    chosen = _selected(sample, wanted)
+    if getattr(model, "n_features_in_", None) is None:
+        return chosen, []
+    if model.n_features_in_ != len(wanted):
+        message = f"the model was fitted on {model.n_features_in_} columns, and the sample has {len(wanted)}"
+        raise PackError.of("pack.schema", message, hint="Name those to leave out: --drop COLUMN.")
+    return _array(chosen), ["the model was fitted without names of columns: the sample is an array, in this order"]
+
+
+def _all_there(wanted: Sequence[str], names: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        defects = [Defect(code="pack.schema", message="is not in the sample", field=clip(name)) for name in missing]
+        raise PackError("the sample lacks columns", defects)
+
+
+def _selected(sample: Any, names: list[str]) -> Any:
+    return sample.select(names) if hasattr(sample, "select") else sample[names]
+
+
+def _values(sample: Any, name: str) -> list[Any]:
+    column = sample[name]
+    return list(getattr(column, "to_pylist", getattr(column, "tolist", None) or column.to_list)())
+
+
+def _array(sample: Any) -> Any:
+    if hasattr(sample, "to_numpy"):
+        return sample.to_numpy()
+    return np.column_stack([sample[name].to_numpy() for name in sample.column_names])
