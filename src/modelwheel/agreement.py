@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.schema import Schema
 
@@ -11,11 +13,14 @@ from .infer import Inferred
 def agree(schema: Schema | None, inferred: Inferred) -> Schema:
     """The schema to pack: `schema` with how the model saw each column, which only the sample tells.
 
-    Raises `PackError` when the two do not name the same fields. Whether the sample's values fit is seen when the
-    golden examples are checked.
+    The columns of an array, and the one thing per row that a model takes, have no names of their own: the schema
+    gives them, in order. Raises `PackError` when the two do not name the same fields. Whether the sample's values fit
+    is seen when the golden examples are checked.
     """
     if schema is None:
         return inferred.schema
+    if _without_names(inferred) and len(schema.fields) == len(inferred.schema.fields):
+        inferred = _named(inferred, schema)
     seen = {field.name: field for field in inferred.schema.fields}
     defects = [
         Defect(code="pack.schema", message="is in the schema and not in the sample", field=name)
@@ -40,3 +45,14 @@ def agree(schema: Schema | None, inferred: Inferred) -> Schema:
     ordered = tuple(fields[name] for name in seen)
     made = inferred.schema
     return Schema(fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype, extra=schema.extra)
+
+
+def _without_names(inferred: Inferred) -> bool:
+    schema = inferred.schema
+    return schema.layout in ("matrix", "array") and schema.container in ("numpy", "list")
+
+
+def _named(inferred: Inferred, schema: Schema) -> Inferred:
+    pairs = zip(inferred.schema.fields, schema.names, strict=True)
+    fields = tuple(field.replace(name=name) for field, name in pairs)
+    return dataclasses.replace(inferred, schema=inferred.schema.replace(fields=fields))

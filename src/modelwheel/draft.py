@@ -51,6 +51,7 @@ class Draft:
     schema: Schema
     model: Mapping[str, str]
     classes: Mapping[str, tuple[CategoryValue, ...] | None]
+    parameters: Mapping[str, Schema | None]
     recorded: Sequence[Recorded]
     golden: Golden
     captured: Captured | None
@@ -157,6 +158,7 @@ class Draft:
             deterministic=method.deterministic,
             tolerance=method.tolerance,
             classes=self.classes[method.name],
+            parameters=self.parameters[method.name],
         )
 
     def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:

@@ -24,6 +24,7 @@ from .draft import Draft
 from .goldens import choose_goldens
 from .infer import infer_schema
 from .options import Examples, Options, Progress
+from .parameters import parameters_of
 from .parity import measure
 from .recording import callables, record
 from .report import PackReport
@@ -45,7 +46,7 @@ def pack(
     name: str,
     version: str,
     sample: Any,
-    schema: Schema | None = None,
+    schema: Any = None,
     examples: Examples = Examples(),  # noqa: B008 - an immutable record
     about: About = About(),  # noqa: B008 - an immutable record
     options: Options = Options(),  # noqa: B008 - an immutable record
@@ -56,7 +57,8 @@ def pack(
 
     `model` is a fitted scikit-learn estimator or any callable. `sample` is what it is fed: a DataFrame (pandas, Polars,
     Arrow), an array, a sparse matrix, a dict of arrays, a list of dicts or of texts; all of it gives the schema, unless
-    `schema` says more (`infer_schema(sample).schema.with_field(…)`).
+    `schema` says more: `infer_schema(sample).schema.with_field(…)`, or whatever `Schema.of` takes, such as a pydantic
+    model or a dataclass. Arguments of a callable that have a default become parameters of the method.
 
     Raises `PackError` with everything that keeps the model from being packed, `InputError` when the sample does not
     fit a given `schema`, `WriteError` when the file cannot be written. A failure leaves nothing behind.
@@ -68,10 +70,11 @@ def pack(
     adapter = recognise(model)
     adapter.check(model)
     methods = callables(model, adapter, options.methods)
+    offered = {name: parameters_of(name, function) for name, function in methods.items()}
 
     step("infer")
     inferred = infer_schema(sample, max_categories=options.categories)
-    contract = agree(schema, inferred)
+    contract = agree(None if schema is None else Schema.of(schema), inferred)
     golden = choose_goldens(examples, contract, inferred.sample)
 
     step("pickle")  # before the model is asked anything: answering may leave traces in it
@@ -93,6 +96,7 @@ def pack(
         schema=contract,
         model={"framework": adapter.framework, "class": _class_name(model)},
         classes={method.name: adapter.classes(model, method.name) for method in recorded},
+        parameters={name: schema for name, (schema, _) in offered.items()},
         recorded=recorded,
         golden=golden,
         captured=captured,
@@ -105,8 +109,9 @@ def pack(
 
     step("done")
     bundle = _open(target)
+    notes = (*inferred.notes, *(note for _, told in offered.values() for note in told))
     bundle.report = PackReport(
-        manifest=bundle.manifest, size=target.stat().st_size, notes=inferred.notes, methods_left_out=failed
+        manifest=bundle.manifest, size=target.stat().st_size, notes=notes, methods_left_out=failed
     )
     return bundle
 

@@ -133,6 +133,9 @@ CODES: dict[str, Code] = {
         "A field that the model needs is not there.", "Send the field; names must match exactly."
     ),
     "input.extra-field": Code("There is a field that the model does not have.", "Leave it out."),
+    "input.no-parameter": Code(
+        "The method has no parameter of that name.", "Leave it out; `bundle.methods` has the parameters of each method."
+    ),
     "input.duplicate-field": Code("Two columns have the same name.", "Rename or drop one of them."),
     "input.wrong-type": Code("A value does not have the type of its field.", "Convert it before sending it."),
     "input.not-whole": Code(
@@ -277,6 +280,9 @@ CODES: dict[str, Code] = {
         "The given schema and the sample have different fields.",
         "Begin with infer_schema(sample).schema and change it.",
     ),
+    "pack.parameter": Code(
+        "A parameter's default does not fit its own type hint.", "Correct the default or the type hint."
+    ),
     "pack.examples": Code("The golden examples cannot be had.", "Choose another source: Examples(source=…)."),
     "pack.no-runtime": Code(
         "No runtime answers as the model does.", "Allow the native runtime: Options(runtimes=('onnx', 'native'))."
@@ -300,6 +306,10 @@ CODES: dict[str, Code] = {
     "usage.no-method": Code("The model has no such method.", "Look at `model.methods`."),
     "usage.runtime-method": Code(
         "The bundle has that method, but not in the runtime that was loaded.", "Load the runtime that has it."
+    ),
+    "usage.parameter-runtime": Code(
+        "A parameter was given to a runtime in which its value is fixed.",
+        'Load the original: load(…, runtime="native").',
     ),
     "usage.argument": Code("An argument has a wrong type or value.", "Read the signature in the reference."),
 }

@@ -150,7 +150,7 @@ def _short(value: float | str) -> str:
 
 
 def _method_row(method: Method) -> Sequence[str]:
-    return clip(method.name, 40), clip(answer_types(method), 60), clip(", ".join(method_notes(method)), _WIDTH)
+    return clip(method.name, 40), clip(answer_types(method), 60), clip(", ".join(method_notes(method)), 5 * _WIDTH)
 
 
 def answer_types(method: Method) -> str:
@@ -160,12 +160,19 @@ def answer_types(method: Method) -> str:
 
 
 def method_notes(method: Method) -> Iterator[str]:
-    """What there is to say of a method's answers beyond their types; not yet made safe."""
+    """What there is to say of a method beyond the types of its answers; not yet made safe."""
+    if method.parameters is not None:
+        yield from (_parameter(field) for field in method.parameters.fields)
     if method.classes:
         more = " …" if len(method.classes) > 12 else ""
         yield f"classes {', '.join(str(value) for value in method.classes[:12])}{more}"
     if not method.deterministic:
         yield "answers differ from call to call"
+
+
+def _parameter(field: Field) -> str:
+    limits = [note for note in _limits(field) if not note.startswith("default ")]
+    return f"takes {field.name}={field.default!r} ({', '.join([str(field.type), *limits])})"
 
 
 def _status_lines(status: RuntimeStatus, *, verbose: bool) -> Iterator[str]:

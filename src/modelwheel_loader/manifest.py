@@ -57,13 +57,17 @@ class Parity(Record):
 
 
 class Method(Record):
-    """A prediction method: what it answers, whether twice the same, how near other machines come, its classes."""
+    """A prediction method: what it answers, whether twice the same, how near other machines come, its classes.
+
+    `parameters` are its named arguments beside the data, a field with a default each; None when it has none.
+    """
 
     name: str
     output: Schema
     deterministic: bool = True
     tolerance: Tolerance = Tolerance()
     classes: tuple[CategoryValue, ...] | None = None
+    parameters: Schema | None = None
 
 
 class Weight(Record):
@@ -179,10 +183,7 @@ class Manifest(Record):
             "packed_with": dict(self.packed_with),
             "model": dict(self.model),
             "input": self.input.to_dict(),
-            "methods": [
-                {**_plain(method, "name", "deterministic", "tolerance", "classes"), "output": method.output.to_dict()}
-                for method in self.methods
-            ],
+            "methods": [_method_to_dict(method) for method in self.methods],
             "runtimes": [_payload_to_dict(payload) for payload in self.runtimes],
             "left_out": [item.attributes() for item in self.left_out],
             "examples": plain(self.examples) if self.examples else None,
@@ -201,6 +202,11 @@ def plain(value: Any) -> Any:
 
 def _plain(record: Any, *names: str) -> dict[str, Any]:
     return {name: plain(getattr(record, name)) for name in names}
+
+
+def _method_to_dict(method: Method) -> dict[str, Any]:
+    made = {**_plain(method, "name", "deterministic", "tolerance", "classes"), "output": method.output.to_dict()}
+    return made if method.parameters is None else {**made, "parameters": method.parameters.to_dict()}
 
 
 def _payload_to_dict(payload: Payload) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from .manifest import (
     Tolerance,
     Weight,
 )
+from .parameters import read_parameters
 from .schema import read_schema
 from .text import clip, shown
 from .types import TENSOR_DTYPES, CategoryValue
@@ -108,6 +109,7 @@ def _method(cursor: Cursor) -> Method:
         deterministic=cursor.flag("deterministic"),
         tolerance=Tolerance(absolute=tolerance.number("absolute"), relative=tolerance.number("relative")),
         classes=_classes(cursor) if cursor.has("classes") else None,
+        parameters=read_parameters(cursor.object("parameters")) if cursor.has("parameters") else None,
     )
 
 

@@ -7,19 +7,19 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from .errors import ModelwheelError, NoSuchMethod, UsageError
+from .errors import InputError, ModelwheelError, NoSuchMethod, UsageError
 from .inputs import compile_input
 from .outputs import compile_output, empty_output
+from .parameters import ParameterCheck, both
 from .runtimes import failed
 from .text import clip, safe
 
 if TYPE_CHECKING:
-    from .batch import Batch
     from .bundle import Bundle
     from .inputs import InputCheck
     from .manifest import Method
     from .report import Report
-    from .runtimes import Runtime
+    from .runtimes import Call, Runtime
 
 RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 """Names that a prediction method cannot have."""
@@ -28,32 +28,48 @@ RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 class BoundMethod:
     """One prediction method: checks the data, runs it, checks the answer."""
 
-    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "output")
+    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "_parameters", "output", "parameters")
 
-    def __init__(self, method: Method, check: InputCheck, call: Callable[[Batch], object]) -> None:
+    def __init__(self, method: Method, check: InputCheck, call: Call) -> None:
         self._name = method.name
         self._check = check
         self._call = call
         self._answer = compile_output(method.output)
         self._empty: Callable[[], Any] = lambda: empty_output(method.output)
+        self._parameters = ParameterCheck(method.name, method.parameters)
         self.output = method.output
+        self.parameters = method.parameters
 
-    def __call__(self, data: object) -> Any:
+    def __call__(self, data: object, **parameters: Any) -> Any:
         """Answer for one row (a mapping), many rows, columns, a DataFrame of any library, or an array.
 
-        Raises `InputError` with all defects of the data, `PredictionError` when the model itself raises, and
-        `OutputError` when its answer does not have the recorded type.
+        `parameters` are those of the method, `model.predict(rows, threshold=0.3)`; `parameters` of this object is
+        their schema. Raises `InputError` with all defects of the data and of the parameters, `PredictionError` when
+        the model itself raises, and `OutputError` when its answer does not have the recorded type.
         """
+        if parameters:
+            parameters = self._checked(parameters, data)
         batch = self._check(data)
         if not batch.rows:
             return self._empty()
         try:
-            raw = self._call(batch)
+            raw = self._call(batch, parameters)
         except ModelwheelError:
             raise
         except Exception as error:  # the border to foreign code: whatever a model raises becomes one typed error
             raise failed(self._name, error) from error
         return self._answer(raw, batch.rows, batch.single)
+
+    def _checked(self, parameters: dict[str, Any], data: object) -> dict[str, Any]:
+        """The parameters as the original takes them; the error for wrong ones tells what is wrong with the data too."""
+        try:
+            return self._parameters(parameters)
+        except InputError as error:
+            try:
+                self._check(data)
+            except InputError as other:
+                raise both(error, other) from None
+            raise
 
     def __repr__(self) -> str:
         return f"<prediction method {self._name!r}>"
@@ -120,7 +136,7 @@ class Model:
         return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
 
 
-def _closed(data: object) -> Any:  # noqa: ARG001 - it stands in for a prediction method
+def _closed(data: object, **parameters: Any) -> Any:  # noqa: ARG001 - it stands in for a prediction method
     raise UsageError.of("usage.closed", "the model is closed")
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .members import Members
     from .schema import Schema
 
-Call = Callable[["Batch"], object]
+Call = Callable[["Batch", Mapping[str, Any]], object]
+"""Answers a checked batch, with the checked parameters that the caller gave beside it."""
 
 
 class Runtime(Protocol):
@@ -28,7 +29,7 @@ class Runtime(Protocol):
     kind: str
 
     def prepare(self, method: str) -> Call:
-        """The function that answers `method` for a checked batch."""
+        """The function that answers `method`."""
 
     def reopen(self) -> None:
         """Make the runtime work in a forked child, on its next call."""
@@ -70,7 +71,9 @@ class OnnxRuntime:
         feeds = self._feeds
         single = len(names) == 1
 
-        def call(batch: Batch) -> object:
+        def call(batch: Batch, parameters: Mapping[str, Any]) -> object:
+            if parameters:
+                raise _fixed(method)
             session = self._session
             if session is None:
                 session = self._session = self._open()
@@ -88,6 +91,14 @@ class OnnxRuntime:
         """Drop the session."""
         self._session = None
         self._open = _closed
+
+
+def _fixed(method: str) -> UsageError:
+    return UsageError.of(
+        "usage.parameter-runtime",
+        f"the graph of {safe(method)} was made with the defaults of its parameters",
+        hint='Load the original, which takes them: load(…, runtime="native").',
+    )
 
 
 def _closed() -> onnx_session.Session:
@@ -133,7 +144,7 @@ class NativeRuntime:
         if function is None:
             raise PredictionError.of("predict.no-method", f"the object has no method {clip(method)!r}")
         bind = self._bind
-        return lambda batch: function(bind(batch))
+        return lambda batch, parameters: function(bind(batch), **parameters)
 
     def reopen(self) -> None:
         """Nothing to do: objects and private maps survive a fork."""
