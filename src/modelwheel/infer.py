@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelwheel_loader.frames import native
+
 from .inference.answers import read_answer
 from .inference.columns import Note
 from .inference.containers import rows_of, take
@@ -44,7 +46,7 @@ def infer_schema(sample: Any, *, max_categories: int = MAX_CATEGORIES) -> Inferr
 
     Raises `PackError` with every column that no type describes, and `UsageError` for an object that is no sample.
     """
-    inferred = read_sample(sample, max_categories)
+    inferred = read_sample(native(sample), max_categories)
     fields = inferred.schema.fields
     never = sum(not field.nullable for field in fields)
     if never:

@@ -24,6 +24,7 @@ from .types import (
     Struct,
     Tensor,
     Timestamp,
+    parse_type,
 )
 
 Bind = Callable[[Batch], Any]
@@ -139,15 +140,14 @@ def arrow_table(schema: Schema) -> Bind:
 
 def arrow_array(field: Field, pyarrow: Any) -> Make:
     """A function from a column to the Arrow array of the sample's type."""
-    dtype = pyarrow.type_for_alias(alias) if (alias := physical_of(field).dtype) in _ARROW_TEXT else None
-    kind = dtype or _arrow_type(field.type, pyarrow)
-    values = _values(field)
     index = physical_of(field).dtype
+    kind = arrow_type_of(field.type, index, pyarrow)
+    values = _values(field)
     if isinstance(field.type, Category) and index.startswith("dictionary"):
         text = "values=large_string" in index
         order = pyarrow.array(list(field.type.values), type=pyarrow.large_string() if text else None)
         codes = {value: code for code, value in enumerate(field.type.values)}
-        width = "int8" if "indices=int8" in index else "int32"
+        width = index.partition("indices=")[2].partition(",")[0] or "int32"
         return lambda column: pyarrow.DictionaryArray.from_arrays(
             pyarrow.array([None if v is None else codes[v] for v in values(column)], type=width),
             order,
@@ -155,7 +155,14 @@ def arrow_array(field: Field, pyarrow: Any) -> Make:
         )
     if isinstance(field.type, Timestamp | Date | Duration | Integer | Float | Bool):
         return lambda column: _arrow_fixed(column, kind, field, pyarrow)
+    if isinstance(field.type, Tensor) and None not in field.type.shape:
+        return lambda column: _arrow_lists(column, kind, pyarrow)
     return lambda column: pyarrow.array(values(column), type=kind)
+
+
+def arrow_type_of(kind: DataType, dtype: str, pyarrow: Any) -> Any:
+    """The Arrow type in which a column of `kind` comes back that was of the Arrow type named `dtype`."""
+    return pyarrow.type_for_alias(dtype) if dtype in _ARROW_TEXT else _arrow_type(kind, pyarrow)
 
 
 _ARROW_TEXT = frozenset({"string", "large_string", "binary", "large_binary"})
@@ -166,6 +173,17 @@ def _arrow_fixed(column: Column, kind: Any, field: Field, pyarrow: Any) -> Any:
         return pyarrow.array(filled(column, np.nan), type=kind, from_pandas=False)
     plain = pyarrow.array(column.values, mask=column.missing, from_pandas=False)
     return plain if plain.type == kind else plain.cast(kind)
+
+
+def _arrow_lists(column: Column, kind: Any, pyarrow: Any) -> Any:
+    """Tensors as lists of one length, the innermost made of all numbers at once."""
+    shape = column.values.shape[1:]
+    made = pyarrow.array(np.ascontiguousarray(column.values).reshape(-1))
+    for axis in reversed(shape):
+        made = pyarrow.FixedSizeListArray.from_arrays(made, axis)
+    if column.missing is not None:
+        made = pyarrow.compute.if_else(pyarrow.array(column.missing), None, made)
+    return made.cast(kind)
 
 
 def _arrow_type(kind: DataType, pyarrow: Any) -> Any:
@@ -183,7 +201,10 @@ def _arrow_type(kind: DataType, pyarrow: Any) -> Any:
         case Struct():
             return pyarrow.struct([(inner.name, _arrow_type(inner.type, pyarrow)) for inner in kind.fields])
         case Tensor():
-            return pyarrow.list_(pyarrow.type_for_alias(kind.dtype.replace("float16", "halffloat")))
+            made = _arrow_type(parse_type(kind.dtype), pyarrow)
+            for axis in reversed(kind.shape):
+                made = pyarrow.list_(made, -1 if axis is None else axis)
+            return made
         case String() | Category():
             return pyarrow.string()
     return pyarrow.type_for_alias(

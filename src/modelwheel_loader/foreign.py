@@ -1,4 +1,7 @@
-"""Columns of pandas, Polars and Arrow as arrays, not copied where their memory is as numpy's. None is imported."""
+"""Columns of pandas and Polars as arrays, not copied where their memory is as numpy's. Neither is imported.
+
+`foreign_arrow.py` has Arrow's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .batch import Raw, objects
+from .foreign_arrow import arrow_column
 
 _POLARS_PLAIN = frozenset({"Float32", "Float64", "Date", "Duration"})
 _POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
@@ -80,36 +84,3 @@ def polars_column(values: Any) -> Raw:
     if kind == "Array" and not values.null_count() and not values.explode().null_count():
         return Raw(values.to_numpy())
     return Raw(values.to_list())
-
-
-def arrow_column(values: Any) -> Raw:
-    """An Arrow array or chunked array."""
-    pyarrow: Any = sys.modules["pyarrow"]
-    types = pyarrow.types
-    kind = values.type
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-        values = values.cast(kind)
-    if isinstance(values, pyarrow.ChunkedArray):
-        chunks = values.num_chunks
-        values = values.chunk(0) if chunks == 1 else values.combine_chunks() if chunks else pyarrow.array([], type=kind)
-    if types.is_boolean(kind) or types.is_integer(kind):
-        if not values.null_count:
-            return Raw(_numpy(values))
-        filled = values.fill_null(False if types.is_boolean(kind) else 0)
-        return Raw(_numpy(filled), _numpy(values.is_null()))
-    if types.is_timestamp(kind):
-        return Raw(_numpy(values), utc=kind.tz is not None)
-    if types.is_floating(kind) or types.is_date32(kind) or types.is_duration(kind):
-        return Raw(_numpy(values))
-    if types.is_string(kind) or types.is_large_string(kind):
-        return Raw(_numpy(values), _numpy(values.is_null()) if values.null_count else None, texts=True)
-    if types.is_fixed_size_list(kind) and types.is_primitive(kind.value_type) and not values.null_count:
-        flat = values.flatten()
-        if not flat.null_count and not types.is_temporal(kind.value_type):
-            return Raw(_numpy(flat).reshape(len(values), kind.list_size))
-    return Raw(values.to_pylist())
-
-
-def _numpy(values: Any) -> Any:
-    return values.to_numpy(zero_copy_only=False)

@@ -15,9 +15,12 @@ import numpy as np
 
 from .batch import Raw
 from .errors import InputError
-from .foreign import arrow_column, pandas_column, polars_column
+from .foreign import pandas_column, polars_column
+from .foreign_arrow import arrow_column
 from .text import shown
 
+_CAPSULES = ("__arrow_c_stream__", "__arrow_c_array__")
+"""The methods of the Arrow PyCapsule interface that give data."""
 _DEEPEST = 64
 """How deep lists are looked into: one that holds itself has no end."""
 
@@ -41,6 +44,20 @@ def is_a(value: object, library: str, *names: str) -> bool:
     return isinstance(value, classes)
 
 
+def _arrow_reader(table: Any, pyarrow: Any) -> Any:
+    """Pyarrow's reader; the one of streams does not import pandas, as `pyarrow.table` does."""
+    if hasattr(table, "__arrow_c_stream__"):
+        return lambda table: pyarrow.RecordBatchReader.from_stream(table).read_all()
+    return pyarrow.record_batch
+
+
+def native(value: Any) -> Any:
+    """What a narwhals DataFrame or Series stands for; anything else as it is."""
+    if library_of(value) == "narwhals" and hasattr(value, "to_native"):
+        return value.to_native()
+    return value
+
+
 def is_table(value: object) -> bool:
     """Whether the value is a DataFrame or a table that can be taken apart by `table_columns`."""
     if isinstance(value, np.ndarray):
@@ -49,7 +66,7 @@ def is_table(value: object) -> bool:
         return True
     if library_of(value) in ("pandas", "polars", "pyarrow"):
         return is_a(value, "pyarrow", "Table", "RecordBatch", "RecordBatchReader")
-    return hasattr(value, "__arrow_c_stream__") or hasattr(value, "__dataframe__")
+    return not isinstance(value, type) and any(hasattr(value, name) for name in (*_CAPSULES, "__dataframe__"))
 
 
 def table_columns(table: Any) -> dict[Any, Any]:
@@ -82,8 +99,8 @@ def _through_arrow(table: Any) -> Any:
     """Another library's table by the Arrow PyCapsule interface, with whichever reader the caller has imported."""
     pyarrow, polars, pandas = (sys.modules.get(name) for name in ("pyarrow", "polars", "pandas"))
     reader: Any = None
-    if hasattr(table, "__arrow_c_stream__"):
-        reader = pyarrow.table if pyarrow is not None else polars.DataFrame if polars is not None else None
+    if any(hasattr(table, name) for name in _CAPSULES):
+        reader = _arrow_reader(table, pyarrow) if pyarrow is not None else getattr(polars, "DataFrame", None)
     elif pandas is not None and hasattr(pandas, "api"):
         reader = pandas.api.interchange.from_dataframe
     if reader is None:
@@ -93,13 +110,14 @@ def _through_arrow(table: Any) -> Any:
         )
     try:
         return reader(table)
-    except (TypeError, ValueError, RuntimeError, NotImplementedError, OSError) as error:
+    except Exception as error:  # the border to foreign code: whatever another library's table raises
         message = "the library of this table cannot give it to others"
         raise InputError.of("input.container", message, found=shown(table)) from error
 
 
 def raw(values: Any) -> Raw | None:
     """A column of any library as a list or array; None when it is no column at all."""
+    values = native(values)
     if type(values) is list:
         return Raw(values)
     if isinstance(values, np.ndarray):
@@ -115,6 +133,8 @@ def raw(values: Any) -> Raw | None:
         return pandas_column(values)
     if is_sparse(values):
         return Raw(values)
+    if any(hasattr(values, name) for name in _CAPSULES) and not isinstance(values, type):
+        return _capsule_column(values)
     if hasattr(values, "__array__") and not isinstance(values, Mapping | str | bytes | np.generic):
         try:
             return _array(np.asarray(values))
@@ -125,6 +145,18 @@ def raw(values: Any) -> Raw | None:
         ):  # such as a tensor on another device, or one that needs a gradient
             return None
     return None
+
+
+def _capsule_column(values: Any) -> Raw | None:
+    """Another library's column by the Arrow PyCapsule interface; None when no reader of it is here."""
+    pyarrow, polars = (sys.modules.get(name) for name in ("pyarrow", "polars"))
+    try:
+        if pyarrow is not None:
+            stream = hasattr(values, "__arrow_c_stream__")
+            return arrow_column(pyarrow.chunked_array(values) if stream else pyarrow.array(values))
+        return None if polars is None else polars_column(polars.Series(values))
+    except Exception:  # noqa: BLE001 - the border to foreign code: then it is no column
+        return None
 
 
 def _array(values: Any) -> Raw | None:
@@ -146,6 +178,8 @@ def is_sequence(value: object) -> bool:
         return False
     if library_of(value) in ("polars", "pyarrow"):
         return hasattr(value, "null_count")
+    if any(hasattr(value, name) for name in _CAPSULES):
+        return True
     dimensions = getattr(value, "ndim", 0)
     return isinstance(dimensions, int) and dimensions > 0
 

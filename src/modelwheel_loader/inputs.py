@@ -15,7 +15,7 @@ import numpy as np
 from .batch import Batch, Column, Raw
 from .blocks import Block
 from .columns import Check, compile_column
-from .frames import is_a, is_sequence, is_sparse, is_table, raw, table_columns
+from .frames import is_a, is_sequence, is_sparse, is_table, native, raw, table_columns
 from .nearest import nearest
 from .problems import Inside, Problems
 from .scalars import Quick, compile_scalar
@@ -58,6 +58,7 @@ class InputCheck:
             batch = self._quick_row(data)
             if batch is not None:
                 return batch
+        data = native(data)
         if isinstance(data, Mapping):
             if is_columns(self.schema, data):
                 return self._columns(data)

@@ -139,7 +139,7 @@ ARROW: list[tuple[Any, str, str | None]] = [
     (pa.array([decimal.Decimal("1.25")]), "decimal(3, 2)", None),
     (pa.array([[1]]), "list[int64?]", None),
     (pa.array([[1.0, 2.0]], pa.list_(pa.float64(), 2)), "tensor[float64, (2)]", None),
-    (pa.array([[["a"] * 2] * 2], pa.list_(pa.list_(pa.string(), 2), 2)), "list[list[string]]", None),
+    (pa.array([[["a"] * 2] * 2], pa.list_(pa.list_(pa.string(), 2), 2)), "list[list[string?]?]", None),
     (pa.array([[[1.0] * 2] * 3], pa.list_(pa.list_(pa.float64(), 2), 3)), "tensor[float64, (3, 2)]", None),
     (pa.array([{"a": 1}]), "struct[a: int64]", None),
     (pa.array(["b", "a", None]).dictionary_encode(), "category", "none"),
@@ -515,7 +515,7 @@ def test_numpy_times_among_objects() -> None:
         "5000 microseconds",
     )
     lists = only(pa.table({"c": pa.array([[dt.date(2026, 1, 1)]], pa.list_(pa.date32(), 1))}))
-    assert str(lists.type) == "list[date]"
+    assert str(lists.type) == "list[date?]"
 
 
 def test_notes_name_their_field() -> None:

@@ -253,7 +253,8 @@ def test_arrays_inside_columns_that_cannot_be_read() -> None:
 
 
 def test_arrow_lists_of_one_length_are_not_taken_apart() -> None:
-    from modelwheel_loader.foreign import arrow_column, polars_column
+    from modelwheel_loader.foreign import polars_column
+    from modelwheel_loader.foreign_arrow import arrow_column
 
     pairs = pa.list_(pa.float64(), 2)
     assert arrow_column(pa.array([[1.0, 2.0]], type=pairs))[0].shape == (1, 2)

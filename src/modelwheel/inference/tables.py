@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.arrow_types import from_arrow_type
+from modelwheel_loader.bind_tables import arrow_type_of
+from modelwheel_loader.foreign_arrow import unwrapped
+from modelwheel_loader.text import clip
 from modelwheel_loader.types import (
     Binary,
     Bool,
@@ -128,12 +131,13 @@ _ARROW_PLAIN = {"date64": "date32", "fixed_size_binary": "binary", "null": "stri
 
 def from_arrow(values: Any, max_categories: int) -> Column:
     """What a pyarrow ChunkedArray or Array shows; raises `ColumnError`."""
-    if (plain := _ARROW_PLAIN.get(str(values.type).partition("[")[0])) is not None:
-        converted = values.cast(plain)
-        column = from_arrow(converted, max_categories)
-        message = f"is of Arrow's type {values.type}: taken as {plain}"
+    plain = _arrow_plain(values)
+    if plain is not None:
+        column = from_arrow(plain, max_categories)
+        message = f"is of Arrow's type {values.type}: taken as {plain.type}"
         notes = (Note(code="converted", message=message), *column.notes)
-        return dataclasses.replace(column, notes=notes, normalised=converted)
+        taken = plain if column.normalised is None else column.normalised
+        return dataclasses.replace(column, notes=notes, normalised=taken)
     kind = _arrow_type(values.type)
     nulls = int(values.null_count)
     if isinstance(kind, Category):
@@ -148,6 +152,32 @@ def from_arrow(values: Any, max_categories: int) -> Column:
         statistics = present.to_pylist()
     null: Any = "none" if nulls else None
     return Column(type=kind, dtype=str(values.type), nulls=nulls, null=null, present=statistics)
+
+
+def _arrow_plain(values: Any) -> Any:
+    """The same values in the layout in which a loaded model is fed them; None when they are in it.
+
+    Views, large lists, runs and extension types say how values are stored, not what they are.
+    """
+    import pyarrow as pa
+
+    kind, name = values.type, str(values.type)
+    if name.startswith(("run_end_encoded", "extension")):
+        pieces = values.chunks if hasattr(values, "chunks") else [values]
+        made = [unwrapped(piece, pa) for piece in pieces]
+        return pa.chunked_array(made, type=made[0].type) if made else values.cast(kind.value_type)
+    if name.startswith("dictionary"):
+        return None
+    wanted = _ARROW_PLAIN.get(name.partition("[")[0]) or arrow_type_of(_arrow_type(kind), name, pa)
+    if name.replace(" not null", "") == str(wanted):
+        return None
+    if "list_view" in name:  # pyarrow's cast of them loses values (seen in 26.0)
+        return pa.chunked_array([pa.array(values.to_pylist(), type=wanted)])
+    try:
+        return values.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        hint = f"Convert it to {wanted} before: {clip(error, 200)}"
+        raise ColumnError("is in an Arrow layout that cannot be converted", found=name, hint=hint) from error
 
 
 def _with_nan(values: Any, column: Column, nulls: int, dtype: str, to_null: Any) -> Column:
