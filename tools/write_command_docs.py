@@ -21,7 +21,7 @@ def main() -> None:
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(application, info_name="modelwheel")
+    context = click.Context(application, info_name="modelwheel", help_option_names=["-h", "--help"])
     commands = [command for name in COMMANDS if (command := application.get_command(context, name)) is not None]
     lines = [INTRODUCTION, *overview(commands)]
     for command in commands:

@@ -149,11 +149,15 @@ def _finite(value: Any) -> Any:
 def write_csv_rows(rows: Iterable[Row], out: IO[str], *, header: bool) -> None:
     """CSV with one column per number: a list is spread over the columns `name_0`, `name_1` and so on."""
     writer = csv.writer(out, lineterminator="\n")
+    # the csv module puts quotes around its own line end, and not around a carriage return, which ends lines as well
+    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for index, row in enumerate(rows):
         flat = dict(_flat(row))
         if header and index == 0:
             writer.writerow(flat)
-        writer.writerow(["" if value is None else value for value in flat.values()])
+        cells = ["" if value is None else value for value in flat.values()]
+        odd = any("\r" in cell for cell in cells if isinstance(cell, str))
+        (quoting if odd else writer).writerow(cells)
 
 
 def _flat(row: Row) -> Iterator[tuple[str, Any]]:

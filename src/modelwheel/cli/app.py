@@ -50,7 +50,8 @@ def application() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    _end_politely()
+    if arguments is None:  # else another program calls, whose signals are its own
+        _end_politely()
     try:
         status = application.main(
             args=None if arguments is None else list(arguments), prog_name="modelwheel", standalone_mode=False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -25,6 +27,7 @@ from .screen import plain, show
 
 _HEADING = "bold cyan"
 _LONG = 400
+_BARE = ("implementation", "platform")
 
 
 def print_page(screen: Console, bundle: Bundle, *, verbose: bool) -> None:
@@ -72,13 +75,12 @@ def _facts(bundle: Bundle) -> Table:
     manifest = bundle.manifest
     size = sum(digest.size for digest in manifest.members.values())
     model = [manifest.model[key] for key in ("class", "framework") if manifest.model.get(key)]
-    packed = [f"{name} {version}" for name, version in manifest.packed_with.items()]
     facts = {
         "model": " · ".join(model),
         "made by": authors(bundle),
         "size": f"{size_text(size)} in {len(manifest.members)} files",
         "examples": examples_text(bundle),
-        "packed with": ", ".join(packed),
+        "packed with": _packed_with(manifest.packed_with),
         "lies in": f"{bundle.path} ({bundle.kind})",
     }
     made = Table.grid(padding=(0, 2))
@@ -88,6 +90,12 @@ def _facts(bundle: Bundle) -> Table:
         if value:
             made.add_row(Text(name), plain(clip(value, _LONG)))
     return made
+
+
+def _packed_with(packed: Mapping[str, str]) -> str:
+    """Versions first; then the interpreter and the platform, which have none."""
+    words = [f"{name} {version}" for name, version in packed.items() if name not in _BARE]
+    return ", ".join([*words, *(packed[name] for name in _BARE if name in packed)])
 
 
 def _fields(schema: Schema) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
 from modelwheel_loader.report import Outcome, Report, Step
 
-from .screen import console, plain, print_json
+from .screen import console, hanging, plain, print_json
 
 _STYLES: dict[Outcome, str] = {"passed": "green", "failed": "bold red", "not run": "yellow"}
 
@@ -29,19 +28,8 @@ def _print_step(screen: Console, step: Step) -> None:
     lines = iter(step.lines())
     first = plain(next(lines))
     first.stylize(_STYLES[step.outcome], 0, 1)
-    screen.print(_hanging(first, screen.width, "  ", "    "))
+    screen.print(hanging(screen, first, "  ", "    "))
     for line in lines:
         indent = "  " + " " * (len(line) - len(line.lstrip()))
         text = plain(line.strip(), "green" if line.lstrip().startswith("→") else "")
-        screen.print(_hanging(text, screen.width, indent, indent + "  "))
-
-
-def _hanging(text: Text, width: int, first: str, others: str) -> Text:
-    """`text` wrapped to `width`, its first line after `first` and the others after `others`."""
-    wrapped = text.wrap(console(), width - len(others), overflow="fold")
-    made = Text()
-    for number, line in enumerate(wrapped):
-        line.rstrip()
-        made.append("\n" + others if number else first)
-        made.append_text(line)
-    return made
+        screen.print(hanging(screen, text, indent, indent + "  "))

@@ -68,8 +68,8 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
 
 def memory_text(status: RuntimeStatus) -> str:
     """What loading costs: copied bytes are each process's own, mapped ones are shared by all."""
-    copied = f"{size_text(status.copied_bytes)} per process"
-    return f"{copied}, {size_text(status.mapped_bytes)} shared by all" if status.mapped_bytes else copied
+    copied = f"{size_text(status.copied_bytes)} copied into each process"
+    return f"{copied}, {size_text(status.mapped_bytes)} shared by all of them" if status.mapped_bytes else copied
 
 
 def _parities(status: RuntimeStatus) -> dict[str, list[str]]:

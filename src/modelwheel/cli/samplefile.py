@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from modelwheel_loader.errors import Defect, MissingExtra, PackError
 from modelwheel_loader.text import clip, safe
 
+from .tables.chunks import plain_list
 from .tables.sources import KINDS, kind_of
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
@@ -32,8 +35,8 @@ _READERS: dict[str, dict[str, Callable[[Any, str], Any]]] = {
         "arrow": lambda library, path: library.read_ipc(path),
     },
     "pyarrow": {
-        "csv": lambda _, path: _arrow("csv").read_csv(path),
-        "json": lambda _, path: _arrow("json").read_json(path),
+        "csv": lambda _, path: _arrow_csv(path),
+        "json": lambda library, path: library.Table.from_pylist(json.loads(Path(path).read_bytes())),
         "jsonl": lambda _, path: _arrow("json").read_json(path),
         "parquet": lambda _, path: _arrow("parquet").read_table(path),
         "arrow": lambda _, path: _arrow("feather").read_table(path),
@@ -43,6 +46,11 @@ _READERS: dict[str, dict[str, Callable[[Any, str], Any]]] = {
 
 def _arrow(name: str) -> Any:
     return importlib.import_module(f"pyarrow.{name}")
+
+
+def _arrow_csv(path: str) -> Any:
+    reader = _arrow("csv")
+    return reader.read_csv(path, parse_options=reader.ParseOptions(delimiter=_separator(path)))
 
 
 def _separator(path: str) -> str:
@@ -89,7 +97,7 @@ def shaped(sample: Any, model: Any, *, drop: Sequence[str], column: str | None) 
     names = list(map(str, getattr(sample, "column_names", sample.columns)))
     _all_there([*drop, *([column] if column else [])], names)
     if column is not None:
-        return _values(sample, column), [f"the sample is column {clip(column)!r} alone"]
+        return plain_list(sample[column]), [f"the sample is column {clip(column)!r} alone"]
     wanted = [name for name in names if name not in drop]
     fitted = getattr(model, "feature_names_in_", None)
     if fitted is not None:
@@ -115,11 +123,6 @@ def _all_there(wanted: Sequence[str], names: Sequence[str]) -> None:
 
 def _selected(sample: Any, names: list[str]) -> Any:
     return sample.select(names) if hasattr(sample, "select") else sample[names]
-
-
-def _values(sample: Any, name: str) -> list[Any]:
-    column = sample[name]
-    return list(getattr(column, "to_pylist", getattr(column, "tolist", None) or column.to_list)())
 
 
 def _array(sample: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,11 +99,11 @@ def _run(model: Model, job: Job, source: Source, refusals: Refusals, out: Writer
     answer = Answering(model, job.methods, refusals)
     rows = 0
     read = chunks(source, job.source, model.bundle.schema, refusals, size=job.batch, delimiter=job.delimiter)
-    for answered, columns in _answered(read, answer):
-        out.write({**_kept(answered, job.keep), **columns})
-        rows += len(answered)
-        watch(source, rows + refusals.rows)
-    out.close()
+    with contextlib.closing(out):
+        for answered, columns in _answered(read, answer):
+            out.write({**_kept(answered, job.keep), **columns})
+            rows += len(answered)
+            watch(source, rows + refusals.rows)
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -46,16 +47,38 @@ def print_json(value: Any, *, err: bool = False) -> None:
 
 
 def print_error(error: ModelwheelError) -> None:
-    """An error with all its defects on standard error."""
+    """An error with all its defects on standard error; wrapped for people, one line per defect for programs."""
     screen = console(err=True)
-    first, _, rest = str(error).partition("\n")
+    first, *rest = str(error).splitlines()
     text = Text(f"{type(error).__name__}: ", style="bold red")
     text.append(first, style="not bold default")
-    screen.print(text, soft_wrap=True)
-    for line in [*rest.splitlines(), *getattr(error, "__notes__", ())]:
-        screen.print(Text(line, style="green" if line.lstrip().startswith("→") else ""), soft_wrap=True)
-    if isinstance(error, TrustError) and "Trust." in error.hint:
-        click.echo("  on the command line: --trust-digest DIGEST or --unsafe-run-code", err=True)
+    screen.print(hanging(screen, text, "", "  "), soft_wrap=True)
+    for line in rest:
+        words = line.lstrip()
+        indent = " " * (len(line) - len(words))
+        advice = words.startswith("→")
+        text = Text(_for_the_command_line(words, error) if advice else words, style="green" if advice else "")
+        screen.print(hanging(screen, text, indent, indent + "  "), soft_wrap=True)
+
+
+def _for_the_command_line(advice: str, error: ModelwheelError) -> str:
+    """The options that do what the advice says in Python."""
+    digest = re.search("sha256:[0-9a-f]{64}", advice) if isinstance(error, TrustError) else None
+    if digest is None:
+        return advice
+    return f"→ If you know this bundle and where it comes from: --trust-digest {digest[0]}"
+
+
+def hanging(screen: Console, text: Text, first: str, others: str) -> Text:
+    """`text` after `first`; on a terminal it is wrapped, with `others` before the lines that follow."""
+    if not screen.is_terminal:
+        return Text(first).append_text(text)
+    made = Text()
+    for number, line in enumerate(text.wrap(screen, screen.width - len(others), overflow="fold")):
+        line.rstrip()
+        made.append("\n" + others if number else first)
+        made.append_text(line)
+    return made
 
 
 def warn(text: str) -> None:

@@ -14,6 +14,9 @@ from modelwheel_loader.text import clip, safe
 
 from .chunks import Chunk
 
+LIBRARIES = ("pyarrow", "polars")
+"""In the order in which they are looked for."""
+
 
 def arrow_chunks(path: str, stream: BinaryIO, kind: str, size: int) -> Iterator[Chunk]:
     """The rows of a file of `kind` `parquet` or `arrow`; `stream` is used where `path` is `-`."""
@@ -30,7 +33,7 @@ def arrow_chunks(path: str, stream: BinaryIO, kind: str, size: int) -> Iterator[
 
 
 def _library() -> str:
-    for name in ("pyarrow", "polars"):
+    for name in LIBRARIES:
         try:
             __import__(name)
         except ImportError:

@@ -105,7 +105,7 @@ class CsvFile:
 
     def _slow(self, text: io.TextIOBase, header: Sequence[str] | None) -> Iterator[Chunk]:
         """What the standard library reads, from here to the end of `text`."""
-        reader = csv.reader(iter(lambda: text.readline(MAX_LINE), ""), delimiter=self._delimiter)
+        reader = csv.reader(iter(lambda: text.readline(MAX_LINE), ""), delimiter=self._delimiter, strict=True)
         before = self._lines
         if header is None:
             header = self._first(reader)

@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 
@@ -110,6 +110,12 @@ def flattened(columns: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     return made
 
 
+def _quoting(cells: Iterable[Iterable[object]]) -> Literal[0, 1]:
+    """Quotes around everything where a text holds a carriage return: the csv module only sees its own line end."""
+    odd = any("\r" in cell for column in cells for cell in column if type(cell) is str)
+    return csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
+
+
 class CsvWriter:
     """A header line, then one line per row. Null is an empty cell; what is no single value is JSON."""
 
@@ -123,11 +129,12 @@ class CsvWriter:
         """Write the rows."""
         flat = flattened(columns, self._labels)
         text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        if not self._begun and flat:
-            lines.writerow(list(map(safe, flat)) if self._watched else flat)
-            self._begun = True
         cells = [list(map(self._cell, _items(values))) for values in flat.values()]
+        names = [safe(name) if self._watched else name for name in flat]
+        lines = csv.writer(text, lineterminator="\n", quoting=_quoting([names, *cells]))
+        if not self._begun and flat:
+            lines.writerow(names)
+            self._begun = True
         lines.writerows(zip(*cells, strict=True))
         self._stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
