@@ -10,6 +10,7 @@ import numpy as np
 from .errors import InputError
 
 Array = np.ndarray[Any, Any]
+_HOLD_NARROW = frozenset({"float32", "float64"})
 
 
 class Column(NamedTuple):
@@ -38,10 +39,12 @@ class Batch:
     """`rows` checked rows; `single` when the caller passed one bare row.
 
     Fields that are floats may lie together in `block`, a float array of shape (rows, fields in `block_names`) in
-    which null is NaN; all others are in `columns`. Both may be the caller's own memory: never write into them.
+    which null is NaN; all others are in `columns`. Both may be the caller's own memory: never write into them, unless
+    `owned`: then the memory came with the batch, and the model may have it. `narrow` when it is known that float32
+    holds every number in the block.
     """
 
-    __slots__ = ("_index", "block", "block_names", "columns", "rows", "single")
+    __slots__ = ("_index", "block", "block_names", "columns", "narrow", "owned", "rows", "single")
 
     def __init__(
         self,
@@ -51,12 +54,16 @@ class Batch:
         single: bool = False,
         block: Array | None = None,
         block_names: tuple[str, ...] = (),
+        owned: bool = False,
+        narrow: bool = False,
     ) -> None:
         self.rows = rows
         self.columns = columns
         self.single = single
         self.block = block
         self.block_names = block_names
+        self.owned = owned
+        self.narrow = narrow
         self._index: dict[str, int] | None = None
 
     def column(self, name: str) -> Column:
@@ -72,12 +79,14 @@ class Batch:
     def matrix(self, names: Sequence[str], dtype: str, *, own: bool = False, order: Literal["C", "F"] = "C") -> Array:
         """A 2-D array of the given numeric fields as columns, null as NaN.
 
-        It is the caller's own memory where that fits, unless `own`. Raises `InputError` where a finite number would
-        become infinite in a narrower `dtype`.
+        It is the batch's own memory where that fits, unless `own` asks for memory that nobody else has. Raises
+        `InputError` where a finite number would become infinite in a narrower `dtype`.
         """
         if self.block is not None and self.block_names == names:
-            if not own and self.block.dtype == dtype:
+            if (self.owned or not own) and self.block.dtype == dtype:
                 return self.block
+            if self.narrow and dtype in _HOLD_NARROW:
+                return self.block.astype(dtype)
             with np.errstate(over="raise"):
                 try:
                     return np.array(self.block, dtype=dtype)

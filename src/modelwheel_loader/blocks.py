@@ -6,10 +6,11 @@ It takes only what is plainly right. Whatever it leaves, `columns.py` converts o
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
+from operator import countOf, itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .schema import Field, Schema
 from .types import Float
 from .values import EXACT_IN_FLOAT, OVERFLOW
 
+_FLOAT64 = np.dtype(np.float64)
 _FLOATS = frozenset({float, np.float64})
 _NUMBERS = frozenset({float, int, np.float64})
 
@@ -28,7 +30,20 @@ _NUMBERS = frozenset({float, int, np.float64})
 class Block:
     """The plain float fields of a schema that have the most common width; `names` may be empty."""
 
-    __slots__ = ("_has_bounds", "_high", "_limit", "_low", "_nullable", "dtype", "get", "is_whole", "names")
+    __slots__ = (
+        "_has_bounds",
+        "_high",
+        "_limit",
+        "_low",
+        "_nullable",
+        "_pack",
+        "_row_limit",
+        "_row_shape",
+        "dtype",
+        "get",
+        "is_whole",
+        "names",
+    )
 
     def __init__(self, schema: Schema) -> None:
         plain = [field for field in schema.fields if _is_plain(field)]
@@ -40,25 +55,40 @@ class Block:
         self.is_whole = len(fields) == len(schema.fields) > 0
         self.get = getter(self.names)
         self._limit = OVERFLOW[kind.bits] if isinstance(kind, Float) else math.inf
+        self._row_limit = min(self._limit, OVERFLOW[32])
+        self._row_shape = (1, len(fields))
+        self._pack = struct.Struct(f"{len(fields)}d").pack
         self._nullable = np.array([field.nullable for field in fields], dtype=bool)
         self._low = _bounds(fields, "minimum", -math.inf, self.dtype)
         self._high = _bounds(fields, "maximum", math.inf, self.dtype)
         self._has_bounds = any(field.minimum is not None or field.maximum is not None for field in fields)
 
     def row(self, row: Mapping[str, Any]) -> Array | None:
-        """One row as an array (1, fields); None when it needs a closer look; `KeyError` when a field is missing."""
+        """One row as an array (1, fields); None when it needs a closer look; `KeyError` when a field is missing.
+
+        No number in it is beyond what float32 holds. The array may be one that cannot be written into.
+        """
         values = self.get(row)
-        kinds = set(map(type, values))
-        if not kinds <= _NUMBERS:
-            return self._from_rows([values], kinds)
+        limit = self._row_limit
+        if countOf(map(type, values), float) != len(values):
+            kinds = set(map(type, values))
+            if not kinds <= _NUMBERS:
+                found = self._from_rows([values], kinds)
+                # in double precision, for the limit of a narrower float does not fit into that float itself
+                wide = found is None or bool((np.abs(found, dtype=np.float64) >= limit).any())
+                return None if wide else found
+            if not kinds <= _FLOATS:
+                limit = min(limit, EXACT_IN_FLOAT)
         try:
-            size = sum(map(abs, values))
+            size = math.hypot(*values)
         except OverflowError:
             return None
-        # a sum below the limit says that each is below it; NaN compares as false
-        if not size < (self._limit if kinds <= _FLOATS else min(self._limit, EXACT_IN_FLOAT)):
+        # a length below the limit says that each is below it; NaN compares as false
+        if not size < limit:
             return None
-        block = np.array((values,), dtype=self.dtype)
+        block: Array = np.ndarray(self._row_shape, _FLOAT64, self._pack(*values))
+        if self.dtype != _FLOAT64:
+            block = block.astype(self.dtype)
         return block if not self._has_bounds or self._within(block) else None
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> Array | None:

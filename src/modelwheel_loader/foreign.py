@@ -38,7 +38,7 @@ def pandas_column(values: Any) -> Raw | None:
         return _pandas_instants(values)
     if kind == "CategoricalDtype":
         return _pandas_categories(values)
-    if kind == "ArrowDtype":
+    if kind == "ArrowDtype" or (kind == "StringDtype" and getattr(dtype, "storage", "") == "pyarrow"):
         array = getattr(values, "array", values)
         return arrow_column(array.__arrow_array__())
     missing: Any = np.asarray(values.isna())
@@ -48,8 +48,6 @@ def pandas_column(values: Any) -> Raw | None:
         return Raw(filled, missing if missing.any() else None)
     if not missing.any():
         missing = None
-    if kind == "StringDtype" and getattr(dtype, "storage", "") == "pyarrow":
-        return Raw(values.to_numpy(dtype=object, na_value=None), missing, texts=True)
     return Raw(_with_none(values.to_numpy(dtype=object), missing))
 
 

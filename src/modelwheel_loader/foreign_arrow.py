@@ -16,6 +16,8 @@ from .batch import Array, Raw, objects
 
 _FIXED = {"date32[day]": "int32", "halffloat": "float16", "float": "float32", "double": "float64"}
 _FIXED |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_LOOKED_AT = 1000
+"""How many texts are looked at to see whether they repeat."""
 
 
 def arrow_column(values: Any) -> Raw:
@@ -116,6 +118,8 @@ def _texts(values: Any) -> Raw:
     """Texts as an array of objects, None where null is."""
     missing = _missing(values)
     try:
+        if _repeats(values):
+            return Raw(_by_dictionary(values, missing), missing, texts=True)
         if "pandas" in sys.modules:
             return Raw(values.to_numpy(zero_copy_only=False), missing, texts=True)
         return Raw(_decoded(values, missing, "strict"), missing, texts=True)
@@ -124,6 +128,19 @@ def _texts(values: Any) -> Raw:
         sys.modules["pyarrow"].ArrowException,
     ):  # Arrow does not look into its texts; here they become what the check refuses
         return Raw(_decoded(values, missing, "surrogateescape"), missing)
+
+
+def _repeats(values: Any) -> bool:
+    """Whether so few texts come again and again that making each once is quicker."""
+    return len(values) > 2 * _LOOKED_AT and len(values[:_LOOKED_AT].unique()) < _LOOKED_AT // 2
+
+
+def _by_dictionary(values: Any, missing: Array | None) -> Array:
+    encoded = values.dictionary_encode()
+    indices = _fixed(encoded.indices, "int32").values
+    words = objects([*encoded.dictionary.to_pylist(), None])
+    found: Array = words[indices if missing is None else np.where(missing, len(words) - 1, indices)]
+    return found
 
 
 def _decoded(values: Any, missing: Array | None, errors: str) -> Array:

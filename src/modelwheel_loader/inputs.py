@@ -92,7 +92,7 @@ class InputCheck:
                 columns[name] = column
         except KeyError:
             return None
-        return Batch(1, columns, single=True, block=block, block_names=self._block.names)
+        return Batch(1, columns, single=True, block=block, block_names=self._block.names, narrow=True)
 
     def _mixed(self, data: Sequence[Any]) -> Batch:
         """Rows of which some may be no mappings."""
@@ -169,7 +169,8 @@ class InputCheck:
         """A pandas DataFrame of nothing but the floats that are wanted: its memory as it is, whatever its width."""
         if not self._block.is_whole or not is_a(frame, "pandas", "DataFrame") or frame.shape[1] != len(self._names):
             return None
-        if set(frame.dtypes.tolist()) != {self._block.dtype} or tuple(frame.columns) != self._names:
+        # `tolist` is quick: iterating over an index, as `tuple` does, makes a scalar of pandas of each label
+        if set(frame.dtypes.tolist()) != {self._block.dtype} or tuple(frame.columns.tolist()) != self._names:
             return None
         block = self._block.array(frame.to_numpy())
         return None if block is None else Batch(len(frame), {}, block=block, block_names=self._block.names)

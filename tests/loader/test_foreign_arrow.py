@@ -182,6 +182,33 @@ def test_what_lies_under_null_is_never_judged() -> None:
     assert values_of(schema_of("float64"), pa.table({"v": hidden})) == [1.0, None]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a", "b", None],
+        ["a", "grün"],
+        [None],
+        ["a"] * 999 + [f"{number}" for number in range(4000)],
+        [f"ä{n}" for n in range(4000)],
+    ],
+    ids=["few", "not ascii", "null alone", "few at first", "all differ"],
+)
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_many_texts_are_what_they_were(texts: list[str | None], kind: pa.DataType) -> None:
+    many = texts * (6000 // len(texts))
+    column = pa.array([*many, "cut off"], kind)[1:-1]
+    assert values_of(schema_of("string"), pa.table({"v": column})) == many[1:]
+    assert values_of(schema_of("string"), pd.DataFrame({"v": pd.Series(many, dtype="str")})) == many
+
+
+def test_many_bytes_that_are_no_text_are_refused() -> None:
+    ends = pa.py_buffer(np.arange(3002, dtype=np.int32))
+    broken = pa.Array.from_buffers(pa.string(), 3001, [None, ends, pa.py_buffer(b"a" * 3000 + b"\xff")])
+    with pytest.raises(InputError, match="half of a surrogate pair") as caught:
+        compile_input(schema_of("string"))(pa.table({"v": broken}))
+    assert caught.value.defects[0].row == 3000
+
+
 # -- other libraries ----------------------------------------------------------------------------------------------
 
 
@@ -254,6 +281,8 @@ batch = check(table)
 check(pa.RecordBatchReader.from_batches(table.schema, table.to_batches()))
 assert batch.column("s").values.tolist() == ["a", None, "grün"], batch.column("s")
 assert batch.column("t").values.tolist() == ["a", "", "b"]
+many = pa.ipc.open_file(sys.argv[2]).read_all()
+assert compile_input(Schema.from_arrow(many.schema))(many).column("s").values.tolist() == ["a", None, "grün"] * 1000
 assert "pandas" not in sys.modules, "pandas was imported"
 """
 
@@ -275,7 +304,10 @@ def test_arrow_is_checked_without_pandas(tmp_path: Path) -> None:
     path = tmp_path / "table.arrow"
     with pa.ipc.new_file(path, table.schema) as writer:
         writer.write_table(table)
-    subprocess.run([sys.executable, "-I", "-c", CHECKED_ALONE, str(path)], check=True)
+    many = tmp_path / "many.arrow"
+    with pa.ipc.new_file(many, (texts := pa.table({"s": ["a", None, "grün"] * 1000})).schema) as writer:
+        writer.write_table(texts)
+    subprocess.run([sys.executable, "-I", "-c", CHECKED_ALONE, str(path), str(many)], check=True)
 
 
 CHECKED_BY_POLARS = """

@@ -618,3 +618,24 @@ def test_columns_without_names_may_come_as_an_array() -> None:
     ):
         assert held(compile_input(schema)(data), "1") == [2.0]
     assert error(schema, np.ones((1, 3))).code == "input.shape"
+
+
+NEAR_THE_ENDS = [0.0, 1.5, 65519.0, 65520.0, 3.4e38, 3.5e38, 1e308, -1e308, 1, 2**60, None, np.nan, np.inf]
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("value", NEAR_THE_ENDS)
+    "value", [0.0, 1.5, 65519.0, 65520.0, 3.4e38, 3.5e38, 1e308, -1e308, 1, 2**60, None, np.nan, np.inf]
+)
+def test_one_quick_row_is_what_the_careful_way_makes_of_it(kind: str, value: object) -> None:
+    """Numbers near the ends of the floats: in the array for a float32 graph, or refused, as in a list of rows."""
+    schema = Schema(fields=tuple(Field(name=name, type=kind, nullable=True) for name in "ab"))  # type: ignore[arg-type]
+    check, row = compile_input(schema), {"a": value, "b": 1.0}
+
+    def answer(data: object) -> object:
+        try:
+            return check(data).matrix(("a", "b"), "float32").tolist()
+        except InputError as error:
+            return [defect.code for defect in error.defects]
+
+    assert str(answer(row)) == str(answer([row])) == str(answer({"a": [value], "b": [1.0]}))
