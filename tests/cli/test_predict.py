@@ -253,6 +253,25 @@ def test_rows_at_which_the_model_fails(odd: Path, tmp_path: Path, capsys: pytest
     assert "13 brings bad luck" in capsys.readouterr().err
 
 
+def test_parameters_of_a_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def above(rows: list[dict[str, Any]], threshold: float = 0.5, word: str = "yes") -> list[str]:
+        return [word if row["a"] > threshold else "no" for row in rows]
+
+    options = modelwheel.Options(runtimes=("native",))
+    sample = [{"a": 0.1}, {"a": 0.9}]
+    bundle = modelwheel.pack(above, name="above", version="1", sample=sample, options=options, out=tmp_path)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"a": 0.4}\n{"a": 0.6}\n')
+    call = [bundle.path, rows, "-o", tmp_path / "o.jsonl", "--unsafe-run-code"]
+    run(*call)
+    assert answers(tmp_path / "o.jsonl") == ["no", "yes"]
+    run(*call, "-p", "threshold=0.3", "-p", "word=sure")
+    assert answers(tmp_path / "o.jsonl") == ["sure", "sure"]
+    run(*call, "-p", "threshold=low", status=1)
+    assert "threshold" in capsys.readouterr().err
+    run(*call, "-p", "threshold", status=2)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

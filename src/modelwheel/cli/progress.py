@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from modelwheel_loader.text import safe
 
@@ -20,13 +20,11 @@ def progress() -> Iterator[Tell | None]:
     if not is_terminal():
         yield None
         return
-    name = TextColumn("{task.description}", markup=False)
-    with Progress(name, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console(err=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(err=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
 
         def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(safe(what), total=total)
-            bars.update(tasks[what], completed=done, total=total)
+            bars.update(task, description=safe(what), completed=done, total=total)
 
         yield tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +31,7 @@ class Job:
     output: str
     target: str
     methods: tuple[str, ...]
+    parameters: Mapping[str, Any]
     keep: tuple[str, ...]
     batch: int
     delimiter: str
@@ -96,7 +97,7 @@ def _labels(model: Model) -> dict[str, Sequence[object]]:
 
 
 def _run(model: Model, job: Job, source: Source, refusals: Refusals, out: Writer, watch: Watch) -> int:
-    answer = Answering(model, job.methods, refusals)
+    answer = Answering(model, job.methods, job.parameters, refusals)
     rows = 0
     read = chunks(source, job.source, model.bundle.schema, refusals, size=job.batch, delimiter=job.delimiter)
     with contextlib.closing(out):

@@ -36,7 +36,20 @@ import datetime
 import decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, NaiveDatetime, Strict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, Strict
+"""
+_ONE_OF = """\
+def one_of(*values):
+    def check(value):
+        if value not in values:
+            raise ValueError("is none of the allowed values")
+        return value
+
+    return check
+"""
+_FROM_BASE64 = """\
+def from_base64(value):
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 """
 _TIMES = (Date, Timestamp, Duration)
 
@@ -50,7 +63,10 @@ def to_pydantic_source(schema: Schema, name: str = "Row") -> str:
         raise MissingExtra.of("schema.pydantic", message, hint='pip install "modelwheel[pydantic]"') from None
     writer = _Writer(pydantic.BaseModel)
     writer.model(name, schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
-    return "\n\n".join([_HEAD, *writer.classes])
+    body = "\n\n".join(writer.classes)
+    helpers = [helper for name, helper in (("one_of(", _ONE_OF), ("from_base64)", _FROM_BASE64)) if name in body]
+    head = _HEAD.replace("import datetime", "import base64\nimport datetime") if _FROM_BASE64 in helpers else _HEAD
+    return "\n\n".join([head, *helpers, body])
 
 
 class _Writer:
@@ -109,7 +125,7 @@ class _Writer:
             case Float():
                 return "Annotated[float, Strict()]"
             case Binary():
-                return "Base64Bytes"
+                return "Annotated[bytes, BeforeValidator(from_base64)]"
             case Date():
                 return "datetime.date"
             case Timestamp():
@@ -139,9 +155,12 @@ def _annotated(kind: str, limits: Sequence[str]) -> str:
 
 
 def _one_of(values: Sequence[object]) -> str:
-    if values and not any(isinstance(value, float) for value in values):
-        return f"Literal[{', '.join(repr(value) for value in values)}]"
-    return "Annotated[float, Strict()]"
+    listed = ", ".join(repr(value) for value in values)
+    kind = type(values[0]) if values else float
+    if kind is str:
+        return f"Literal[{listed}]"
+    # no literal is a float, and to pydantic the literal 1 is True as well
+    return f"Annotated[{kind.__name__}, Strict(), AfterValidator(one_of({listed}))]"
 
 
 def _limits(field: Field) -> list[str]:

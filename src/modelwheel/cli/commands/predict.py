@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ BATCH = 10_000
 @click.option("--from", "source", type=click.Choice(KINDS), help="What INPUT is; else its name says it.")
 @click.option("--to", "target", type=click.Choice(TARGETS), help="What to write; else the name of the output says it.")
 @click.option("--method", "-m", "methods", multiple=True, default=["predict"], show_default=True, help="Repeatable.")
+@click.option("--parameter", "-p", "parameters", multiple=True, metavar="NAME=JSON", help="Of the method. Repeatable.")
 @click.option("--keep", "-k", multiple=True, metavar="COLUMN", help="Copy this column of the input. Repeatable.")
 @click.option(
     "--on-error",
@@ -55,6 +57,7 @@ def command(  # noqa: PLR0913 - one argument per option
     source: str | None,
     target: str | None,
     methods: tuple[str, ...],
+    parameters: tuple[str, ...],
     keep: tuple[str, ...],
     on_error: OnError,
     rejected: str | None,
@@ -76,6 +79,7 @@ def command(  # noqa: PLR0913 - one argument per option
         output=output,
         target=kind_of(output, target, TARGETS),
         methods=methods,
+        parameters=dict(map(_parameter, parameters)),
         keep=keep,
         batch=batch,
         delimiter=_delimiter(delimiter, input),
@@ -87,6 +91,17 @@ def command(  # noqa: PLR0913 - one argument per option
         outcome = score(model, job, watch)
     _tell(outcome, job, as_json=as_json)
     return SHORT if outcome.refused and not outcome.rows else GOOD
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """A name and a value; what is no JSON is text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError("--parameter is NAME=JSON, such as threshold=0.3.")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
 
 
 def _delimiter(said: str | None, path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelwheel_loader.errors import Defect, InputError, OutputError, PredictionError
@@ -19,9 +19,10 @@ Blame = dict[int, list[Defect]]
 class Answering:
     """Call it with a chunk; it gives the columns of the answers for the rows that were answered, and those rows."""
 
-    def __init__(self, model: Model, methods: Sequence[str], refusals: Refusals) -> None:
+    def __init__(self, model: Model, methods: Sequence[str], parameters: Mapping[str, Any], refusals: Refusals) -> None:
         schema = model.bundle.schema
         self._calls = {name: getattr(model, name) for name in methods}
+        self._parameters = parameters
         self._names = None if schema.extra == "error" else schema.names
         self._check = compile_input(schema)
         self._refusals = refusals
@@ -45,7 +46,7 @@ class Answering:
         data: Any = chunk.data(self._names) if len(chunk) else []
         columns: dict[str, Any] = {}
         for name, call in self._calls.items():
-            columns |= answer_columns(call(data), name)
+            columns |= answer_columns(call(data, **self._parameters), name)
         return columns
 
     def _blame(self, chunk: Chunk, error: InputError) -> Blame:
