@@ -13,6 +13,7 @@ from .version import VERSION
 if TYPE_CHECKING:
     from modelwheel_loader import Bundle as Bundle
     from modelwheel_loader import Field as Field
+    from modelwheel_loader import Isolation as Isolation
     from modelwheel_loader import Limits as Limits
     from modelwheel_loader import Manifest as Manifest
     from modelwheel_loader import Model as Model
@@ -50,6 +51,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "Bundle",
     "Examples",
     "Field",
+    "Isolation",
     "Limits",
     "Manifest",
     "Model",

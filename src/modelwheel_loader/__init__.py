@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .bundle import load as load
     from .bundle import open_bundle as open  # noqa: A004 - the design's name, always used as modelwheel.open
     from .bundle import verify as verify
+    from .isolation import Isolation as Isolation
     from .limits import Limits as Limits
     from .manifest import Manifest as Manifest
     from .model import Model as Model
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Bundle": "bundle:Bundle",
     "Field": "schema:Field",
+    "Isolation": "isolation:Isolation",
     "Limits": "limits:Limits",
     "Manifest": "manifest:Manifest",
     "Model": "model:Model",
@@ -43,6 +45,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "verify",
     "Bundle",
     "Field",
+    "Isolation",
     "Limits",
     "Manifest",
     "Model",

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy  # noqa: F401, ICN001 - first, so that it is not imported in the depth of our own imports, which is slower
 
 from .consistency import checked_manifest
-from .errors import BundleError, IntegrityError
+from .errors import BundleError, IntegrityError, UsageError
+from .formats import ISOLATED
 from .integrity import Checker
 from .limits import DEFAULT, Limits
+from .manifest import NativePayload
 from .members import Members
 from .model import Model
 from .resolve import open_place
 from .runtimes import NativeRuntime, OnnxRuntime
-from .selection import Candidate, choose, judge
+from .selection import Candidate, choose, judge, judge_isolated
 from .text import safe
 from .trust import Trust
 
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .goldens import Goldens
     from .integrity import Policy
+    from .isolated_plan import Plan
+    from .isolation import Isolation
     from .manifest import Manifest, Method, Payload
     from .onnx_session import SessionOptions
     from .places import Place
     from .report import Report
+    from .runtimes import Runtime
     from .schema import Schema
 
 Reference = str | os.PathLike[str]
@@ -112,31 +117,55 @@ class Bundle:
         integrity: Policy = "first",
         cache: Reference | None = None,
         onnx: SessionOptions | None = None,
+        isolation: Isolation | None = None,
     ) -> Model:
         """Open the model for prediction.
 
         `trust` says whether code of the bundle may run; without it, an installed bundle is trusted and a file is not.
         `runtime` is `auto`, or the kind to use and no other. `integrity` says which bytes are compared with their
-        digests (`docs/security.md`), `cache` is the directory that remembers what was compared, and `onnx` sets up
-        onnxruntime. Raises `TrustError`, `EnvironmentMismatch` with the reason for each runtime, `IntegrityError`.
+        digests (`docs/security.md`), `cache` is the directory that remembers what was compared, `onnx` sets up
+        onnxruntime, and `isolation` the isolated runtime, which `auto` takes only when it is given. Raises
+        `TrustError`, `EnvironmentMismatch` with the reason for each runtime, `IntegrityError`.
         """
         given = self._trusting(trust)
-        payload = choose(self._candidates(given), runtime, self.manifest)
-        members = self._members(integrity, cache)
-        opened = (
-            NativeRuntime(payload, self.schema, members, self.name)
-            if payload.kind == "native"
-            else OnnxRuntime(payload, self.schema, members, onnx)
-        )
+        settings = self._isolation(isolation, runtime)
+        chosen = choose(self._candidates(given, settings), runtime, self.manifest)
+        payload = chosen.payload
+        opened: Runtime
+        if chosen.plan is not None:
+            opened = self._open_isolated(chosen.plan, payload, integrity, cache)
+        elif payload.kind == "native":
+            opened = self.open_native(integrity=integrity, cache=cache)
+        else:
+            opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
         methods = {name: self.methods[name] for name in payload.methods}
-        recipe = (load_again, (self._reference(), self.digest, given, payload.kind, integrity, cache, onnx))
-        return Model(self, opened, methods, recipe)
+        kept = isolation.replace(progress=None) if isolation is not None else None
+        recipe = (self._reference(), self.digest, given, chosen.kind, integrity, cache, onnx, kept)
+        return Model(self, opened, methods, (load_again, recipe))
 
-    def explain(self, *, trust: Trust | None = None) -> Explanation:
+    def open_native(self, *, integrity: Policy = "first", cache: Reference | None = None) -> NativeRuntime:
+        """The original object in this process, whatever the environment: code of the bundle **runs**.
+
+        `load` asks for trust and judges the environment first; the worker, whose caller did that, comes here.
+        """
+        payload = next((item for item in self.runtimes if item.kind == "native"), None)
+        if payload is None:
+            raise UsageError.of("usage.runtime-left-out", f"{self.name} has no native runtime")
+        return NativeRuntime(payload, self.schema, self._members(integrity, cache), self.name)
+
+    def _open_isolated(self, plan: Plan, payload: Payload, integrity: Policy, cache: Reference | None) -> Runtime:
+        from .isolated_plan import open_isolated
+
+        settings = {"integrity": integrity, "cache": None if cache is None else os.path.abspath(cache)}
+        opening = {"path": os.path.abspath(self._place.path), "digest": self.digest, **settings}
+        return open_isolated(plan, self.manifest, payload.methods, {**opening, "limits": self._limits.attributes()})
+
+    def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Explanation:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
         from .explanation import explain
 
-        return explain(self.manifest, self._candidates(self._trusting(trust)), self._members("code", None))
+        candidates = self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED))
+        return explain(self.manifest, candidates, self._members("code", None))
 
     def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
         """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
@@ -180,8 +209,23 @@ class Bundle:
             return Trust.checked(trust)
         return self._trust or (Trust.installed() if self.kind == "installed" else Trust.data_only())
 
-    def _candidates(self, trust: Trust) -> list[Candidate]:
-        return [judge(payload, self.manifest, self._place, self.digest, trust) for payload in self.runtimes]
+    def _isolation(self, isolation: Isolation | None, runtime: str) -> Isolation | None:
+        """The settings of the isolated runtime when it comes into question: it is asked for, or allowed."""
+        if isolation is None and runtime != ISOLATED:
+            return None
+        from .isolation import Isolation
+
+        return Isolation.checked(isolation) or Isolation()
+
+    def _candidates(self, trust: Trust, isolation: Isolation | None = None) -> list[Candidate]:
+        found = [judge(payload, self.manifest, self._place, self.digest, trust) for payload in self.runtimes]
+        native = next((item for item in self.runtimes if isinstance(item, NativePayload)), None)
+        if isolation is not None and native is not None:
+            from .isolated_plan import plan
+
+            planned = plan(native, self.manifest, self._members("code", None), isolation)
+            found.append(judge_isolated(native, planned, self._place, self.digest, trust))
+        return found
 
     def _members(self, integrity: Policy, cache: Reference | None) -> Members:
         return Members(self._place.root, self.manifest, Checker(self._place, integrity, cache), self._limits)
@@ -204,16 +248,16 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT) -> B
         raise
 
 
-def open_again(reference: Reference, digest: str, trust: Trust | None) -> Bundle:
-    """Open a bundle that was pickled; raises `IntegrityError` when another one lies there now."""
-    bundle = open_bundle(reference)
+def open_again(reference: Reference, digest: str, trust: Trust | None, *, limits: Limits = DEFAULT) -> Bundle:
+    """Open a bundle that was opened before; raises `IntegrityError` when another one lies there now."""
+    bundle = open_bundle(reference, limits=limits)
     if trust is not None:
         bundle.trust_by_default(trust)
     if bundle.digest != digest:
         bundle.close()
         raise IntegrityError.of(
             "integrity.replaced",
-            f"{safe(str(reference))} is not the bundle that was pickled",
+            f"{safe(str(reference))} is not the bundle that was opened before",
             expected=digest,
             found=bundle.digest,
         )
@@ -228,10 +272,11 @@ def load_again(
     integrity: Policy,
     cache: Reference | None,
     onnx: SessionOptions | None,
+    isolation: Isolation | None = None,
 ) -> Model:
     """Load a model that was pickled, from the same bundle, with the same trust and the same runtime."""
     bundle = open_again(reference, digest, None)
-    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx)
+    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx, isolation=isolation)
 
 
 def load(
@@ -242,11 +287,12 @@ def load(
     integrity: Policy = "first",
     cache: Reference | None = None,
     onnx: SessionOptions | None = None,
+    isolation: Isolation | None = None,
     limits: Limits = DEFAULT,
 ) -> Model:
     """Open the bundle that `reference` means and load its model: `open_bundle` and `Bundle.load` in one call."""
     bundle = open_bundle(reference, limits=limits)
-    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx)
+    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx, isolation=isolation)
 
 
 def verify(

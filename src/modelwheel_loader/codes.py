@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .codes_isolated import ISOLATED_CODES
+
 
 class Code(NamedTuple):
     """What a code means: `cause` is why it happens, `cure` is what to do about it."""
@@ -312,4 +314,6 @@ CODES: dict[str, Code] = {
         'Load the original: load(…, runtime="native").',
     ),
     "usage.argument": Code("An argument has a wrong type or value.", "Read the signature in the reference."),
+    # isolated.*, worker.*: models in an environment of their own
+    **{code: Code(*texts) for code, texts in ISOLATED_CODES.items()},
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import Defect
+from .formats import ISOLATED
 from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from .picklescan import references
 from .records import Record
@@ -21,7 +22,8 @@ class RuntimeStatus(Record):
     """One runtime: can it run here, and what is known of it.
 
     `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
-    information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not.
+    information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not. `detail` says in
+    words how it would run.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class RuntimeStatus(Record):
     mapped_bytes: int
     copied_bytes: int
     parity: dict[str, Parity]
+    detail: str = ""
 
     @property
     def state(self) -> str:
@@ -49,6 +52,8 @@ class RuntimeStatus(Record):
             yield f"  {defect}"
         for advice in dict.fromkeys(defect.advice for defect in self.reasons):
             yield f"  → {advice}"
+        if self.detail:
+            yield f"  {safe(self.detail)}"
         for item in self.requires:
             why = f"packed with {safe(item.version)}: {clip(item.reason)}"
             yield f"  needs {safe(item.name)}{safe(item.specifier)} ({why})"
@@ -99,6 +104,7 @@ class Explanation(Record):
                     "mapped_bytes": status.mapped_bytes,
                     "copied_bytes": status.copied_bytes,
                     "parity": {method: plain(parity) for method, parity in status.parity.items()},
+                    "detail": status.detail,
                 }
                 for status in self.runtimes
             ],
@@ -118,6 +124,8 @@ def explain(manifest: Manifest, candidates: Sequence[Candidate], members: Member
 
 def _status(candidate: Candidate, manifest: Manifest, members: Members) -> RuntimeStatus:
     payload = candidate.payload
+    if candidate.kind == ISOLATED:
+        return _isolated(candidate)
     if isinstance(payload, NativePayload):
         mapped, copied, imports = payload.mapped_bytes, payload.copied_bytes, _imports(payload, members)
         parity = {}
@@ -134,6 +142,22 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
         mapped_bytes=mapped,
         copied_bytes=copied,
         parity=parity,
+    )
+
+
+def _isolated(candidate: Candidate) -> RuntimeStatus:
+    """The native payload elsewhere: what it needs lies in its lock, and not here."""
+    return RuntimeStatus(
+        kind=candidate.kind,
+        available=candidate.available,
+        reasons=(*candidate.refusal, *candidate.hindrances),
+        methods=candidate.payload.methods,
+        requires=(),
+        imports=(),
+        mapped_bytes=0,
+        copied_bytes=0,
+        parity={},
+        detail="" if candidate.plan is None else str(candidate.plan),
     )
 
 

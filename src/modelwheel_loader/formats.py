@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 KINDS = ("onnx", "native")
-"""The kinds of runtime, in the order in which `runtime="auto"` tries them."""
+"""The kinds of payload, in the order in which `runtime="auto"` tries them."""
+ISOLATED = "isolated"
+RUNTIMES = (*KINDS, ISOLATED)
+"""What `load` takes for `runtime`, beside `auto`. The isolated runtime runs the payload of the native one."""
 
 
 class Format(NamedTuple):

@@ -100,14 +100,19 @@ def remembered(cache: str | os.PathLike[str] | None, identity: Identity, sha256:
 
 
 def default_cache() -> str:
-    """Where it is remembered which files were compared: the user's cache directory."""
+    """Where it is remembered which files were compared."""
+    return user_cache("verified")
+
+
+def user_cache(name: str) -> str:
+    """The folder `name` of modelwheel in the user's cache directory."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
     elif sys.platform == "darwin":
         base = os.path.expanduser("~/Library/Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "modelwheel", "verified")
+    return os.path.join(base, "modelwheel", name)
 
 
 def _note(cache: str, identity: Identity, sha256: str) -> IO[bytes] | None:

@@ -154,7 +154,7 @@ class NativeRuntime:
         self._model = None
 
 
-def failed(method: str, error: Exception) -> PredictionError:
+def failed(method: str, error: BaseException) -> PredictionError:
     """The error for an exception that the model itself raised."""
     return PredictionError.of(
         "predict.failed",

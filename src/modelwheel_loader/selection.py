@@ -6,23 +6,29 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
-from .formats import FORMATS, KINDS
+from .formats import FORMATS, ISOLATED, RUNTIMES
 from .records import Record
 from .runtimes import hindrances
 from .text import clip, safe
 
 if TYPE_CHECKING:
+    from .isolated_plan import Plan
     from .manifest import Manifest, Payload
     from .places import Place
     from .trust import Trust
 
 
 class Candidate(Record):
-    """A runtime of the bundle, and what keeps it from running here: permission, and this environment."""
+    """A runtime of the bundle, and what keeps it from running here: permission, and this environment.
 
+    `isolated` runs the payload of `native`, by `plan` where it can.
+    """
+
+    kind: str
     payload: Payload
     refusal: tuple[Defect, ...]
     hindrances: tuple[Defect, ...]
+    plan: Plan | None = None
 
     @property
     def available(self) -> bool:
@@ -32,22 +38,35 @@ class Candidate(Record):
 
 def judge(payload: Payload, manifest: Manifest, place: Place, digest: str, trust: Trust) -> Candidate:
     """Whether `payload` may run, by `trust`, and can run, by this interpreter and its packages."""
-    refusal: tuple[Defect, ...] = ()
-    if FORMATS[payload.format].runs_code:
-        refusal = tuple(trust.refusal(place, digest))
-    return Candidate(payload=payload, refusal=refusal, hindrances=tuple(hindrances(payload, manifest.name)))
+    found = tuple(hindrances(payload, manifest.name))
+    refusal = _refusal(payload, place, digest, trust)
+    return Candidate(kind=payload.kind, payload=payload, refusal=refusal, hindrances=found)
 
 
-def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) -> Payload:
-    """The payload to run. Raises an error that lists every runtime with its exact reasons when none can."""
-    eligible = [c for c in candidates if runtime in ("auto", c.payload.kind)]
+def judge_isolated(
+    payload: Payload, planned: Plan | Sequence[Defect], place: Place, digest: str, trust: Trust
+) -> Candidate:
+    """Whether `payload` may and can run in an environment of its own; `planned` is a plan, or what hinders it."""
+    refusal = _refusal(payload, place, digest, trust)
+    if isinstance(planned, Sequence):
+        return Candidate(kind=ISOLATED, payload=payload, refusal=refusal, hindrances=tuple(planned))
+    return Candidate(kind=ISOLATED, payload=payload, refusal=refusal, hindrances=(), plan=planned)
+
+
+def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple[Defect, ...]:
+    return tuple(trust.refusal(place, digest)) if FORMATS[payload.format].runs_code else ()
+
+
+def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) -> Candidate:
+    """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can."""
+    eligible = [c for c in candidates if runtime in ("auto", c.kind)]
     if not eligible:
         raise _absent(runtime, manifest)
     for candidate in eligible:
         if candidate.available:
             if runtime == "auto" and len(candidates) > 1:
                 _log(manifest, candidate)
-            return candidate.payload
+            return candidate
     raise _none(eligible, manifest)
 
 
@@ -58,13 +77,13 @@ def _log(manifest: Manifest, candidate: Candidate) -> None:
         "%s %s runs by %s; name the runtime in load() to keep it so",
         manifest.name,
         manifest.version,
-        candidate.payload.kind,
+        candidate.kind,
     )
 
 
 def _absent(runtime: str, manifest: Manifest) -> ModelwheelError:
-    if runtime not in KINDS:
-        kinds = ", ".join(("auto", *KINDS))
+    if runtime not in RUNTIMES:
+        kinds = ", ".join(("auto", *RUNTIMES))
         return UsageError.of("usage.runtime", f"there is no runtime {clip(runtime)!r}", expected=f"one of {kinds}")
     reasons = [safe(item.reason) for item in manifest.left_out if item.kind == runtime]
     why = f": {reasons[0]}" if reasons else ""

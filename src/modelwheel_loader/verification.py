@@ -64,7 +64,7 @@ def _examples_fit(bundle: Bundle) -> Step:
 
 
 def _runtime(bundle: Bundle, candidate: Candidate, trust: Trust) -> Iterator[Step]:
-    kind = candidate.payload.kind
+    kind = candidate.kind
     if not candidate.available:
         reasons = "; ".join(defect.message for defect in (*candidate.refusal, *candidate.hindrances))
         yield Step(name=kind, outcome="not run", detail=reasons)

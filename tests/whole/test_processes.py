@@ -114,7 +114,7 @@ def test_pickled_model_refuses_another_bundle_at_its_path(bundle: modelwheel.Bun
         options=modelwheel.Options(overwrite=True),
         out=tmp_path,
     )
-    with pytest.raises(IntegrityError, match="not the bundle that was pickled"):
+    with pytest.raises(IntegrityError, match="not the bundle that was opened before"):
         pickle.loads(pickled)
 
 

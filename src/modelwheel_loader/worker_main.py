@@ -1,0 +1,136 @@
+"""The worker: opens one bundle's original object in its own interpreter and answers calls until its caller is gone.
+
+It follows its caller: it opens what it is told to, whose digest it is given, and trusts nothing but that digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
+from .errors import ModelwheelError, OutputError
+from .remote_errors import to_document
+from .text import clip
+from .wire import Buffers, WireError, decode
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+Method = Callable[[Message, Buffers], Any]
+
+
+def main(numbers: Sequence[int]) -> None:
+    """Serve: `numbers` are the descriptors of the socket, of the lifeline and of the file for faults, and a limit."""
+    connection, lifeline, faults, memory = numbers
+    end_with_the_caller(lifeline)
+    faulthandler.enable(faults)
+    if memory:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    channel = Channel(socket.socket(fileno=connection))
+    with contextlib.suppress(Closed):
+        serve(channel)
+    channel.close()
+
+
+def end_with_the_caller(lifeline: int) -> None:
+    """Have the kernel end this process, and all that it starts, when the other end of the pipe `lifeline` closes.
+
+    The kernel does it whatever this process is busy with. (A signal on the parent's death would come when the thread
+    that started the worker ends.)
+    """
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())  # type: ignore[attr-defined,unused-ignore]
+    flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)  # type: ignore[attr-defined,unused-ignore]
+    with contextlib.suppress(BlockingIOError):
+        if not os.read(lifeline, 1):  # the caller was gone before the kernel was asked
+            os._exit(1)
+
+
+def serve(channel: Channel) -> None:
+    """Open what the first message says, then answer calls."""
+    methods: dict[str, Method] = {}
+    if _reply(channel, *_outcome(Kind.READY, lambda message, _: _open(message.document, methods), channel.receive())):
+        while True:
+            _reply(
+                channel,
+                *_outcome(
+                    Kind.ANSWER,
+                    lambda message, buffers: methods[message.document["method"]](message, buffers),
+                    channel.receive(),  # kept by nobody: its memory must be free again when the answer goes
+                ),
+            )
+
+
+def _outcome(kind: Kind, work: Method, message: Message) -> tuple[Kind, Any, Buffers]:
+    """What comes of the work: its answer, or the error as a document."""
+    buffers = Buffers()
+    try:
+        return kind, work(message, buffers), buffers
+    except MemoryError:
+        _flush()
+        os._exit(OUT_OF_MEMORY)  # what is left of this process is not to be relied on
+    except ModelwheelError as error:
+        failure = to_document(error)
+    except (WireError, RecursionError) as error:
+        failure = to_document(OutputError.of("output.type", f"the model's answer cannot be sent: {clip(error, 200)}"))
+    return Kind.FAILED, failure, Buffers()
+
+
+def _reply(channel: Channel, kind: Kind, document: Any, buffers: Buffers) -> bool:
+    """Send what came of the work; whether it went well."""
+    _flush()  # what the model printed comes before its answer
+    channel.send(kind, document, buffers)
+    return kind is not Kind.FAILED
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
+    """Open the bundle and prepare its methods."""
+    from .bundle import open_again
+    from .limits import Limits
+
+    bundle = open_again(document["path"], document["digest"], None, limits=Limits(**document["limits"]))
+    runtime = bundle.open_native(integrity=document["integrity"], cache=document["cache"])
+    for name in document["methods"]:
+        methods[name] = _compile(name, runtime.prepare(name), bundle)
+    bundle.close()
+    return {"python": sys.version.partition(" ")[0]}
+
+
+def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
+    from .runtimes import failed
+    from .wire_batch import compile_answer_encoder, decode_batch
+
+    schema = bundle.schema
+    write = compile_answer_encoder(bundle.methods[name].output)
+
+    def answer(message: Message, buffers: Buffers) -> Any:
+        document = message.document
+        batch = decode_batch(document["batch"], message.memory, schema)
+        parameters = decode(document["parameters"], message.memory)
+        try:
+            raw = call(batch, parameters)
+        except (ModelwheelError, MemoryError):
+            raise
+        except BaseException as error:  # the border to foreign code, which may also raise SystemExit
+            raise failed(name, error) from error
+        return write(raw, batch.rows, buffers)
+
+    return answer

@@ -1,0 +1,76 @@
+"""Bundles with a lock, and environments for tests: real ones, and one that costs nothing to build."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
+
+from environments import run, uv
+from modelwheel.wheel.writer import write_wheel
+from modelwheel_loader.documents import dump_json
+from modelwheel_loader.environment_cache import key_of
+from modelwheel_loader.pythons import this_python
+
+
+@functools.cache
+def lock(*requirements: str, python: str = "3.11") -> bytes:
+    """A lock of these requirements for all platforms, from the index of this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder, "requirements.in"), Path(folder, "pylock.toml")
+        given.write_text("\n".join(requirements))
+        run(uv(), "pip", "compile", "--quiet", "--universal", "--python-version", python, given, "--output-file", made)
+        return made.read_bytes()
+
+
+def with_lock(wheel: Path, data: bytes, out: Path) -> Path:
+    """The bundle `wheel` with this lock in it, or with another one, in the folder `out`."""
+    with zipfile.ZipFile(wheel) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    (info,) = {name.partition("/")[0] + "/" for name in members if ".dist-info/" in name}
+    root = next(name for name in members if name.endswith("/manifest.json")).removesuffix("manifest.json")
+    manifest = json.loads(members[f"{root}manifest.json"])
+    payload = {
+        name.removeprefix(root): [content]
+        for name, content in members.items()
+        if name.startswith(root) and not name.endswith("/manifest.json")
+    }
+    stream = io.BytesIO()
+    write_wheel(
+        stream,
+        root=root,
+        dist_info=info,
+        payload=payload | {"pylock.toml": [data]},
+        manifest=lambda digests: dump_json(
+            manifest | {"members": {name: digest.attributes() for name, digest in digests.items()}}
+        ),
+        metadata={
+            name.removeprefix(info): content
+            for name, content in members.items()
+            if name.startswith(info) and not name.endswith("/RECORD")
+        },
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / wheel.name
+    path.write_bytes(stream.getvalue())
+    return path
+
+
+EMPTY_LOCK = b'lock-version = "1.0"\ncreated-by = "tests"\npackages = []\n'
+
+
+def ready_environment(root: Path, data: bytes = EMPTY_LOCK) -> Path:
+    """An environment for the lock `data` in the folder `root`, which has the packages of this interpreter."""
+    folder = root / key_of(data, this_python())
+    run(uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment")
+    site = next((folder / "environment" / "lib").glob("python*/site-packages"))
+    (site / "tests.pth").write_text(sysconfig.get_path("purelib"))
+    (folder / "bytecode").mkdir()
+    note = {"format": 1, "python": this_python().version, "tool": "tests", "packages": [], "bundle": ""}
+    (folder / "modelwheel-environment.json").write_text(json.dumps(note))
+    return root
