@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,9 @@ DARK = TerminalTheme(
     ],
 )
 """Readable on light and dark pages alike: the picture brings its own background."""
+
+
+FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
 def main(folder: str | None = None) -> None:
@@ -120,7 +124,10 @@ def draw(command: list[str], folder: Path, width: int) -> str:
     prompt.append(f"modelwheel {' '.join(command)}", style="not bold default")
     screen.print(prompt)
     screen.print(Text.from_ansi(shown.rstrip()), soft_wrap=True)
-    return screen.export_svg(title="", theme=DARK, unique_id=f"modelwheel-{command[0].strip('-')}-{width}")
+    drawn = screen.export_svg(title="", theme=DARK, unique_id=f"modelwheel-{command[0].strip('-')}-{width}")
+    # fonts from the network are none of a picture's business: the reader's own will do
+    drawn = re.sub(r"\s*@font-face \{[^}]*\}|\s*<!-- Generated.*?-->", "", drawn)
+    return drawn.replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
 
 
 def run(command: list[str], folder: Path, width: int) -> str:

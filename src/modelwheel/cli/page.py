@@ -44,7 +44,7 @@ def print_page(screen: Console, bundle: Bundle, *, verbose: bool) -> None:
     show(screen, _indented(_methods(bundle), top=0))
     explanation = bundle.explain()
     _heading(screen, "Runs here")
-    for number, state in enumerate(runtime_states(explanation)):
+    for number, state in enumerate(runtime_states(explanation, offered=True)):
         show(screen, _indented(state, top=1 if number else 0))
     _heading(screen, "Needs")
     show(screen, _indented(needs_table(explanation), top=0))

@@ -17,13 +17,18 @@ from modelwheel_loader.text import clip
 from .screen import plain, show
 
 _TRUST = "trust.refused"
+_NO_LOCK = "isolated.no-lock"
 _LONGEST = 300
 
 
-def runtime_states(explanation: Explanation) -> Iterator[Table]:
-    """For each runtime a mark and how it stands here, what it answers, its size and how it compares."""
+def runtime_states(explanation: Explanation, *, offered: bool = False) -> Iterator[Table]:
+    """For each runtime a mark and how it stands here, what it answers, its size and how it compares.
+
+    `offered` leaves out the isolated runtime of a bundle without the lock that it needs: nobody meant to offer it.
+    """
     for status in explanation.runtimes:
-        yield _state(status)
+        if not offered or _NO_LOCK not in {reason.code for reason in status.reasons}:
+            yield _state(status)
     for item in explanation.left_out:
         made = _grid()
         made.add_row(plain("–", "dim"), plain(item.kind, "bold dim"), plain(f"left out: {clip(item.reason, _LONGEST)}"))
@@ -52,7 +57,8 @@ def _grid() -> Table:
 
 def _notes(status: RuntimeStatus) -> Iterator[Text]:
     yield plain(f"answers {', '.join(status.methods)}")
-    yield plain(memory_text(status))
+    if status.copied_bytes or status.mapped_bytes:
+        yield plain(memory_text(status))
     for words, methods in _parities(status).items():
         yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
     if {reason.code for reason in status.reasons} <= {_TRUST}:
