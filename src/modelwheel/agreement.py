@@ -44,7 +44,7 @@ def agree(schema: Schema | None, inferred: Inferred) -> Schema:
     # the order of the columns is the model's
     ordered = tuple(fields[name] for name in seen)
     made = inferred.schema
-    return Schema(fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype, extra=schema.extra)
+    return schema.replace(fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype)
 
 
 def _without_names(inferred: Inferred) -> bool:

@@ -42,10 +42,10 @@ def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
         raise UsageError.of(
             "usage.argument", "no such source of examples", found=shown(examples.source), expected=choices
         )
-    check = compile_input(schema)
+    check = compile_input(schema.replace(min_rows=None, max_rows=None))  # a call's rows are not the sample's
     check(sample)  # the whole of it: a limit that the sample breaks is wrong, or the sample is
     if examples.source == "synthetic":
-        batch = check(synthetic_columns(schema, max(examples.rows, 1)))
+        batch = check(synthetic_columns(schema, _rows(examples.rows, schema)))
         data = compile_native(schema)(batch)
     elif examples.source == "given":
         if examples.data is None:
@@ -53,6 +53,12 @@ def choose_goldens(examples: Examples, schema: Schema, sample: Any) -> Golden:
         data = infer_schema(examples.data).sample
         batch = check(data)
     else:
-        data = take(sample, spread(sample, rows=max(examples.rows, 1)))
+        data = take(sample, spread(sample, rows=_rows(examples.rows, schema)))
         batch = check(data)
     return Golden(data=data, batch=batch, rows=batch.rows, source=examples.source)
+
+
+def _rows(wanted: int, schema: Schema) -> int:
+    """How many golden rows there are: as many as wanted, and as a call may have."""
+    most = schema.max_rows if schema.max_rows is not None else wanted
+    return max(min(wanted, most), schema.min_rows or 1, 1)

@@ -135,9 +135,7 @@ CODES: dict[str, Code] = {
         "A field that the model needs is not there.", "Send the field; names must match exactly."
     ),
     "input.extra-field": Code("There is a field that the model does not have.", "Leave it out."),
-    "input.no-parameter": Code(
-        "The method has no parameter of that name.", "Leave it out; `bundle.methods` has the parameters of each method."
-    ),
+    "input.no-parameter": Code("The method has no such parameter.", "Look at the parameters in `bundle.methods`."),
     "input.duplicate-field": Code("Two columns have the same name.", "Rename or drop one of them."),
     "input.wrong-type": Code("A value does not have the type of its field.", "Convert it before sending it."),
     "input.not-whole": Code(
@@ -160,6 +158,8 @@ CODES: dict[str, Code] = {
     "input.shape": Code(
         "An array has another shape than the model takes.", "Pass an array of the shape that is expected."
     ),
+    "input.row-count": Code("A call has too few or too many rows.", "Send another number of rows at a time."),
+    "input.not-unique": Code("Two rows have the same key.", "Send each row once."),
     "input.rows-differ": Code("Columns have different numbers of rows.", "Pass columns of one length."),
     "input.ambiguous": Code("Some values are columns and some are single.", "Pass one row, or columns, not a mix."),
     "input.container": Code("The data is of a kind that the model does not take.", "Pass what is named as expected."),
@@ -282,9 +282,7 @@ CODES: dict[str, Code] = {
         "The given schema and the sample have different fields.",
         "Begin with infer_schema(sample).schema and change it.",
     ),
-    "pack.parameter": Code(
-        "A parameter's default does not fit its own type hint.", "Correct the default or the type hint."
-    ),
+    "pack.parameter": Code("A parameter's default does not fit its type hint.", "Correct the default or the hint."),
     "pack.examples": Code("The golden examples cannot be had.", "Choose another source: Examples(source=…)."),
     "pack.no-runtime": Code(
         "No runtime answers as the model does.", "Allow the native runtime: Options(runtimes=('onnx', 'native'))."

@@ -20,6 +20,7 @@ from .nearest import nearest
 from .problems import Inside, Problems
 from .scalars import Quick, compile_scalar
 from .schema import Field, Schema
+from .table_rules import compile_table
 from .text import clip, shown
 from .types import Tensor
 from .unnamed import container_error, matrix_of, shape_error
@@ -50,15 +51,22 @@ class InputCheck:
             if field.name not in together
         ]
         self._refuse_extra = schema.extra == "error"
+        self._table_rule = compile_table(schema)
         self._by_position = schema.layout == "matrix" or _has_bare_labels(schema)
 
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
         if type(data) is dict and self._names:
             batch = self._quick_row(data)
-            if batch is not None:
+            if batch is not None and self._table_rule is None:
                 return batch
-        data = native(data)
+        batch = self._careful(native(data))
+        if self._table_rule is not None:
+            self._table_rule(batch)
+        return batch
+
+    def _careful(self, data: Any) -> Batch:
+        """The batch of data of any kind, which nothing was said of yet."""
         if isinstance(data, Mapping):
             if is_columns(self.schema, data):
                 return self._columns(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .schema import Field
+from .schema import Field, Schema
 from .text import clip, safe
 from .types import Category
 
@@ -42,7 +42,8 @@ def describe(bundle: Bundle, *, verbose: bool = False) -> Iterator[str]:
     yield ""
     yield from _facts(bundle)
     yield ""
-    yield f"takes {len(manifest.input.fields)} field{'' if len(manifest.input.fields) == 1 else 's'}"
+    about = ", ".join([fields_text(manifest.input), *table_notes(manifest.input)])
+    yield f"takes {clip(about, 5 * _WIDTH)}"
     shown = manifest.input.fields if verbose else manifest.input.fields[:SHOWN_FIELDS]
     yield from _table([_field_row(field, verbose=verbose) for field in shown])
     if len(shown) < len(manifest.input.fields):
@@ -100,6 +101,20 @@ def size_text(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return ""
+
+
+def fields_text(schema: Schema) -> str:
+    """How many fields there are."""
+    return f"{len(schema.fields):,} field{'' if len(schema.fields) == 1 else 's'}"
+
+
+def table_notes(schema: Schema) -> Iterator[str]:
+    """What is said of a table as a whole; not yet made safe."""
+    if schema.min_rows is not None or schema.max_rows is not None:
+        low, high = schema.min_rows or 0, schema.max_rows
+        yield f"at least {low:,} rows" if high is None else f"{low:,} to {high:,} rows at a time"
+    if schema.unique:
+        yield f"each {', '.join(schema.unique)} once"
 
 
 def _field_row(field: Field, *, verbose: bool) -> Sequence[str]:

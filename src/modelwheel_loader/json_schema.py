@@ -1,8 +1,8 @@
 """A schema as JSON Schema 2020-12: what one row, or a list of rows, looks like in JSON.
 
-It accepts what the row validator accepts, as far as JSON Schema can say it. It cannot say the range of times and the
-length of binary data; where the row validator takes several forms (a duration as text or as seconds), it names the
-one that JSON has.
+It accepts what the row validator accepts, as far as JSON Schema can say it. It cannot say the range of times, the
+length of binary data and which fields are a key; where the row validator takes several forms (a duration as text or as
+seconds), it names the one that JSON has.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def to_json_schema(schema: Schema, *, rows: Literal["one", "many"] = "one", titl
     row = _object(schema.fields, closed=schema.extra == "error")
     if title:
         row = {"title": title, **row}
-    return {"$schema": DIALECT, **(row if rows == "one" else {"type": "array", "items": row})}
+    if rows == "one":
+        return {"$schema": DIALECT, **row}
+    counts = {"minItems": schema.min_rows, "maxItems": schema.max_rows}
+    limits = {name: count for name, count in counts.items() if count is not None}
+    return {"$schema": DIALECT, "type": "array", "items": row, **limits}
 
 
 def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:

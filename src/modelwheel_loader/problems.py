@@ -57,6 +57,10 @@ class Problems:
         if not self.full:
             self._told.defects.append(Defect(code=code, message=message, **place))
 
+    def count(self) -> None:
+        """One more defect, of which nothing is told: `full` says that it would not be kept."""
+        self._told.counted += 1
+
     def refuse(self, error: Mismatch, value: object, **place: Any) -> None:
         """One value that was refused; it is described only when that is kept."""
         if self.full:

@@ -49,6 +49,8 @@ class Schema(Record):
     | `arrays`  | a list with one array per field (multi-output `predict_proba`)                      |
     | `columns` | a dict of arrays, one per field                                                     |
     | `records` | a list of dicts                                                                     |
+
+    One call takes `min_rows` to `max_rows` rows, and no two rows that agree in all fields of `unique`.
     """
 
     fields: tuple[Field, ...]
@@ -56,9 +58,13 @@ class Schema(Record):
     container: Container = "numpy"
     dtype: str | None = None
     extra: Extra = "ignore"
+    min_rows: int | None = None
+    max_rows: int | None = None
+    unique: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.__dict__["fields"] = tuple(self.fields)
+        self.__dict__["unique"] = (self.unique,) if isinstance(self.unique, str) else tuple(self.unique)
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -88,7 +94,10 @@ class Schema(Record):
         """The schema as JSON types; `Schema.from_dict` reads it back equal."""
         made: dict[str, Any] = {"fields": [field.to_dict() for field in self.fields], "layout": self.layout}
         made |= {"container": self.container, "extra": self.extra}
-        return made | ({"dtype": self.dtype} if self.dtype else {})
+        made |= {"dtype": self.dtype} if self.dtype else {}
+        made |= {"unique": list(self.unique)} if self.unique else {}
+        counts = {"min_rows": self.min_rows, "max_rows": self.max_rows}
+        return made | {name: count for name, count in counts.items() if count is not None}
 
     def to_json_schema(self, *, rows: Literal["one", "many"] = "one", title: str = "") -> dict[str, Any]:
         """The schema of one row, or of a list of rows, as JSON Schema 2020-12."""
@@ -195,4 +204,10 @@ def read_schema(cursor: Cursor) -> Schema:
     if layout == "array" and len(fields) != 1:
         cursor.wrong("layout", "'array' is for exactly one field", found=f"{len(fields)} fields")
     dtype = cursor.choice("dtype", (*TENSOR_DTYPES, "object"), "") if cursor.has("dtype") else None
-    return Schema(fields=fields, layout=layout, container=container, dtype=dtype, extra=extra)
+    counts = {key: cursor.integer(key) for key in ("min_rows", "max_rows") if cursor.has(key)}
+    unique = cursor.texts("unique", required=False)
+    if unknown := [name for name in unique if name not in names]:
+        cursor.wrong("unique", "names what is no field", found=clip(", ".join(unknown)))
+        unique = ()
+    made = {"layout": layout, "container": container, "dtype": dtype, "extra": extra}
+    return Schema(fields=fields, unique=unique, **made, **counts)

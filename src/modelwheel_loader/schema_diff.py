@@ -86,6 +86,12 @@ def _changes(old: Schema, new: Schema) -> Iterator[Change]:
             yield Change(what="removed", field=name, old=str(field.type), new=None, breaking=closed)
     if old.extra != new.extra:
         yield Change(what="extra", field=None, old=old.extra, new=new.extra, breaking=new.extra == "error")
+    for what, breaks in _TABLE_BREAKS.items():
+        before_rows, after_rows = getattr(old, what), getattr(new, what)
+        if before_rows != after_rows:
+            yield Change(
+                what=what, field=None, old=before_rows, new=after_rows, breaking=breaks(before_rows, after_rows)
+            )
     for what in ("layout", "container", "dtype"):
         if getattr(old, what) != getattr(new, what):
             yield Change(what=what, field=None, old=getattr(old, what), new=getattr(new, what), breaking=False)
@@ -139,6 +145,12 @@ def _python_type(kind: DataType) -> str:
     return {"string": "str", "int64": "int", "float64": "float", "bool": "bool"}.get(str(kind), "")
 
 
+_TABLE_BREAKS: dict[str, Callable[[Any, Any], bool]] = {
+    "min_rows": _raised,
+    "max_rows": _lowered,
+    # rows that agree in more fields agree in fewer
+    "unique": lambda old, new: bool(new) and not (old and set(old) <= set(new)),
+}
 _BREAKS: dict[str, Callable[[Any, Any], bool]] = {
     "type": lambda old, new: not _holds(new, old),
     "nullable": lambda _, new: not new,
