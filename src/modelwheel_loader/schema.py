@@ -64,7 +64,8 @@ class Schema(Record):
 
     def __post_init__(self) -> None:
         self.__dict__["fields"] = tuple(self.fields)
-        self.__dict__["unique"] = (self.unique,) if isinstance(self.unique, str) else tuple(self.unique)
+        unique: object = self.unique
+        self.__dict__["unique"] = (unique,) if isinstance(unique, str) else tuple(self.unique)
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -209,5 +210,13 @@ def read_schema(cursor: Cursor) -> Schema:
     if unknown := [name for name in unique if name not in names]:
         cursor.wrong("unique", "names what is no field", found=clip(", ".join(unknown)))
         unique = ()
-    made = {"layout": layout, "container": container, "dtype": dtype, "extra": extra}
-    return Schema(fields=fields, unique=unique, **made, **counts)
+    return Schema(
+        fields=fields,
+        layout=layout,
+        container=container,
+        dtype=dtype,
+        extra=extra,
+        unique=unique,
+        min_rows=counts.get("min_rows"),
+        max_rows=counts.get("max_rows"),
+    )

@@ -87,11 +87,9 @@ def _changes(old: Schema, new: Schema) -> Iterator[Change]:
     if old.extra != new.extra:
         yield Change(what="extra", field=None, old=old.extra, new=new.extra, breaking=new.extra == "error")
     for what, breaks in _TABLE_BREAKS.items():
-        before_rows, after_rows = getattr(old, what), getattr(new, what)
-        if before_rows != after_rows:
-            yield Change(
-                what=what, field=None, old=before_rows, new=after_rows, breaking=breaks(before_rows, after_rows)
-            )
+        was, will = getattr(old, what), getattr(new, what)
+        if was != will:
+            yield Change(what=what, field=None, old=was, new=will, breaking=breaks(was, will))
     for what in ("layout", "container", "dtype"):
         if getattr(old, what) != getattr(new, what):
             yield Change(what=what, field=None, old=getattr(old, what), new=getattr(new, what), breaking=False)

@@ -58,7 +58,7 @@ def test_keys_come_once(form: Any) -> None:
     told = [(defect.row, defect.field, defect.found, defect.expected) for defect in caught.value.defects]
     assert told == [
         (2, "id", "7", "other values than in row 0"),
-        (4, "id", "null", "other values than in row 1"),
+        (4, "id", "None", "other values than in row 1"),
         (5, "id", "7", "other values than in row 0"),
     ]
 
