@@ -16,11 +16,13 @@ from modelwheel_loader.inspection import (
     authors,
     examples_text,
     field_notes,
+    fields_text,
     method_notes,
     size_text,
+    table_notes,
 )
 from modelwheel_loader.schema import Schema
-from modelwheel_loader.text import clip
+from modelwheel_loader.text import clip, safe
 
 from .runtimes import needs_table, print_imports, runtime_states
 from .screen import plain, show
@@ -99,9 +101,8 @@ def _packed_with(packed: Mapping[str, str]) -> str:
 
 
 def _fields(schema: Schema) -> str:
-    count = len(schema.fields)
     extra = "others are refused" if schema.extra == "error" else "others are ignored"
-    return f"{count:,} field{'' if count == 1 else 's'} ({extra})"
+    return safe(", ".join([f"{fields_text(schema)} ({extra})", *table_notes(schema)]))
 
 
 def fields_table(schema: Schema, *, verbose: bool = False) -> Table:
