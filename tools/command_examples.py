@@ -116,7 +116,7 @@ Rows are counted from 0. A field that the whole file lacks stops the run whateve
 itself fails at a row, such as at a category that it never saw, that row is refused too.
 
 CSV has only text: the schema says what a cell means, and an empty cell is null. Where pyarrow is installed, blocks
-of plain CSV are read by it, ten times as fast; the answers are the same. In CSV and Parquet, a method that answers
+of plain CSV are read by it, five times as fast; the answers are the same. In CSV and Parquet, a method that answers
 several numbers per row has a column for each, named by its class.
 """,
     "schema": """\

@@ -430,40 +430,37 @@ def read_csv(data: bytes, *, quick: bool, schema: Schema = SCHEMA, mode: Any = "
     return rows, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-CELLS = st.one_of(
+ODD = [
+    *[
+        "\u2028",
+        "é",
+        " ",
+        "1 ",
+        "+1",
+        "0x1F",
+        "1_0",
+        "1e5",
+        "inf",
+        "-0",
+        "1.",
+        ".5",
+        "x\x00",
+        "Infinity",
+        "nan(1)",
+        "1d5",
+        "0x1p3",
+        "\t1",
+        "١",
+    ],
+    *("True", "007", "NaN", "null", "9e999", '"q"', '""', '"1"', '"1,5"', '"a""b"', "9" * 40, ""),
+]
+PLAIN = st.one_of(
     st.floats(allow_nan=False).map(str),
     st.integers(-(2**70), 2**70).map(str),
-    st.sampled_from(
-        [
-            "",
-            " ",
-            "1 ",
-            "+1",
-            "0x1F",
-            "1_0",
-            "1e5",
-            "inf",
-            "-0",
-            "1.",
-            ".5",
-            "é",
-            "\u2028",
-            "x\x00",
-            "Infinity",
-            "nan(1)",
-            "1d5",
-            "0x1p3",
-            "\t1",
-            "\u0661",
-            "True",
-            "007",
-            "NaN",
-            "null",
-            "9" * 40,
-        ]
-    ),
-    st.text(st.characters(exclude_characters='\n\r"', exclude_categories=["Cs"]), max_size=5),
+    st.sampled_from(ODD),
+    st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=5),
 )
+CELLS = PLAIN | PLAIN.map(lambda cell: f'"{cell}"')
 LINES = st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=8)
 
 
@@ -495,6 +492,8 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_quotes_in_the_header_and_blank_lines() -> None:
     rows, refused = read_csv(b'\xef\xbb\xbf"x",n,t\n\n1,2,a\n\n', quick=True)
     assert rows == [(0, {"x": 1.0, "n": 2, "t": "a"})]
+    with pytest.raises(InputError, match="line 1 is not CSV"):
+        read_csv(b'x,n,"a\n1,2,b\n', quick=True)
     assert not refused
 
 
@@ -516,7 +515,7 @@ def test_lines_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csvfile, "BLOCK", 100)
     with pytest.raises(InputError, match="longer than"):
         read_csv(b"x,n,t\n" + b"1" * 5000, quick=True)
-    rows, refused = read_csv(b'x,n,t\n1,2,"' + b"1" * 5000, quick=True)
+    rows, refused = read_csv(b'x,n,t\n1,2,"\n' + b"1" * 5000, quick=True)
     assert not rows
     assert refused
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from modelwheel_loader.errors import ModelwheelError, UsageError
-from modelwheel_loader.formats import KINDS
+from modelwheel_loader.formats import RUNTIMES
 from modelwheel_loader.resolve import installed_bundles
 from modelwheel_loader.text import safe
 from modelwheel_loader.trust import Trust
@@ -75,7 +75,7 @@ def runtime_option(function: Callback) -> Callback:
     """Give the callback `runtime: str`."""
     option = click.option(
         "--runtime",
-        type=click.Choice(["auto", *KINDS]),
+        type=click.Choice(["auto", *RUNTIMES]),
         default="auto",
         show_default=True,
         help="What runs the model; auto is the first that can, in the author's order.",
