@@ -5,17 +5,26 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
 import sys
 import sysconfig
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+import modelwheel
 from environments import run, uv
 from modelwheel.wheel.writer import write_wheel
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.environment_cache import key_of
 from modelwheel_loader.pythons import this_python
+
+TRUST = modelwheel.Trust.unsafe_run_code()
+X = np.arange(12.0).reshape(4, 3)
+Load = Callable[..., modelwheel.Model]
 
 
 @functools.cache
@@ -70,7 +79,9 @@ def ready_environment(root: Path, data: bytes = EMPTY_LOCK) -> Path:
     run(uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment")
     site = next((folder / "environment" / "lib").glob("python*/site-packages"))
     (site / "tests.pth").write_text(sysconfig.get_path("purelib"))
-    (folder / "bytecode").mkdir()
+    bytecode = Path(tempfile.gettempdir(), f"modelwheel-tests-bytecode-{os.getuid()}")
+    bytecode.mkdir(mode=0o700, exist_ok=True)  # kept between runs: compiling all of scikit-learn takes seconds
+    (folder / "bytecode").symlink_to(bytecode)
     note = {"format": 1, "python": this_python().version, "tool": "tests", "packages": [], "bundle": ""}
     (folder / "modelwheel-environment.json").write_text(json.dumps(note))
     return root

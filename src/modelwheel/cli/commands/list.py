@@ -88,7 +88,7 @@ def _print_table(rows: list[Row], folders: tuple[Path, ...]) -> None:
     screen = console()
     if not rows:
         where = "in " + ", ".join(map(str, folders)) if folders else "installed here"
-        screen.print(plain(f"no bundle is {where}"))
+        screen.print(plain(f"no bundle is {where}"), soft_wrap=True)  # a path is copied, so it stays in one piece
         return
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for title, style in (("name", "bold"), ("version", ""), ("runtimes", ""), ("size", ""), ("", "")):
