@@ -2,6 +2,7 @@
 
 - ```python blocks of a page share one namespace. What they print is compared with a ```text block that follows.
 - ```console blocks run their `$ ` lines in a shell, with this environment's commands; the lines below are compared.
+  A command that fails is a difference, unless the page shows its error.
 - In expected output, `…` stands for any text within a line, and a line of only `…` for any number of lines.
 """
 
@@ -76,10 +77,10 @@ def run_console(block: Block, where: str) -> Iterator[str]:
     for command, expected in commands(block.text):
         done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
         printed = done.stdout + done.stderr
-        if expected and not matches(expected, printed):
-            yield f"{where}: $ {command}\nexpected\n{expected}\nfound\n{printed}"
-        elif done.returncode and not expected:
+        if done.returncode and "Error" not in expected:
             yield f"{where}: $ {command}\nfailed with {done.returncode}\n{printed}"
+        elif expected and not matches(expected, printed):
+            yield f"{where}: $ {command}\nexpected\n{expected}\nfound\n{printed}"
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:

@@ -26,12 +26,13 @@ RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 
 
 class BoundMethod:
-    """One prediction method: checks the data, runs it, checks the answer."""
+    """One prediction method: checks the data, runs it, checks the answer. Pickles as its model does."""
 
-    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "_parameters", "output", "parameters")
+    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "_parameters", "_recipe", "output", "parameters")
 
-    def __init__(self, method: Method, check: InputCheck, call: Call) -> None:
+    def __init__(self, method: Method, check: InputCheck, call: Call, recipe: tuple[Any, ...]) -> None:
         self._name = method.name
+        self._recipe = recipe
         self._check = check
         self._call = call
         self._answer = compile_output(method.output)
@@ -71,8 +72,16 @@ class BoundMethod:
                 raise both(error, other) from None
             raise
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _method_again, (*self._recipe, self._name)
+
     def __repr__(self) -> str:
         return f"<prediction method {self._name!r}>"
+
+
+def _method_again(load: Callable[..., Model], recipe: tuple[Any, ...], name: str) -> Any:
+    """The method of a model that is loaded for it."""
+    return getattr(load(*recipe), name)
 
 
 class Model:
@@ -93,7 +102,7 @@ class Model:
     def _bind(self, check: InputCheck, methods: Mapping[str, Method]) -> None:
         self.methods = tuple(methods)
         for name, method in methods.items():
-            setattr(self, name, BoundMethod(method, check, self._runtime.prepare(name)))
+            setattr(self, name, BoundMethod(method, check, self._runtime.prepare(name), self._recipe))
 
     @property
     def runtime(self) -> str:

@@ -123,7 +123,7 @@ def test_a_graph_has_the_defaults_built_in(tmp_path: Path) -> None:
     bundle = modelwheel.pack(fitted, name="r", version="1", sample=FRAME, out=tmp_path)
     model = bundle.load(runtime="onnx")
     method = bundle.methods["predict"].replace(parameters=SCHEMA)
-    call = BoundMethod(method, compile_input(bundle.schema), model._runtime.prepare("predict"))
+    call = BoundMethod(method, compile_input(bundle.schema), model._runtime.prepare("predict"), model._recipe)
     assert call(FRAME).shape == (4,)
     with pytest.raises(UsageError, match="defaults of its parameters") as caught:
         call(FRAME, threshold=0.2)
