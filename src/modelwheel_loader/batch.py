@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .errors import InputError
+from .temporal import Instant
 
 Array = np.ndarray[Any, Any]
 _HOLD_NARROW = frozenset({"float32", "float64"})
@@ -117,3 +118,17 @@ def _too_large(dtype: str, name: str | None = None) -> InputError:
 def objects(values: Sequence[Any]) -> Array:
     """A 1-D array of objects, whatever they are; `numpy.array` would make a matrix of lists of equal length."""
     return np.fromiter(values, dtype=object, count=len(values))
+
+
+def items(raw: Raw) -> list[Any]:
+    """The values one by one as Python has them; None where the container says that they are missing."""
+    values = raw.values
+    if isinstance(values, list):
+        made = values
+    elif values.dtype.kind in "mM":
+        made = [Instant(value) if not np.isnat(value) else None for value in values] if raw.utc else list(values)
+    else:
+        made = values.tolist()
+    if raw.missing is None:
+        return made
+    return [None if absent else item for item, absent in zip(made, raw.missing.tolist(), strict=True)]

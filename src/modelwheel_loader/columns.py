@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Array, Column, Raw, objects
+from .batch import Array, Column, Raw, items, objects
 from .constraints import compile_rules, null_rule
 from .nested import compile_list, compile_struct
 from .problems import Problems
 from .quick import quick_array, quick_list
 from .schema import Field
-from .temporal import Instant
 from .tensors import compile_tensor
 from .types import Bool, DataType, Date, Duration, Float, List, Struct, Tensor, Timestamp
 from .values import Mismatch, converter, is_null
@@ -88,11 +87,11 @@ def _one_by_one(field: Field) -> Judge:
     filler = _filler(field.type)
 
     def judge(raw: Raw, problems: Problems) -> Judged:
-        items = _items(raw)
-        values = [filler] * len(items)
-        missing = np.zeros(len(items), dtype=bool)
-        refused = np.zeros(len(items), dtype=bool)
-        for row, item in enumerate(items):
+        found = items(raw)
+        values = [filler] * len(found)
+        missing = np.zeros(len(found), dtype=bool)
+        refused = np.zeros(len(found), dtype=bool)
+        for row, item in enumerate(found):
             if is_null(item):
                 missing[row] = True
                 continue
@@ -104,20 +103,6 @@ def _one_by_one(field: Field) -> Judge:
         return Column(build(values, field.type), missing if missing.any() else None), refused if refused.any() else None
 
     return judge
-
-
-def _items(raw: Raw) -> list[Any]:
-    """The values as Python has them."""
-    values = raw.values
-    if isinstance(values, list):
-        items = values
-    elif values.dtype.kind in "mM":
-        items = [Instant(value) if not np.isnat(value) else None for value in values] if raw.utc else list(values)
-    else:
-        items = values.tolist()
-    if raw.missing is None:
-        return items
-    return [None if absent else item for item, absent in zip(items, raw.missing.tolist(), strict=True)]
 
 
 def _filler(kind: DataType) -> Any:

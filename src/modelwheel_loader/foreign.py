@@ -12,6 +12,7 @@ import numpy as np
 
 from .batch import Raw, objects
 from .foreign_arrow import arrow_column
+from .foreign_nested import holds_times, polars_nested
 
 _POLARS_PLAIN = frozenset({"Float32", "Float64", "Date", "Duration"})
 _POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
@@ -81,4 +82,4 @@ def polars_column(values: Any) -> Raw:
         return Raw(filled.to_numpy(), values.is_null().to_numpy())
     if kind == "Array" and not values.null_count() and not values.explode().null_count():
         return Raw(values.to_numpy())
-    return Raw(values.to_list())
+    return Raw(polars_nested(values, polars_column) if holds_times(values.dtype) else values.to_list())

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from .batch import Array, Raw, objects
+from .foreign_nested import arrow_nested, is_arrow_nested
 
 _FIXED = {"date32[day]": "int32", "halffloat": "float16", "float": "float32", "double": "float64"}
 _FIXED |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
 _LOOKED_AT = 1000
 """How many texts are looked at to see whether they repeat."""
 
@@ -29,7 +31,7 @@ def arrow_column(values: Any) -> Raw:
     kind, name = values.type, str(values.type)
     if name == "bool":
         return Raw(_bits(values, 1), _missing(values))
-    if name in _FIXED or name.startswith(("timestamp[", "duration[")):
+    if name in _FIXED or name.startswith(("timestamp[", "duration[", "date64[")):
         return _fixed(values, name)
     if name in ("string", "large_string"):
         return _texts(values)
@@ -37,7 +39,7 @@ def arrow_column(values: Any) -> Raw:
         inner = _tensor(values, kind)
         if inner is not None:
             return Raw(inner)
-    return Raw(values.to_pylist())
+    return Raw(arrow_nested(values, arrow_column) if is_arrow_nested(name) else values.to_pylist())
 
 
 def _one_chunk(values: Any, pyarrow: Any) -> Any:
@@ -56,6 +58,8 @@ def unwrapped(values: Any, pyarrow: Any) -> Any:
         return unwrapped(values.storage, pyarrow)
     if isinstance(values, pyarrow.DictionaryArray):
         return unwrapped(values.dictionary_decode(), pyarrow)
+    if str(values.type) in _VIEWS:
+        return values.cast(_VIEWS[str(values.type)])
     if isinstance(values, pyarrow.RunEndEncodedArray):
         from pyarrow import compute
 
@@ -87,6 +91,8 @@ def _fixed(values: Any, name: str) -> Raw:
         found = np.where(missing, dtype.type(np.nan if dtype.kind == "f" else 0), found)
     if name == "date32[day]":
         return Raw(found.astype(np.int64).view("datetime64[D]"), missing)
+    if name == "date64[ms]":
+        return Raw(found.view("datetime64[ms]"), missing)
     if name.startswith("timestamp["):
         return Raw(found.view(f"datetime64[{values.type.unit}]"), missing, utc=values.type.tz is not None)
     if name.startswith("duration["):

@@ -17,6 +17,7 @@ from .batch import Raw
 from .errors import InputError
 from .foreign import pandas_column, polars_column
 from .foreign_arrow import arrow_column
+from .foreign_nested import type_depth
 from .text import shown
 
 _CAPSULES = ("__arrow_c_stream__", "__arrow_c_array__")
@@ -128,7 +129,7 @@ def raw(values: Any) -> Raw | None:
     if library == "polars" and hasattr(values, "to_numpy"):
         return polars_column(values)
     if library == "pyarrow" and hasattr(values, "null_count"):
-        return arrow_column(values)
+        return _arrow(values)
     if is_a(values, "pandas", "Series", "Index") or library == "pandas":
         return pandas_column(values)
     if is_sparse(values):
@@ -145,6 +146,15 @@ def raw(values: Any) -> Raw | None:
         ):  # such as a tensor on another device, or one that needs a gradient
             return None
     return None
+
+
+def _arrow(values: Any) -> Raw | None:
+    try:
+        return arrow_column(values)
+    except InputError:
+        raise
+    except (ValueError, OverflowError):  # pyarrow has no Python value for some maps and unions
+        return None
 
 
 def _capsule_column(values: Any) -> Raw | None:
@@ -185,7 +195,14 @@ def is_sequence(value: object) -> bool:
 
 
 def depth(value: object) -> int:
-    """How deep lists and arrays are nested, by the first element of each that is not null."""
+    """How deep lists and arrays are nested: by their type, else by the first element of each that is not null."""
+    value = native(value)
+    if library_of(value) in ("pyarrow", "polars"):
+        typed: Any = value
+        return 1 + type_depth(typed.type if hasattr(typed, "type") else typed.dtype)
+    if is_sequence(value) and not isinstance(value, list | tuple | range | np.ndarray):
+        column = raw(value)  # of a library whose columns may have no iterator, or one of its own scalars
+        value = value if column is None else column.values
     deep = 0
     while deep < _DEEPEST and is_sequence(value):
         if isinstance(value, np.ndarray) and value.dtype != object:

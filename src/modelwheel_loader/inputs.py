@@ -15,7 +15,7 @@ import numpy as np
 from .batch import Batch, Column, Raw
 from .blocks import Block
 from .columns import Check, compile_column
-from .frames import is_a, is_sequence, is_sparse, is_table, native, raw, table_columns
+from .frames import is_a, is_sequence, is_sparse, is_table, library_of, native, raw, table_columns
 from .nearest import nearest
 from .problems import Inside, Problems
 from .scalars import Quick, compile_scalar
@@ -28,6 +28,8 @@ from .votes import is_columns
 
 _HINTS = 10
 """For how many missing fields the nearest name is looked for."""
+_OF_SCALARS = frozenset({"builtins", "numpy", "datetime", "decimal"})
+"""The modules whose objects are never a column of another library."""
 
 
 def compile_input(schema: Schema) -> InputCheck:
@@ -254,9 +256,11 @@ class InputCheck:
 
 
 def _compile_alone(check: Check) -> Quick:
-    """One value as a column of one; None when it is refused, which the slow path then explains."""
+    """One value as a column of one; None when it is refused, or may be a column, which the slow path then tells."""
 
     def alone(value: Any) -> Column | None:
+        if library_of(value) not in _OF_SCALARS:
+            return None
         return check(Raw([value]), Problems())
 
     return alone

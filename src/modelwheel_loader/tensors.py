@@ -36,7 +36,7 @@ def compile_tensor(field: Field, compile_column: Compile) -> Judge:
         values = raw.values
         if hasattr(values, "tocsr"):
             return _sparse(values, field, kind, check, problems), None
-        if isinstance(values, np.ndarray) and values.dtype != object and raw.missing is None:
+        if isinstance(values, np.ndarray) and values.dtype != object and raw.missing is None and kind.shape:
             return _dense(values, field, kind, check, problems), None
         items = values if isinstance(values, list) else list(values)
         if raw.missing is not None:
