@@ -28,7 +28,9 @@ from modelwheel_loader.types import CategoryValue
 from .capture import Captured, distribution_requirement
 from .goldens import Golden
 from .onnx.externalize import MEMBER as WEIGHTS
-from .onnx.externalize import externalize
+from .onnx.externalize import externalize, laid_out
+from .onnx.externalize import pieces as content_of
+from .onnx.versions import USUAL
 from .parity import Measured
 from .recording import Recorded
 from .version import VERSION
@@ -38,8 +40,6 @@ from .wheel.writer import Pieces, Progress, write_wheel
 BUFFERS = "native/buffers.bin"
 INPUT = "examples/input.json"
 GENERATOR = f"modelwheel {VERSION}"
-ONNXRUNTIME = ">=1.20"
-"""The versions of onnxruntime that run the operator sets which `onnx.convert` writes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ class Draft:
     parameters: Mapping[str, Schema | None]
     recorded: Sequence[Recorded]
     golden: Golden
-    captured: Captured | None
+    captured: Captured | str | None
     measured: Measured | None
     runtimes: tuple[str, ...]
 
@@ -63,7 +63,7 @@ class Draft:
         content: dict[str, Pieces] = dict(self._examples())
         payloads = self._payloads(content)
         if not payloads:
-            reasons = "; ".join(self.measured.reasons) if self.measured else "none was asked for"
+            reasons = "; ".join(item.reason for item in self._left_out(())) or "none was asked for"
             raise ParityError.of("pack.no-runtime", f"no runtime is left that answers as the model does: {reasons}")
         write_wheel(
             stream,
@@ -91,7 +91,7 @@ class Draft:
         return tuple(payload for payload in found if payload is not None)
 
     def _native(self, content: dict[str, Pieces]) -> NativePayload | None:
-        if self.captured is None:
+        if not isinstance(self.captured, Captured):
             return None
         pickled = self.captured.pickled
         payload = NativePayload(
@@ -114,14 +114,16 @@ class Draft:
         if self.measured is None or self.measured.candidate is None:
             return None
         candidate = self.measured.candidate
-        graph, weights, pieces = externalize(candidate.graph)
+        graph, weights, pieces = candidate.graph, laid_out(candidate.weights), list(content_of(candidate.weights))
+        if not weights:
+            graph, weights, pieces = externalize(graph)
         payload = OnnxPayload(
             weights_member=WEIGHTS if weights else None,
             weights=weights,
             inputs=candidate.inputs,
             outputs=candidate.outputs,
             opsets=candidate.opsets,
-            requires=(distribution_requirement("onnxruntime", ONNXRUNTIME, "runs the graph"),),
+            requires=(distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "runs the graph"),),
             parity=self.measured.parity,
         )
         content[payload.member] = [graph]
@@ -162,9 +164,12 @@ class Draft:
         )
 
     def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:
-        if self.measured is None or any(payload.kind == "onnx" for payload in payloads):
-            return ()
-        return (LeftOut(kind="onnx", reason="; ".join(self.measured.reasons)),)
+        reasons = {
+            "onnx": "" if self.measured is None else "; ".join(self.measured.reasons),
+            "native": self.captured if isinstance(self.captured, str) else "",
+        }
+        made = {payload.kind for payload in payloads}
+        return tuple(LeftOut(kind=kind, reason=why) for kind, why in reasons.items() if why and kind not in made)
 
     def _example_files(self) -> ExampleFiles | None:
         if not self.golden.stored:

@@ -18,15 +18,16 @@ from modelwheel_loader.text import shown
 from modelwheel_loader.trust import Trust
 
 from .adapters import recognise
+from .adapters.base import Adapter
 from .agreement import agree
-from .capture import capture
+from .capture import Captured, capture
 from .draft import Draft
 from .goldens import choose_goldens
 from .infer import infer_schema
 from .options import Examples, Options, Progress
 from .parameters import parameters_of
 from .parity import measure
-from .recording import callables, record
+from .recording import chosen_methods, record
 from .report import PackReport
 from .wheel.metadata import About, check_about, identify
 from .wheel.save import save
@@ -68,17 +69,19 @@ def pack(
     identity = identify(name, version)
     check_about(about)
     adapter = recognise(model)
+    model = adapter.opened(model)
     adapter.check(model)
-    methods = callables(model, adapter, options.methods)
-    offered = {name: parameters_of(name, function) for name, function in methods.items()}
+    names = chosen_methods(model, adapter, options.methods)
 
     step("infer")
-    inferred = infer_schema(sample, max_categories=options.categories)
-    contract = agree(None if schema is None else Schema.of(schema), inferred)
+    inferred = infer_schema(adapter.sample(sample), max_categories=options.categories)
+    contract = adapter.contract(model, agree(None if schema is None else Schema.of(schema), inferred))
+    methods = {name: adapter.function(model, name, contract) for name in names}
+    offered = {name: parameters_of(name, function) for name, function in methods.items()}
     golden = choose_goldens(examples, contract, inferred.sample)
 
     step("pickle")  # before the model is asked anything: answering may leave traces in it
-    captured = capture(model, _fed_by(contract)) if "native" in options.runtimes else None
+    captured = _captured(adapter, model, contract) if "native" in options.runtimes else None
 
     step("record")
     asked = options.methods is not None
@@ -94,7 +97,7 @@ def pack(
         identity=identity,
         about=about,
         schema=contract,
-        model={"framework": adapter.framework, "class": _class_name(model)},
+        model={"framework": adapter.framework, "class": adapter.class_name(model)},
         classes={method.name: adapter.classes(model, method.name) for method in recorded},
         parameters={name: schema for name, (schema, _) in offered.items()},
         recorded=recorded,
@@ -139,10 +142,12 @@ def _check_options(options: Options) -> None:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
 
 
-def _class_name(model: object) -> str:
-    """The dotted name of the model's class, or of the function itself."""
-    named: Any = model if hasattr(model, "__qualname__") else type(model)
-    return f"{named.__module__}.{named.__qualname__}"
+def _captured(adapter: Adapter, model: Any, schema: Schema) -> Captured | str:
+    """The native payload and what it needs, or why there is none."""
+    native = adapter.native(model)
+    if isinstance(native, str):
+        return native
+    return capture(model, _fed_by(schema))
 
 
 def _fed_by(schema: Schema) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from modelwheel_loader.text import clip
 
 from .infer import take
 from .onnx.candidates import Candidate, Conversion
+from .onnx.externalize import laid_out
 from .recording import Recorded
 
 BATCH = 10_000
@@ -48,8 +49,7 @@ def measure(conversion: Conversion, schema: Schema, recorded: Sequence[Recorded]
         parity, failed = _try(candidate, schema, recorded, sample, rows)
         if parity and not failed:
             kept = {name: candidate.outputs[name] for name in parity}
-            made = Candidate(graph=candidate.graph, inputs=candidate.inputs, outputs=kept, opsets=candidate.opsets)
-            return Measured(candidate=made, parity=parity, reasons=())
+            return Measured(candidate=replace(candidate, outputs=kept), parity=parity, reasons=())
         reasons += failed
     return Measured(
         candidate=None, parity={}, reasons=tuple(dict.fromkeys(reasons)) or ("no converter answers its methods",)
@@ -64,7 +64,7 @@ def _try(
     reasons: list[str] = []
     known = {item.name: item for item in recorded}
     try:
-        session = open_session(candidate.graph)
+        session = open_session(candidate.graph, candidate.weights, declared=laid_out(candidate.weights))
         for name, outputs in candidate.outputs.items():
             if name not in known or not known[name].deterministic:
                 continue

@@ -38,8 +38,8 @@ class Recorded:
     tolerance: Tolerance
 
 
-def callables(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> dict[str, Predict]:
-    """The methods to record, by name; raises `PackError` for those that the model does not have."""
+def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the methods to record; raises `PackError` for those that the model does not have."""
     names = adapter.methods(model)
     if unknown := [name for name in wanted or () if name not in names]:
         have = ", ".join(names) or "none"
@@ -51,13 +51,7 @@ def callables(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> dic
     if not names:
         message = f"this {type(model).__name__} has no prediction method"
         raise PackError.of("pack.method", message, expected="predict, predict_proba, transform, …")
-    return {name: _callable(model, name) for name in names if wanted is None or name in wanted}
-
-
-def _callable(model: Any, name: str) -> Predict:
-    function = getattr(model, name, None)
-    found: Predict = function if callable(function) else model
-    return found
+    return tuple(name for name in names if wanted is None or name in wanted)
 
 
 def record(
@@ -91,10 +85,18 @@ def _record(name: str, function: Predict, golden: Any, golden_rows: int, sample:
     output = infer_output(first, golden_rows)
     whole = ask(name, function, sample)
     infer_output(whole, rows)  # the answer for many rows must have a layout too
+    _refuse_nan(name, whole)
     tolerance = _tolerance(output, whole)
     # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
     alike = compare(first, again, absolute=tolerance.absolute, relative=tolerance.relative).within
     return Recorded(name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance)
+
+
+def _refuse_nan(name: str, whole: Any) -> None:
+    """Raise `PackError` when every number of the answer is NaN: weights that broke in training give such."""
+    values = _numbers(whole)
+    if values and all(array.size and np.isnan(array).all() for array in values):
+        raise PackError.of("pack.nan", f"the model's {name}() answers NaN for every row of the sample")
 
 
 def ask(name: str, function: Predict, data: Any) -> Any:

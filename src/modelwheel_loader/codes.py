@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .codes_frameworks import FRAMEWORK_CODES
 from .codes_isolated import ISOLATED_CODES
 
 
@@ -313,5 +314,5 @@ CODES: dict[str, Code] = {
     ),
     "usage.argument": Code("An argument has a wrong type or value.", "Read the signature in the reference."),
     # isolated.*, worker.*: models in an environment of their own
-    **{code: Code(*texts) for code, texts in ISOLATED_CODES.items()},
+    **{code: Code(*texts) for code, texts in (ISOLATED_CODES | FRAMEWORK_CODES).items()},
 }

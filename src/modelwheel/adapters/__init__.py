@@ -7,9 +7,10 @@ from modelwheel_loader.text import shown
 
 from .base import Adapter
 from .function import FunctionAdapter
+from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
 
-ADAPTERS: tuple[Adapter, ...] = (SklearnAdapter(), FunctionAdapter())
+ADAPTERS: tuple[Adapter, ...] = (OnnxAdapter(), SklearnAdapter(), FunctionAdapter())
 """In the order in which they are asked; the one that takes any callable comes last."""
 
 

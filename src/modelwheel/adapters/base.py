@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from modelwheel_loader.schema import Schema
 from modelwheel_loader.types import CategoryValue
 
+from ..nativefile import NativeFile
 from ..onnx.candidates import Conversion
+
+Predict = Callable[..., Any]
+"""Answers rows as the sample has them, and the method's own parameters by name."""
 
 
 class Adapter(Protocol):
-    """A framework. Recognised without importing it: a model of it exists only if somebody imported it already."""
+    """A framework. Recognised without importing it: a model of it exists only if somebody imported it already.
+
+    Inherit from this: what is not overridden suits models that answer the sample as it is and pickle well.
+    `modelwheel.testing` checks an adapter against everything that is said here.
+    """
 
     framework: str
     """The name of the framework's distribution, for people; empty when there is none."""
 
     def recognises(self, model: object) -> bool:
-        """Whether `model` is one of this framework's."""
+        """Whether `model` is one of this framework's. Imports nothing, and never raises."""
 
-    def check(self, model: object) -> None:
+    def opened(self, model: Any) -> Any:
+        """The model as the other methods take it: read from a file, or wrapped so that it answers the sample."""
+        return model
+
+    def class_name(self, model: Any) -> str:
+        """What the manifest calls the model: the dotted name of its class, or of the function itself."""
+        named: Any = model if hasattr(model, "__qualname__") else type(model)
+        return f"{named.__module__}.{named.__qualname__}"
+
+    def sample(self, sample: Any) -> Any:
+        """The sample in containers that schemas describe, where the framework has some of its own."""
+        return sample
+
+    def check(self, model: Any) -> None:
         """Raise `PackError` when the model cannot answer yet, such as an estimator that is not fitted."""
+        return
 
-    def methods(self, model: object) -> tuple[str, ...]:
+    def methods(self, model: Any) -> tuple[str, ...]:
         """The prediction methods that the model has, most used first."""
 
-    def classes(self, model: object, method: str) -> tuple[CategoryValue, ...] | None:
-        """The labels that `method` tells apart, in the order of its columns; None when it is no classification."""
+    def function(self, model: Any, method: str, schema: Schema) -> Predict:
+        """What answers `method`: the model's own, or the model itself when it can only be called."""
+        found: Any = getattr(model, method, None)
+        return found if callable(found) else model  # type: ignore[no-any-return]
 
-    def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
+    def classes(self, model: Any, method: str) -> tuple[CategoryValue, ...] | None:
+        """The labels that `method` tells apart, in the order of its columns; None when it is no classification."""
+        return None
+
+    def contract(self, model: Any, schema: Schema) -> Schema:
+        """The schema of the sample made that of the model, where the model knows better: dtypes, axes that are free.
+
+        Raises `PackError` with every reason for which the model does not take such data.
+        """
+        return schema
+
+    def native(self, model: Any) -> NativeFile | str | None:
+        """The model in a file format of its own; None to pickle it; a text that says why it has no native form."""
+        return None
+
+    def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """Graphs to try, best first, and reasons where there is none. Never raises for a model it cannot convert."""

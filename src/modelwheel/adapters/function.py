@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelwheel_loader.schema import Schema
-from modelwheel_loader.types import CategoryValue
 
 from ..onnx.candidates import Conversion
+from .base import Adapter
 
 
-class FunctionAdapter:
+class FunctionAdapter(Adapter):
     """Functions, lambdas, bound methods and objects with `__call__` or a `predict` method."""
 
     framework = ""
@@ -19,16 +19,9 @@ class FunctionAdapter:
         """Anything that can be called, or that has a callable `predict`."""
         return not isinstance(model, type) and (callable(model) or callable(getattr(model, "predict", None)))
 
-    def check(self, model: object) -> None:
-        """Nothing to check: a callable is always ready."""
-
     def methods(self, model: object) -> tuple[str, ...]:
         """`predict`, whether it is a method of the object or the object itself."""
         return ("predict",)
-
-    def classes(self, model: object, method: str) -> tuple[CategoryValue, ...] | None:
-        """Not known of a callable."""
-        return None
 
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
         """There is no graph in Python code."""

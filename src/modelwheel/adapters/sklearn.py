@@ -12,6 +12,7 @@ from modelwheel_loader.types import CategoryValue
 
 from ..onnx.candidates import Conversion
 from ..onnx.convert import convert_estimator
+from .base import Adapter
 
 METHODS = (
     "predict",
@@ -25,7 +26,7 @@ METHODS = (
 _OF_CLASSES = frozenset({"predict", "predict_proba", "predict_log_proba", "decision_function"})
 
 
-class SklearnAdapter:
+class SklearnAdapter(Adapter):
     """Everything that derives from `sklearn.base.BaseEstimator`."""
 
     framework = "scikit-learn"

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelwheel_loader.manifest import GraphInput
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A serialized graph: what feeds its inputs, and which outputs make up each method's answer."""
+    """A serialized graph: what feeds its inputs, and which outputs make up each method's answer.
+
+    `weights` are large initializers that were taken out already (`externalize.take_out`), as arrays by name: a graph
+    of more than 2 GB cannot be serialized with them. `onnxruntime` is the range of its versions that run the graph,
+    empty for the usual one.
+    """
 
     graph: bytes
     inputs: tuple[GraphInput, ...]
     outputs: Mapping[str, tuple[str, ...]]
     opsets: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    onnxruntime: str = ""
 
 
 Conversion = Iterator[Candidate | str]

@@ -1,0 +1,14 @@
+"""The codes of models of frameworks beyond scikit-learn, each with its cause and its cure; part of `codes.py`."""
+
+from __future__ import annotations
+
+FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
+    "pack.onnx": (
+        "The ONNX model is not one that a bundle may hold, or it does not take the sample.",
+        "Export the graph again: tensors in and out, a free first axis, standard operators, all data in its files.",
+    ),
+    "pack.nan": (
+        "The model answers NaN for every row of the sample.",
+        "Look at its weights, and whether the sample is scaled as the training data was.",
+    ),
+}
