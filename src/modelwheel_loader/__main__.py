@@ -19,6 +19,7 @@ from . import tabletext
 from .bundle import Bundle, open_bundle, verify
 from .errors import ModelwheelError, UsageError
 from .inspection import describe, summary
+from .streams import prepare_streams
 from .text import safe, safe_json
 from .trust import Trust
 
@@ -29,6 +30,8 @@ BATCH = 10_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    if arguments is None:  # else another program calls, whose streams are its own
+        prepare_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -171,7 +174,7 @@ def _reading(options: argparse.Namespace) -> Iterator[IO[str]]:
     if options.input == "-":
         yield sys.stdin
         return
-    with Path(options.input).open(encoding="utf-8", newline="") as stream:
+    with Path(options.input).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         yield stream
 
 

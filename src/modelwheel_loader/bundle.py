@@ -157,7 +157,7 @@ class Bundle:
         from .isolated_plan import open_isolated
 
         settings = {"integrity": integrity, "cache": None if cache is None else os.path.abspath(cache)}
-        opening = {"path": os.path.abspath(self._place.path), "digest": self.digest, **settings}
+        opening = {"path": self._place.location, "digest": self.digest, **settings}
         return open_isolated(plan, self.manifest, payload.methods, {**opening, "limits": self._limits.attributes()})
 
     def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Explanation:
@@ -202,7 +202,7 @@ class Bundle:
         return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(self._place.path)}>"
 
     def _reference(self) -> str:
-        return f"{self.name}=={self.version}" if self.kind == "installed" else os.path.abspath(self._place.path)
+        return f"{self.name}=={self.version}" if self.kind == "installed" else self._place.location
 
     def _trusting(self, trust: Trust | None) -> Trust:
         if trust is not None:

@@ -72,7 +72,10 @@ CODES: dict[str, Code] = {
     ),
     # resolve.*: finding what a reference means (resolve.py)
     "resolve.missing": Code("There is no such file or folder.", "Check the path."),
-    "resolve.unreadable": Code("The file or folder cannot be opened.", "Check its permissions and what it is."),
+    "resolve.unreadable": Code(
+        "The operating system does not open or read the file or folder.",
+        "Check its permissions, the disk or network it lies on, and the limits of the process.",
+    ),
     "resolve.not-a-file": Code("The path is a pipe, a device or another special file.", "Give the path of a wheel."),
     "resolve.not-installed": Code(
         "No installed bundle has that name.", "Install it with pip, or give the path of the file."

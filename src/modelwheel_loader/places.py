@@ -6,26 +6,22 @@ nothing. Members of folders are opened one by one; their digests hold them toget
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mmap
 import os
-import stat
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from .archive import Member, read_members
 from .errors import Defect, InvalidBundle, ResolutionError
+from .files import CHUNK, Reading, absolute, open_regular, read_at
 from .limits import Limits
 from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
 from .record import RecordRow, compare_names, parse_record
-from .text import clip, safe
+from .text import clip
 
 PlaceKind = Literal["wheel", "folder", "installed"]
-_CHUNK = 1 << 20
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Identity(NamedTuple):
@@ -44,10 +40,14 @@ class Identity(NamedTuple):
 
 
 class Place:
-    """The members of one bundle and how to read them. `record` has a row for each member but RECORD itself."""
+    """The members of one bundle and how to read them. `record` has a row for each member but RECORD itself.
+
+    `path` is as the caller gave it, `location` from the root. Whatever the system refuses is a `ResolutionError`.
+    """
 
     kind: PlaceKind
     path: str
+    location: str
     members: Mapping[str, Member]
     record: Mapping[str, RecordRow]
     root: str
@@ -92,11 +92,12 @@ class Place:
             raise InvalidBundle.of(
                 "archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected
             )
-        descriptor = self.descriptor(name)
-        try:
-            data = read_at(descriptor, member.offset, member.size)
-        finally:
-            os.close(descriptor)
+        with Reading(self.path):
+            descriptor = self.descriptor(name)
+            try:
+                data = read_at(descriptor, member.offset, member.size)
+            finally:
+                os.close(descriptor)
         if len(data) != member.size:
             raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
         return data
@@ -108,30 +109,12 @@ class Place:
         (SIGBUS): bundles are replaced by renaming, never written in place.
         """
         member = self.members[name]
-        descriptor = self.descriptor(name)
-        try:
-            state = os.fstat(descriptor)
-            if state.st_size < member.offset + member.size:
-                raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
-            identity = _identity(state, member)
-            if not member.size:
-                return memoryview(b""), identity
-            start = member.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-            skipped = member.offset - start
-            mapped = mmap.mmap(descriptor, skipped + member.size, access=mmap.ACCESS_COPY, offset=start)
-        finally:
-            os.close(descriptor)
-        return memoryview(mapped)[skipped:], identity
-
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The bytes of a member, a megabyte at a time."""
-        member = self.members[name]
-        descriptor = self.descriptor(name)
-        try:
-            for start in range(0, member.size, _CHUNK):
-                yield read_at(descriptor, member.offset + start, min(_CHUNK, member.size - start))
-        finally:
-            os.close(descriptor)
+        with Reading(self.path):
+            descriptor = self.descriptor(name)
+            try:
+                return _map(descriptor, member)
+            finally:
+                os.close(descriptor)
 
     def file_digest(self) -> str | None:
         """`sha256:` and the digest of the wheel file, as indexes and requirements files have it; None when unpacked."""
@@ -141,43 +124,22 @@ class Place:
         """Give up the descriptor. Maps stay."""
 
 
+def _map(descriptor: int, member: Member) -> tuple[memoryview, Identity]:
+    state = os.fstat(descriptor)
+    if state.st_size < member.offset + member.size:
+        raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(member.name, 120))
+    identity = _identity(state, member)
+    if not member.size:
+        return memoryview(b""), identity
+    start = member.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+    skipped = member.offset - start
+    mapped = mmap.mmap(descriptor, skipped + member.size, access=mmap.ACCESS_COPY, offset=start)
+    return memoryview(mapped)[skipped:], identity
+
+
 def _identity(state: os.stat_result, member: Member) -> Identity:
     ctime = state.st_ctime_ns if state.st_nlink == 1 else 0
     return Identity(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, ctime, member.offset, member.size)
-
-
-def read_at(descriptor: int, offset: int, length: int) -> bytes:
-    """`length` bytes at `offset`, or fewer at the end of the file."""
-    if not hasattr(os, "pread"):  # Windows; the descriptor is our own duplicate, but its position is shared
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, length)
-    data = os.pread(descriptor, length, offset)
-    if len(data) == length or not data:
-        return data
-    parts = [data]
-    while len(data) and (missing := length - sum(map(len, parts))):
-        data = os.pread(descriptor, missing, offset + length - missing)
-        parts.append(data)
-    return b"".join(parts)
-
-
-def open_regular(path: str, *, follow: bool = True) -> int:
-    """A descriptor of the regular file at `path`; never blocks on pipes and devices. Raises `ResolutionError`."""
-    try:
-        descriptor = os.open(path, _FLAGS | (0 if follow else _NOFOLLOW))
-    except (OSError, ValueError) as error:
-        raise not_opened(path, error) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ResolutionError.of("resolve.not-a-file", f"{safe(path)} is not a regular file")
-    return descriptor
-
-
-def not_opened(path: str, error: OSError | ValueError) -> ResolutionError:
-    """The error for a path that the operating system does not open."""
-    code = "resolve.missing" if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR) else "resolve.unreadable"
-    reason = getattr(error, "strerror", None) or "not a path"
-    return ResolutionError.of(code, f"{clip(path, 300)} cannot be opened: {reason}")
 
 
 class WheelFile(Place):
@@ -187,10 +149,12 @@ class WheelFile(Place):
 
     def __init__(self, path: str, limits: Limits) -> None:
         self.path = path
-        self._descriptor = open_regular(path)
-        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
-        size = os.fstat(self._descriptor).st_size
-        members = read_members(lambda offset, length: read_at(self._descriptor, offset, length), size, limits)
+        with Reading(path):
+            self._descriptor = open_regular(path)
+            self._finalizer = weakref.finalize(self, os.close, self._descriptor)
+            self.location = absolute(path)
+            size = os.fstat(self._descriptor).st_size
+            members = read_members(lambda offset, length: read_at(self._descriptor, offset, length), size, limits)
         self._arrange(members, limits)
         self._check_file_name()
 
@@ -211,14 +175,16 @@ class WheelFile(Place):
     def file_digest(self) -> str | None:
         """The SHA-256 of the whole file."""
         digest = hashlib.sha256()
-        size = os.fstat(self._descriptor).st_size
-        for start in range(0, size, _CHUNK):
-            digest.update(read_at(self._descriptor, start, min(_CHUNK, size - start)))
+        with Reading(self.path):
+            size = os.fstat(self._descriptor).st_size
+            for start in range(0, size, CHUNK):
+                digest.update(read_at(self._descriptor, start, min(CHUNK, size - start)))
         return f"sha256:{digest.hexdigest()}"
 
     def close(self) -> None:
         """Close the file."""
-        self._finalizer()
+        with Reading(self.path):
+            self._finalizer()
 
 
 class Folder(Place):
@@ -229,8 +195,9 @@ class Folder(Place):
 
     def __init__(self, path: str, limits: Limits) -> None:
         self.path = path
-        self._base = path
-        members = {name: Member(name, 0, size, None) for name, size in self._walk("", limits)}
+        with Reading(path):
+            self.location = self._base = absolute(path)
+            members = {name: Member(name, 0, size, None) for name, size in self._walk("", limits)}
         self._check_names(members, limits)
         self._arrange(members, limits)
 
@@ -243,11 +210,8 @@ class Folder(Place):
         """The names and sizes of the files below `prefix`, sorted, within the limits."""
         if depth > limits.name_depth:
             raise InvalidBundle.of("archive.name", "folders are too deep", where=clip(prefix, 120))
-        try:
-            with os.scandir(os.path.join(self._base, prefix)) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            raise not_opened(os.path.join(self._base, prefix), error) from None
+        with os.scandir(os.path.join(self._base, prefix)) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
         if len(entries) > limits.members:
             raise InvalidBundle.of("archive.limit", "too many files", where=clip(prefix, 120))
         for entry in entries:
@@ -272,9 +236,11 @@ class Installed(Folder):
 
     def __init__(self, dist_info: str, limits: Limits) -> None:
         self.path = dist_info
-        self._base, folder = os.path.split(dist_info)
-        stem = folder.removesuffix(".dist-info").rpartition("-")[0]
-        files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{folder}/", limits)]
+        with Reading(dist_info):
+            self.location = absolute(dist_info)
+            self._base, folder = os.path.split(self.location)
+            stem = folder.removesuffix(".dist-info").rpartition("-")[0]
+            files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{folder}/", limits)]
         members = {name: Member(name, 0, size, None) for name, size in files if _is_ours(name)}
         self._check_names(members, limits)
         self._arrange(members, limits, relevant=_is_ours)

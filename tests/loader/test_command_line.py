@@ -100,7 +100,7 @@ def test_errors_are_said_once_and_in_json_when_asked(capsys: pytest.CaptureFixtu
     assert main(["inspect", "./none.whl"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("ResolutionError: ./none.whl cannot be opened")
+    assert said.err.startswith("ResolutionError: ./none.whl cannot be read")
     assert main(["inspect", "./none.whl", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["code"] == "resolve.missing"
 

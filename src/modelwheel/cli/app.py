@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from modelwheel_loader.streams import prepare_streams
 from modelwheel_loader.text import safe
 
 from ..version import VERSION
@@ -50,8 +51,9 @@ def application() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    if arguments is None:  # else another program calls, whose signals are its own
+    if arguments is None:  # else another program calls, whose signals and streams are its own
         _end_politely()
+        prepare_streams()
     try:
         status = application.main(
             args=None if arguments is None else list(arguments), prog_name="modelwheel", standalone_mode=False
