@@ -73,8 +73,7 @@ CODES: dict[str, Code] = {
     # resolve.*: finding what a reference means (resolve.py)
     "resolve.missing": Code("There is no such file or folder.", "Check the path."),
     "resolve.unreadable": Code(
-        "The operating system does not open or read the file or folder.",
-        "Check its permissions, the disk or network it lies on, and the limits of the process.",
+        "The operating system does not read it.", "Check permissions, disk, network and limits."
     ),
     "resolve.not-a-file": Code("The path is a pipe, a device or another special file.", "Give the path of a wheel."),
     "resolve.not-installed": Code(
