@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from . import errors as errors
     from .infer import infer_schema as infer_schema
+    from .options import Dependencies as Dependencies
     from .options import Examples as Examples
     from .options import Options as Options
     from .packing import pack as pack
@@ -35,6 +36,7 @@ __version__ = VERSION
 
 _OWN = {
     "About": "wheel.metadata",
+    "Dependencies": "options",
     "Examples": "options",
     "Options": "options",
     "infer_schema": "infer",
@@ -49,6 +51,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "infer_schema",
     "About",
     "Bundle",
+    "Dependencies",
     "Examples",
     "Field",
     "Isolation",

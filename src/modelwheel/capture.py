@@ -45,14 +45,16 @@ class Captured:
         return python_specifier(self.python_version, by_value=self.by_value)
 
 
-def capture(model: object, also: Mapping[str, str] | None = None) -> Captured:
+def capture(model: object, also: Mapping[str, str] | None = None, origins: Origins | None = None) -> Captured:
     """Pickle `model` and find what it needs.
 
     `also` names further distributions that the caller knows of, with the reason for each: the one whose frames the
-    model is fed, for example. Raises PackError when the model cannot be pickled, and DependencyError with the list of
-    what it refers to and no other machine would have.
+    model is fed, for example. `origins` are those of what is installed, when they are known.
+
+    Raises PackError when the model cannot be pickled, and DependencyError with the list of what it refers to and no
+    other machine would have.
     """
-    origins = Origins()
+    origins = origins or Origins()
     pickled = dump(model, origins)
     found = references(pickled.stream)
     reasons = dict(_reasons(found, origins)) | dict(_import_reasons(pickled.imports, origins))

@@ -20,6 +20,7 @@ from modelwheel_loader.manifest import (
     NativePayload,
     OnnxPayload,
     Payload,
+    Requirement,
 )
 from modelwheel_loader.rules import python_specifier
 from modelwheel_loader.schema import Schema
@@ -27,6 +28,8 @@ from modelwheel_loader.types import CategoryValue
 
 from .capture import Captured, distribution_requirement
 from .goldens import Golden
+from .locking.lock import Locked
+from .onnx.candidates import Candidate
 from .onnx.externalize import MEMBER as WEIGHTS
 from .onnx.externalize import externalize, laid_out
 from .onnx.externalize import pieces as content_of
@@ -56,6 +59,7 @@ class Draft:
     golden: Golden
     captured: Captured | str | None
     measured: Measured | None
+    locked: Locked
     runtimes: tuple[str, ...]
 
     def write(self, stream: BinaryIO, progress: Progress | None) -> None:
@@ -65,6 +69,8 @@ class Draft:
         if not payloads:
             reasons = "; ".join(item.reason for item in self._left_out(())) or "none was asked for"
             raise ParityError.of("pack.no-runtime", f"no runtime is left that answers as the model does: {reasons}")
+        if self.locked.file is not None and self.locked.data is not None:
+            content[self.locked.file.member] = [self.locked.data]
         write_wheel(
             stream,
             root=self.identity.root,
@@ -123,7 +129,7 @@ class Draft:
             inputs=candidate.inputs,
             outputs=candidate.outputs,
             opsets=candidate.opsets,
-            requires=(distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "runs the graph"),),
+            requires=(onnxruntime_requirement(candidate),),
             parity=self.measured.parity,
         )
         content[payload.member] = [graph]
@@ -147,6 +153,7 @@ class Draft:
                 runtimes=payloads,
                 left_out=self._left_out(payloads),
                 examples=self._example_files(),
+                lock=self.locked.file,
                 members=digests,
             )
             return dump_json(made.to_dict())
@@ -167,6 +174,7 @@ class Draft:
         reasons = {
             "onnx": "" if self.measured is None else "; ".join(self.measured.reasons),
             "native": self.captured if isinstance(self.captured, str) else "",
+            "isolated": self.locked.reason if isinstance(self.captured, Captured) else "",
         }
         made = {payload.kind for payload in payloads}
         return tuple(LeftOut(kind=kind, reason=why) for kind, why in reasons.items() if why and kind not in made)
@@ -184,6 +192,11 @@ class Draft:
             extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
         base = [f"modelwheel>={VERSION}"]
         return metadata_files(self.identity, self.about, base=base, extras=extras, generator=GENERATOR)
+
+
+def onnxruntime_requirement(candidate: Candidate) -> Requirement:
+    """What runs the graph."""
+    return distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "runs the graph")
 
 
 def _answers(method: str) -> str:

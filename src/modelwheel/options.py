@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,3 +38,19 @@ class Options:
     runtimes: tuple[str, ...] = ("onnx", "native")
     overwrite: bool = False
     categories: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dependencies:
+    """What the model runs on.
+
+    `lock`: `auto` makes a lock when uv or pip can within `lock_timeout` seconds, and says why when there is none;
+    `required` fails without one; `none` asks no index; the `pathlib.Path` of a `pylock.toml` takes that one. Packages
+    are resolved by the index for which uv and pip are set up on this machine; `find_links` are folders of wheels to
+    look into as well, and `no_index` looks nowhere else.
+    """
+
+    lock: Literal["auto", "required", "none"] | os.PathLike[str] = "auto"
+    lock_timeout: float = 30.0
+    find_links: tuple[str | os.PathLike[str], ...] = ()
+    no_index: bool = False

@@ -36,6 +36,8 @@ class Installed:
     tops: frozenset[str]
     roots: tuple[str, ...]
     """Folders or files outside `folder` that an editable installation made importable."""
+    from_index: bool
+    """Whether others can get it by name and version: it was not installed from a folder, a file or a repository."""
 
     def owns(self, file: str) -> bool:
         """Whether `file`, a real path, belongs to it."""
@@ -123,7 +125,15 @@ def _installed(name: str, distribution: Distribution) -> Installed:
         record=record,
         tops=frozenset(line.partition("/")[0] if "/" in line else line.partition(",")[0] for line in lines if line),
         roots=tuple(_editable_roots(distribution, folder, lines)),
+        from_index=_is_from_index(distribution),
     )
+
+
+def _is_from_index(distribution: Distribution) -> bool:
+    """By `direct_url.json` (PEP 610). Packages of conda have one as well, which names the folder of their build."""
+    if distribution.read_text("direct_url.json") is None:
+        return True
+    return (distribution.read_text("INSTALLER") or "").strip() == "conda"
 
 
 def _egg_record(distribution: Distribution) -> str:

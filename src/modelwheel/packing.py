@@ -13,6 +13,7 @@ from modelwheel_loader.formats import KINDS
 from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.model import RESERVED
 from modelwheel_loader.places import WheelFile
+from modelwheel_loader.rules import ANY_PYTHON
 from modelwheel_loader.schema import Schema
 from modelwheel_loader.text import shown
 from modelwheel_loader.trust import Trust
@@ -21,18 +22,20 @@ from .adapters import recognise
 from .adapters.base import Adapter
 from .agreement import agree
 from .capture import Captured, capture
-from .draft import Draft
+from .draft import Draft, onnxruntime_requirement
 from .goldens import choose_goldens
-from .infer import infer_schema
-from .options import Examples, Options, Progress
+from .infer import Note, infer_schema
+from .locking.lock import Locked, make_lock
+from .options import Dependencies, Examples, Options, Progress
+from .origins import Origins
 from .parameters import parameters_of
-from .parity import measure
+from .parity import Measured, measure
 from .recording import chosen_methods, record
 from .report import PackReport
 from .wheel.metadata import About, check_about, identify
 from .wheel.save import save
 
-_STEPS = ("infer", "pickle", "record", "convert", "write", "done")
+_STEPS = ("infer", "pickle", "record", "convert", "lock", "write", "done")
 
 
 class PackedBundle(Bundle):
@@ -51,6 +54,7 @@ def pack(
     examples: Examples = Examples(),  # noqa: B008 - an immutable record
     about: About = About(),  # noqa: B008 - an immutable record
     options: Options = Options(),  # noqa: B008 - an immutable record
+    dependencies: Dependencies = Dependencies(),  # noqa: B008 - an immutable record
     out: str | os.PathLike[str] = "dist",
     progress: Progress | None = None,
 ) -> PackedBundle:
@@ -80,8 +84,9 @@ def pack(
     offered = {name: parameters_of(name, function) for name, function in methods.items()}
     golden = choose_goldens(examples, contract, inferred.sample)
 
+    origins = Origins()
     step("pickle")  # before the model is asked anything: answering may leave traces in it
-    captured = _captured(adapter, model, contract) if "native" in options.runtimes else None
+    captured = _captured(adapter, model, contract, origins) if "native" in options.runtimes else None
 
     step("record")
     asked = options.methods is not None
@@ -92,6 +97,9 @@ def pack(
     if "onnx" in options.runtimes:
         conversion = adapter.convert(model, contract, [method.name for method in recorded])
         measured = measure(conversion, contract, recorded, inferred.sample, inferred.rows)
+
+    step("lock")
+    locked = _lock(captured, measured, dependencies, origins)
 
     draft = Draft(
         identity=identity,
@@ -104,6 +112,7 @@ def pack(
         golden=golden,
         captured=captured,
         measured=measured,
+        locked=locked,
         runtimes=options.runtimes,
     )
     step("write")
@@ -112,11 +121,26 @@ def pack(
 
     step("done")
     bundle = _open(target)
-    notes = (*inferred.notes, *(note for _, told in offered.values() for note in told))
+    notes = (*inferred.notes, *(note for _, told in offered.values() for note in told), *_lock_notes(locked))
     bundle.report = PackReport(
         manifest=bundle.manifest, size=target.stat().st_size, notes=notes, methods_left_out=failed
     )
     return bundle
+
+
+def _lock(
+    captured: Captured | str | None, measured: Measured | None, dependencies: Dependencies, origins: Origins
+) -> Locked:
+    """The lock of the original object's environment, or without it of the graph's."""
+    if isinstance(captured, Captured):
+        return make_lock(captured.requires, captured.python_specifier, dependencies, origins)
+    if measured is None or measured.candidate is None:
+        return Locked()
+    return make_lock([onnxruntime_requirement(measured.candidate)], ANY_PYTHON, dependencies, origins)
+
+
+def _lock_notes(locked: Locked) -> tuple[Note, ...]:
+    return (Note(code="lock", message=f"{locked.reason}: {locked.detail}"),) if locked.detail else ()
 
 
 class _Steps:
@@ -142,12 +166,12 @@ def _check_options(options: Options) -> None:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
 
 
-def _captured(adapter: Adapter, model: Any, schema: Schema) -> Captured | str:
+def _captured(adapter: Adapter, model: Any, schema: Schema, origins: Origins) -> Captured | str:
     """The native payload and what it needs, or why there is none."""
     native = adapter.native(model)
     if isinstance(native, str):
         return native
-    return capture(model, _fed_by(schema))
+    return capture(model, _fed_by(schema), origins)
 
 
 def _fed_by(schema: Schema) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelwheel_loader.inspection import size_text
-from modelwheel_loader.manifest import Manifest, OnnxPayload
+from modelwheel_loader.manifest import LockFile, Manifest, OnnxPayload, plain
 from modelwheel_loader.text import safe
 
 from .infer import Note
@@ -33,6 +33,8 @@ class PackReport:
         count = len(manifest.input.fields)
         yield f"  takes {count} field{'' if count == 1 else 's'}; answers {methods}"
         yield from (f"  {line}" for payload in manifest.runtimes for line in _runtime(payload))
+        if manifest.lock is not None:
+            yield f"  lock: {_platforms(manifest.lock)}, made by {safe(manifest.lock.resolver)}"
         yield from (f"  {item.kind} left out: {safe(item.reason)}" for item in manifest.left_out)
         yield from (f"  {name} left out: {safe(reason)}" for name, reason in self.methods_left_out.items())
         yield from self._examples()
@@ -57,10 +59,19 @@ class PackReport:
             "version": self.manifest.version,
             "size": self.size,
             "runtimes": [payload.kind for payload in self.manifest.runtimes],
+            "lock": plain(self.manifest.lock),
             "left_out": [{"kind": item.kind, "reason": item.reason} for item in self.manifest.left_out],
             "methods_left_out": self.methods_left_out,
             "notes": [{"code": note.code, "message": note.message, "field": note.field} for note in self.notes],
         }
+
+
+def _platforms(lock: LockFile) -> str:
+    return (
+        f"for {safe(lock.platforms)} platforms"
+        if lock.platforms in ("all", "some")
+        else f"for {safe(lock.platforms)} only"
+    )
 
 
 def _runtime(payload: Any) -> Iterator[str]:

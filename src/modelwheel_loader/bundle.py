@@ -167,6 +167,12 @@ class Bundle:
         candidates = self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED))
         return explain(self.manifest, candidates, self._members("code", None))
 
+    def requirements(self) -> str:
+        """The lock as a requirements file with hashes; raises `EnvironmentMismatch` when the bundle holds none."""
+        from .lock_requirements import requirements_of
+
+        return requirements_of(self.manifest, self._members("code", None))
+
     def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
         """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
         from .verification import verify_bundle

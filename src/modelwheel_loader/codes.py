@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .codes_frameworks import FRAMEWORK_CODES
 from .codes_isolated import ISOLATED_CODES
+from .codes_lock import LOCK_CODES
 
 
 class Code(NamedTuple):
@@ -315,6 +316,6 @@ CODES: dict[str, Code] = {
         'Load the original: load(…, runtime="native").',
     ),
     "usage.argument": Code("An argument has a wrong type or value.", "Read the signature in the reference."),
-    # isolated.*, worker.*: models in an environment of their own
-    **{code: Code(*texts) for code, texts in (ISOLATED_CODES | FRAMEWORK_CODES).items()},
+    # isolated.*, worker.*: models in an environment of their own; pack.lock and others: what a bundle needs
+    **{code: Code(*texts) for code, texts in (ISOLATED_CODES | FRAMEWORK_CODES | LOCK_CODES).items()},
 }

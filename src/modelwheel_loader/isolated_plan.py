@@ -12,7 +12,7 @@ from .environment_cache import Environment
 from .errors import Defect, EnvironmentMismatch, InvalidBundle
 from .isolated import IsolatedRuntime
 from .isolation import Isolation
-from .lock_requirements import LockedPackages, read_lock
+from .lock_requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
 from .pythons import Python
 from .records import Record
 from .text import clip, safe
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .manifest import Manifest, NativePayload
     from .members import Members
 
-LOCK = "pylock.toml"
-"""The member of a bundle that holds its lock."""
-_MOST = 1 << 24
 _LOADER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -64,7 +61,7 @@ def plan(payload: NativePayload, manifest: Manifest, members: Members, settings:
         return [Defect(code="isolated.platform", message=message, found=clip(_LOADER, 200))]
     if LOCK not in manifest.members:
         return [Defect(code="isolated.no-lock", message="the bundle holds no lock from which to build an environment")]
-    lock = members.small(LOCK, limit=_MOST)
+    lock = members.small(LOCK, limit=MOST_BYTES)
     try:
         packages = read_lock(lock)
     except InvalidBundle as error:

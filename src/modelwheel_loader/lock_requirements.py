@@ -10,11 +10,19 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .errors import Defect, InvalidBundle
+from .errors import Defect, EnvironmentMismatch, InvalidBundle
 from .records import Record
-from .text import clip, shown
+from .text import clip, safe, shown
+
+if TYPE_CHECKING:
+    from .manifest import Manifest
+    from .members import Members
+
+LOCK = "pylock.toml"
+"""The member of a bundle that holds its lock."""
+MOST_BYTES = 1 << 24
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,100}")
@@ -83,3 +91,14 @@ def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Itera
             yield sha256
         else:
             defects.append(_defect(f"{where}.hashes", sha256, "sha256: 64 hexadecimal digits"))
+
+
+def requirements_of(manifest: Manifest, members: Members) -> str:
+    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one package a line."""
+    if LOCK not in manifest.members:
+        why = "; ".join(item.reason for item in manifest.left_out if item.kind == "isolated")
+        message = f"{safe(manifest.name)} holds no lock"
+        raise EnvironmentMismatch.of("isolated.no-lock", f"{message}: {clip(why, 200)}" if why else message)
+    packages = read_lock(members.small(LOCK, limit=MOST_BYTES))
+    head = [f"# {safe(manifest.name)} {safe(manifest.version)}", f"# Python {packages.requires_python}".rstrip()]
+    return "".join(f"{line}\n" for line in (*head, *packages.lines))

@@ -147,6 +147,14 @@ class LeftOut(Record):
     reason: str
 
 
+class LockFile(Record):
+    """The lock of the runtime's environment (PEP 751), what made it, and for which platforms: `all`, or one of them."""
+
+    member: str = "pylock.toml"
+    resolver: str = ""
+    platforms: str = "all"
+
+
 class ExampleFiles(Record):
     """Where the golden examples are: one member of inputs, and one of expected answers per method."""
 
@@ -169,6 +177,7 @@ class Manifest(Record):
     description: str = ""
     left_out: tuple[LeftOut, ...] = ()
     examples: ExampleFiles | None = None
+    lock: LockFile | None = None
     packed_with: Mapping[str, str] = _NOTHING
     model: Mapping[str, str] = _NOTHING
 
@@ -187,6 +196,7 @@ class Manifest(Record):
             "runtimes": [_payload_to_dict(payload) for payload in self.runtimes],
             "left_out": [item.attributes() for item in self.left_out],
             "examples": plain(self.examples) if self.examples else None,
+            **({"lock": plain(self.lock)} if self.lock else {}),
             "members": {name: digest.attributes() for name, digest in self.members.items()},
         }
 

@@ -20,6 +20,7 @@ from .manifest import (
     ExampleFiles,
     GraphInput,
     LeftOut,
+    LockFile,
     Manifest,
     Method,
     NativePayload,
@@ -82,6 +83,7 @@ def _manifest(cursor: Cursor) -> Manifest:
             for item in cursor.objects("left_out", required=False)
         ),
         examples=_examples(cursor.object("examples")) if cursor.has("examples") else None,
+        lock=_lock(cursor.object("lock")) if cursor.has("lock") else None,
         members={name: _digest(item) for name, item in cursor.object("members").items()},
     )
 
@@ -234,6 +236,14 @@ def _examples(cursor: Cursor) -> ExampleFiles:
     )
 
 
+def _lock(cursor: Cursor) -> LockFile:
+    return LockFile(
+        member=cursor.text("member"),
+        resolver=cursor.text("resolver", "", limit=100),
+        platforms=cursor.text("platforms", "all", limit=200),
+    )
+
+
 def _check_references(manifest: Manifest, defects: list[Defect]) -> None:
     """Every member, field and method that the manifest names must exist, and pieces must lie inside their member."""
 
@@ -258,6 +268,8 @@ def _check_references(manifest: Manifest, defects: list[Defect]) -> None:
             wrong(where, f"has the method {clip(name)!r}, which is not in methods")
         for problem in _misplaced(payload, manifest):
             wrong(where, problem)
+    if manifest.lock:
+        member("lock", manifest.lock.member)
     if manifest.examples:
         for name in (manifest.examples.input, *manifest.examples.outputs.values()):
             member("examples", name)

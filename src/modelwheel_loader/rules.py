@@ -104,13 +104,17 @@ def _lowest(version: Version, parts: int) -> str:
     return text if version.dev is None else f"{text}.dev{version.dev}"
 
 
+ANY_PYTHON = ">=3.11"
+"""The Pythons of modelwheel itself."""
+
+
 def python_specifier(version: str, *, by_value: bool) -> str:
     """The Python versions that load a pickle written by Python `version`.
 
     Code by value is bytecode, which belongs to one minor version. Everything else is protocol 5, which all read.
     """
     if not by_value:
-        return ">=3.11"
+        return ANY_PYTHON
     major, minor = version.split(".")[:2]
     return f"=={major}.{minor}.*"
 
