@@ -1,7 +1,7 @@
 """Draws what a terminal shows: docs/images/inspect.svg for the README, and every screen as SVG and PNG to look at.
 
 `make_screens.py` writes the README's picture. `make_screens.py FOLDER` also draws all screens in 80 and 120 columns,
-and as PNG where Chromium is installed.
+what notebooks show, and the pages of the documentation that `make docs` has built; as PNG where Chromium is installed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,9 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import modelwheel
+from notebook_screens import photograph, write_views
 
+SITE = Path(__file__).parents[1] / "site"
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "inspect.svg"
 WIDTHS = (80, 120)
 DARK = TerminalTheme(
@@ -57,7 +58,13 @@ def main(folder: str | None = None) -> None:
             for width in WIDTHS:
                 picture = out / f"{name}-{width}.svg"
                 picture.write_text(draw(command, wheel.parent, width), encoding="utf-8")
-                photograph(picture)
+                photograph(picture.resolve().as_uri(), picture.with_suffix(".png"), dark=True, width=1600, height=1400)
+        write_views(wheel, out)
+        for page in sorted(SITE.rglob("index.html")):
+            name = "-".join(page.relative_to(SITE).parent.parts) or "index"
+            for scheme in ("light", "dark"):
+                target = out / f"page-{name}-{scheme}.png"
+                photograph(page.as_uri(), target, dark=scheme == "dark", width=1400, height=2200)
 
 
 def make_bundle(folder: Path) -> Path:
@@ -155,17 +162,6 @@ def run(command: list[str], folder: Path, width: int) -> str:
     if "Traceback" in text:
         raise SystemExit(text)
     return text
-
-
-def photograph(picture: Path) -> None:
-    """The SVG as PNG, by Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        return
-    target = picture.with_suffix(".png")
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += [f"--screenshot={target}", "--window-size=1600,1400", picture.resolve().as_uri()]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -207,6 +207,11 @@ class Bundle:
         kinds = ", ".join(payload.kind for payload in self.runtimes)
         return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(self._place.path)}>"
 
+    def _repr_html_(self) -> str:
+        from .html_views import bundle_view
+
+        return bundle_view(self)
+
     def _reference(self) -> str:
         return f"{self.name}=={self.version}" if self.kind == "installed" else self._place.location
 

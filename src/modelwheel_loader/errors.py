@@ -133,6 +133,11 @@ class ModelwheelError(Exception):
             "counted": self.counted,
         }
 
+    def _repr_html_(self) -> str:
+        from .html_errors import error_view
+
+        return error_view(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k not in {"message", "defects", "counted"}}
         return _rebuild, (type(self), self.message, self.defects, self.counted), state

@@ -88,6 +88,11 @@ class Explanation(Record):
         lines += [f"  {safe(item.kind)}: left out by pack: {safe(item.reason)}" for item in self.left_out]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from .html_views import explanation_view
+
+        return explanation_view(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The explanation as JSON types."""
         return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .schema import Field, Schema
 from .text import clip, safe
 from .types import Category
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from .bundle import Bundle
     from .explanation import RuntimeStatus
     from .manifest import Method
+    from .schema import Field, Schema
 
 SHOWN_FIELDS = 40
 """How many fields `describe` lists unless it is verbose."""
@@ -40,7 +40,7 @@ def describe(bundle: Bundle, *, verbose: bool = False) -> Iterator[str]:
     if manifest.summary:
         yield f"  {clip(manifest.summary, 200)}"
     yield ""
-    yield from _facts(bundle)
+    yield from _table([(name, safe(value)) for name, value in facts(bundle)])
     yield ""
     about = ", ".join([fields_text(manifest.input), *table_notes(manifest.input)])
     yield f"takes {clip(about, 5 * _WIDTH)}"
@@ -59,21 +59,22 @@ def describe(bundle: Bundle, *, verbose: bool = False) -> Iterator[str]:
     yield from (f"  {safe(item.kind)}: left out when packed, {clip(item.reason, 300)}" for item in explanation.left_out)
 
 
-def _facts(bundle: Bundle) -> Iterator[str]:
+def facts(bundle: Bundle) -> list[tuple[str, str]]:
+    """What there is to say of a bundle as a whole, by name; not yet made safe."""
     manifest = bundle.manifest
     size = sum(digest.size for digest in manifest.members.values())
     model = manifest.model
     packed = manifest.packed_with
-    facts = [
-        ("model", " · ".join(safe(model[key]) for key in ("framework", "class") if model.get(key))),
-        ("made by", safe(authors(bundle))),
+    said = [
+        ("model", " · ".join(model[key] for key in ("framework", "class") if model.get(key))),
+        ("made by", authors(bundle)),
         ("size", f"{size_text(size)} in {len(manifest.members)} files"),
         ("digest", bundle.digest),
-        ("lies in", f"{safe(str(bundle.path))} ({bundle.kind})"),
-        ("packed with", ", ".join(f"{safe(name)} {safe(version)}" for name, version in packed.items())),
+        ("lies in", f"{bundle.path} ({bundle.kind})"),
+        ("packed with", ", ".join(f"{name} {version}" for name, version in packed.items())),
         ("examples", examples_text(bundle)),
     ]
-    yield from _table([fact for fact in facts if fact[1]])
+    return [fact for fact in said if fact[1]]
 
 
 def authors(bundle: Bundle) -> str:

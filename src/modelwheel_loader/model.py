@@ -144,6 +144,11 @@ class Model:
         bundle = self.bundle
         return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
 
+    def _repr_html_(self) -> str:
+        from .html_views import model_view
+
+        return model_view(self)
+
 
 def _closed(data: object, **parameters: Any) -> Any:  # noqa: ARG001 - it stands in for a prediction method
     raise UsageError.of("usage.closed", "the model is closed")

@@ -52,6 +52,11 @@ class Report(Record):
         lines += [f"  {line}" for step in self.steps for line in step.lines()]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from .html_views import report_view
+
+        return report_view(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON types."""
         return {

@@ -124,6 +124,11 @@ class Schema(Record):
 
         return diff(self, other)
 
+    def _repr_html_(self) -> str:
+        from .html_views import schema_view
+
+        return schema_view(self)
+
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Schema:
         """The schema that `to_dict` wrote; raises `InvalidBundle` with every defect."""

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 import modelwheel
-from builders import FILE_NAME, INFO, archive, files, with_record
+from hostile import EVIL, hostile_bundle
 from modelwheel.cli import main
 from modelwheel_loader.text import safe
 from terminals import in_terminal, piped
 
-EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u200b[bold red]loud[/] :smile: [link=file:///etc]here[/link] \x7f\r"
 OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\r")
 """What rich itself writes to a terminal."""
 
@@ -40,28 +39,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that is hostile wherever a manifest and METADATA have text."""
-    changes = files()
-    manifest = json.loads(next(data for name, data in changes.items() if name.endswith("manifest.json")))
-    field = {
-        "name": EVIL,
-        "type": "string",
-        "unit": EVIL,
-        "description": EVIL,
-        "allowed": [EVIL],
-        "pattern": re.escape(EVIL),
-        "default": EVIL,
-    }
-    manifest["input"] = {"fields": [field], "layout": "records", "container": "numpy", "extra": "ignore"}
-    manifest["methods"][0]["classes"] = [EVIL]
-    manifest["runtimes"][0]["requires"][0] |= {"reason": EVIL}
-    words: dict[str, Any] = {"summary": EVIL, "description": EVIL, "model": {"class": EVIL, "framework": EVIL}}
-    words |= {"packed_with": {"modelwheel": EVIL}, "left_out": [{"kind": "onnx", "reason": EVIL}]}
-    parts = files(**{**{key: manifest[key] for key in ("input", "methods", "runtimes")}, **words})
-    head, _, body = parts[f"{INFO}METADATA"].decode().partition("\n\n")
-    parts[f"{INFO}METADATA"] = f"{head}\nAuthor: {EVIL.replace(chr(13), '')}\n\n{body}".encode()
-    path = tmp_path_factory.mktemp("made") / FILE_NAME
-    path.write_bytes(archive(with_record(parts)))
-    return path
+    return hostile_bundle(tmp_path_factory.mktemp("made"))
 
 
 COMMANDS = [
