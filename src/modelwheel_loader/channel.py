@@ -67,8 +67,8 @@ class Channel:
         self._outgoing = Outgoing()
         self._incoming = Incoming()
 
-    def send(self, kind: Kind, document: Any, buffers: Buffers) -> None:
-        """Send one message; raises `Closed` when the other side is gone, and `TimeoutError`."""
+    def send(self, kind: Kind, document: Any, buffers: Buffers, deadline: float | None = None) -> None:
+        """Send one message; raises `Closed` when the other side is gone, and `TimeoutError` after `deadline`."""
         text = json.dumps(document, separators=(",", ":")).encode("ascii")
         flags, tail, descriptor = 0, b"", None
         if buffers.size > _INLINE:
@@ -83,8 +83,9 @@ class Channel:
             flags |= _RENEW
         head = _HEADER.pack(MAGIC, kind, flags, len(text), buffers.size)
         try:
+            self._wait_until(deadline)
             self._send(head, text + tail, descriptor)
-        except (BrokenPipeError, ConnectionError) as error:
+        except ConnectionError as error:
             raise Closed from error
         finally:
             if descriptor is not None:
@@ -97,11 +98,10 @@ class Channel:
         socket.send_fds(self._socket, [head], [descriptor])  # so few bytes are never cut in two
         self._socket.sendall(rest)
 
-    def receive(self, timeout: float | None = None) -> Message:
-        """The next message; raises `Closed`, `TimeoutError` after `timeout` seconds, and `WireError`."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def receive(self, deadline: float | None = None) -> Message:
+        """The next message; raises `Closed`, `TimeoutError` after `deadline` (`time.monotonic`), and `WireError`."""
         try:
-            self._socket.settimeout(timeout)
+            self._wait_until(deadline)
             first, descriptors, _, _ = socket.recv_fds(self._socket, _FIRST, 1)
             return self._parse(bytearray(first), descriptors, deadline)
         except ConnectionError as error:
@@ -146,12 +146,14 @@ class Channel:
         data.extend(bytes(length - start))
         with memoryview(data) as view:
             while start < length:
-                if deadline is not None:
-                    self._socket.settimeout(max(deadline - time.monotonic(), 1e-6))
+                self._wait_until(deadline)
                 count = self._socket.recv_into(view[start:])
                 if not count:
                     raise Closed
                 start += count
+
+    def _wait_until(self, deadline: float | None) -> None:
+        self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 1e-6))
 
     def close(self) -> None:
         """Close the connection and forget the shared memory."""

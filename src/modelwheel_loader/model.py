@@ -106,7 +106,7 @@ class Model:
 
     @property
     def runtime(self) -> str:
-        """The kind of runtime that answers: `onnx` or `native`."""
+        """The kind of runtime that answers: `onnx`, `native` or `isolated`."""
         return self._runtime.kind
 
     def check(self) -> Report:

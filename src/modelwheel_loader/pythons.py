@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from . import rules
 from .environment import python_version
@@ -66,7 +67,7 @@ def find(specifiers: Sequence[str], preferred: str) -> Python | None:
     """An interpreter in all of the ranges: of the minor version of `preferred` if there is one, else this, else any."""
     wanted = ".".join(preferred.split(".")[:2])
     own = this_python()
-    for python in (*_of_minor(wanted), own, *_others(wanted)):
+    for python in chain(_of_minor(wanted), [own], _others(wanted)):  # each is asked only when its turn comes
         if fits(python.version, specifiers):
             return python
     return None

@@ -38,9 +38,17 @@ def _json_escape(match: re.Match[str]) -> str:
 
 def clip(text: object, limit: int = 60) -> str:
     """`text` made safe and at most `limit` characters long; what is cut is marked with `…`."""
-    whole = text if isinstance(text, str) else str(text)
+    whole = text if isinstance(text, str) else _said(text)
     cleaned = safe(whole[: limit + 1])
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
+
+
+def _said(value: object) -> str:
+    """The text of anything; exceptions of foreign code may fail to say what happened."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the border to foreign code
+        return f"a {type(value).__qualname__} without a text"
 
 
 def shown(value: object, limit: int = 60) -> str:

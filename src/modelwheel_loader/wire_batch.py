@@ -68,6 +68,11 @@ def is_table(schema: Schema) -> bool:
     return schema.container in _TABLES and schema.layout in ("frame", "array")
 
 
+def _is_named(schema: Schema) -> bool:
+    """Whether answers are columns with a name of their own, which the schema does not know."""
+    return schema.layout == "array" and schema.container in ("pandas", "polars")
+
+
 def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]:
     """The function of the worker that turns an answer to some rows into a tree."""
     if not is_table(schema):
@@ -76,10 +81,13 @@ def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]
     from .outputs import compile_output
 
     check, take_apart = compile_output(schema), compile_input(schema)
+    named = _is_named(schema)
 
     def write(answer: Any, rows: int, buffers: Buffers) -> Any:
         try:
-            return encode_batch(take_apart(check(answer, rows, False)), buffers)  # noqa: FBT003 - by position, as ever
+            checked = check(answer, rows, False)  # noqa: FBT003 - by position, as ever
+            name = encode(checked.name if named else None, buffers)
+            return {"name": name, "table": encode_batch(take_apart(checked), buffers)}
         except InputError as error:
             raise OutputError(error.message, error.defects, counted=error.counted) from error
 
@@ -97,6 +105,11 @@ def compile_answer_decoder(schema: Schema) -> Callable[[Any, memoryview], Any]:
             from .bind import compile_native
 
             bind.append(compile_native(schema))
-        return bind[0](decode_batch(tree, memory, schema))
+        try:
+            name, table = tree["name"], tree["table"]
+        except (KeyError, TypeError):
+            raise WireError("an answer is no table") from None
+        made = bind[0](decode_batch(table, memory, schema))
+        return made.rename(decode(name, memory)) if _is_named(schema) else made
 
     return read

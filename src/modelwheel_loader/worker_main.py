@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ Method = Callable[[Message, Buffers], Any]
 def main(numbers: Sequence[int]) -> None:
     """Serve: `numbers` are the descriptors of the socket, of the lifeline and of the file for faults, and a limit."""
     connection, lifeline, faults, memory = numbers
+    for number in (connection, lifeline, faults):  # what the model starts has no business with them
+        os.set_inheritable(number, False)  # noqa: FBT003
     end_with_the_caller(lifeline)
     faulthandler.enable(faults)
     if memory:
@@ -37,25 +40,32 @@ def main(numbers: Sequence[int]) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     channel = Channel(socket.socket(fileno=connection))
+    os.register_at_fork(after_in_child=channel.close)  # the caller must see when this process ends
     with contextlib.suppress(Closed):
         serve(channel)
     channel.close()
 
 
 def end_with_the_caller(lifeline: int) -> None:
-    """Have the kernel end this process, and all that it starts, when the other end of the pipe `lifeline` closes.
+    """Have this process, and all that it starts, ended when the other end of the pipe `lifeline` closes.
 
-    The kernel does it whatever this process is busy with. (A signal on the parent's death would come when the thread
-    that started the worker ends.)
+    Linux does it by itself, whatever this process is busy with. (A signal on the parent's death would come when the
+    thread that started the worker ends.) Elsewhere a thread waits for it, which runs when the model lets it.
     """
-    if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())  # type: ignore[attr-defined,unused-ignore]
+    if not hasattr(fcntl, "F_SETSIG"):
+        threading.Thread(target=_wait_for_the_end, args=(lifeline,), daemon=True).start()
+        return
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
     flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)  # type: ignore[attr-defined,unused-ignore]
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
-        if not os.read(lifeline, 1):  # the caller was gone before the kernel was asked
-            os._exit(1)
+        _wait_for_the_end(lifeline)  # it was gone before the kernel was asked
+
+
+def _wait_for_the_end(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def serve(channel: Channel) -> None:
@@ -83,9 +93,15 @@ def _outcome(kind: Kind, work: Method, message: Message) -> tuple[Kind, Any, Buf
         os._exit(OUT_OF_MEMORY)  # what is left of this process is not to be relied on
     except ModelwheelError as error:
         failure = to_document(error)
-    except (WireError, RecursionError) as error:
-        failure = to_document(OutputError.of("output.type", f"the model's answer cannot be sent: {clip(error, 200)}"))
+    except WireError as error:
+        failure = to_document(_unsendable(clip(error, 200)))
+    except Exception as error:  # noqa: BLE001 - the border to foreign code: answers may be of any class
+        failure = to_document(_unsendable(f"{type(error).__name__}: {clip(error, 200)}"))
     return Kind.FAILED, failure, Buffers()
+
+
+def _unsendable(why: str) -> OutputError:
+    return OutputError.of("output.type", f"the model's answer cannot be sent: {why}")
 
 
 def _reply(channel: Channel, kind: Kind, document: Any, buffers: Buffers) -> bool:
