@@ -21,6 +21,7 @@ from modelwheel_loader.text import clip
 from .infer import take
 from .onnx.candidates import Candidate, Conversion
 from .onnx.externalize import laid_out
+from .onnx.trees import faster
 from .recording import Recorded
 
 BATCH = 10_000
@@ -46,6 +47,7 @@ def measure(conversion: Conversion, schema: Schema, recorded: Sequence[Recorded]
         if isinstance(candidate, str):
             reasons.append(candidate)
             continue
+        candidate = faster(candidate)  # noqa: PLW2901 - what is measured is what will be written
         parity, failed = _try(candidate, schema, recorded, sample, rows)
         if parity and not failed:
             kept = {name: candidate.outputs[name] for name in parity}

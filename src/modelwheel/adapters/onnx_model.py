@@ -82,4 +82,5 @@ class OnnxAdapter(Adapter):
             opsets=model.info.opsets,
             weights=model.weights,
             onnxruntime=onnxruntime_range(model.info),
+            as_given=True,
         )

@@ -15,7 +15,7 @@ class Candidate:
 
     `weights` are large initializers that were taken out already (`externalize.take_out`), as arrays by name: a graph
     of more than 2 GB cannot be serialized with them. `onnxruntime` is the range of its versions that run the graph,
-    empty for the usual one.
+    empty for the usual one. A graph `as_given` by the author is packed as it is.
     """
 
     graph: bytes
@@ -24,6 +24,7 @@ class Candidate:
     opsets: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, Any] = field(default_factory=dict)
     onnxruntime: str = ""
+    as_given: bool = False
 
 
 Conversion = Iterator[Candidate | str]

@@ -1,0 +1,229 @@
+"""Ensembles of trees, rewritten: the same decisions, in double precision, in operators that open fast."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from sklearn import ensemble, tree
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import graphs
+from modelwheel.infer import infer_schema
+from modelwheel.onnx.candidates import Candidate
+from modelwheel.onnx.convert import convert_estimator
+from modelwheel.onnx.trees import TREES, faster
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.onnx_session import open_session
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(300, 4))
+TWO = np.where(X[:, 0] + X[:, 1] * X[:, 2] > 0, "yes", "no")
+THREE = np.digitize(X[:, 0], [-0.5, 0.5])
+NUMBER = X @ np.arange(4) + 1
+MANY = 2 * TREES + 5
+
+MODELS = {
+    "forest, two classes": (ensemble.RandomForestClassifier(MANY, max_depth=5, random_state=0), TWO),
+    "forest, Boolean classes": (ensemble.RandomForestClassifier(MANY, max_depth=5, random_state=0), TWO == "yes"),
+    "forest of stumps": (ensemble.RandomForestClassifier(3, max_depth=1, random_state=0), np.arange(300) == 7),
+    "extra trees": (ensemble.ExtraTreesClassifier(MANY, max_depth=5, random_state=0), TWO),
+    "tree": (tree.DecisionTreeClassifier(max_depth=5, random_state=0), TWO),
+    "forest, numbers": (ensemble.RandomForestRegressor(MANY, max_depth=5, random_state=0), NUMBER),
+    "extra trees, numbers": (ensemble.ExtraTreesRegressor(MANY, max_depth=5, random_state=0), NUMBER),
+    "tree, numbers": (tree.DecisionTreeRegressor(max_depth=5, random_state=0), NUMBER),
+    "boosting, two classes": (ensemble.GradientBoostingClassifier(n_estimators=MANY, random_state=0), TWO),
+    "boosting, exponential": (ensemble.GradientBoostingClassifier(loss="exponential", random_state=0), TWO),
+    "boosting, three classes": (ensemble.GradientBoostingClassifier(n_estimators=MANY, random_state=0), THREE),
+    "boosting, numbers": (ensemble.GradientBoostingRegressor(n_estimators=MANY, random_state=0), NUMBER),
+    "boosting from zero": (ensemble.GradientBoostingRegressor(init="zero", random_state=0), NUMBER),
+    "in a pipeline": (make_pipeline(StandardScaler(), ensemble.RandomForestClassifier(MANY, random_state=0)), TWO),
+}
+SEVERAL = {
+    "forest, three classes": (ensemble.RandomForestClassifier(MANY, max_depth=5, random_state=0), THREE),
+    "tree, three classes": (tree.DecisionTreeClassifier(max_depth=1, random_state=0), THREE),
+    "forest, two numbers": (ensemble.RandomForestRegressor(MANY, random_state=0), np.stack([NUMBER, -NUMBER], axis=1)),
+}
+"""A leaf gives several numbers, which the operator set 5 cannot."""
+
+
+def candidate(model: Any, sample: Any = X) -> Candidate:
+    methods = ("predict", "predict_proba")
+    found = next(convert_estimator(model, infer_schema(sample).schema, methods))
+    assert isinstance(found, Candidate), found
+    return found
+
+
+def operators(data: bytes) -> set[str]:
+    return {node.op_type for node in onnx.ModelProto.FromString(data).graph.node if node.domain == "ai.onnx.ml"}
+
+
+def edges(model: Any) -> np.ndarray:
+    """Rows at and beside every threshold, in double and in single precision, and rows with a missing value."""
+    last = model[-1] if hasattr(model, "steps") else model
+    parts = np.ravel(last.estimators_) if hasattr(last, "estimators_") else [last]
+    found = np.concatenate([part.tree_.threshold for part in parts])[:400]
+    near = [found, np.nextafter(found, -np.inf), np.nextafter(found, np.inf)]
+    near += [np.nextafter(found.astype("f4"), np.float32(side)) for side in (-np.inf, np.inf)]
+    return np.stack([RANDOM.permutation(np.concatenate(near)) for _ in range(4)], axis=1).astype("f8")
+
+
+def differences(model: Any, made: Candidate, rows: np.ndarray) -> dict[str, float]:
+    """Per method, the largest difference; labels must be equal."""
+    session = open_session(made.graph, inputs=made.inputs)
+    apart = {}
+    for method, outputs in made.outputs.items():
+        found = session.run({"x": rows.astype(made.inputs[0].dtype)}, outputs)[0]
+        expected = np.asarray(getattr(model, method)(rows))
+        found = found.reshape(expected.shape)
+        if expected.dtype.kind == "f":
+            apart[method] = float(np.abs(found - expected).max())
+        else:
+            np.testing.assert_array_equal(found, expected)
+    return apart
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_answers_are_those_of_the_original_in_double_precision(name: str) -> None:
+    model, labels = MODELS[name]
+    model.fit(X, labels)
+    before = candidate(model)
+    made = faster(before)
+    assert operators(made.graph) == {"TreeEnsemble"} or "pipeline" in name
+    assert made.opsets["ai.onnx.ml"] == 5
+    onnx.checker.check_model(made.graph, full_check=True)
+    for rows in (X, edges(model), X[:1], X[:0]):
+        if len(rows):
+            assert all(apart < 1e-13 for apart in differences(model, made, rows).values())
+    assert faster(made) is made
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_numbers_per_leaf_keep_their_operator(name: str) -> None:
+    model, labels = SEVERAL[name]
+    model.fit(X, labels)
+    made = faster(candidate(model))
+    assert operators(made.graph) == {"TreeEnsembleRegressor"}
+    assert made.opsets["ai.onnx.ml"] == 3
+    onnx.checker.check_model(made.graph, full_check=True)
+    for rows in (X, edges(model)):
+        assert all(apart < 1e-6 for apart in differences(model, made, rows).values())
+
+
+def test_what_is_missing_goes_where_the_original_sends_it() -> None:
+    holes = np.where(RANDOM.random(X.shape) < 0.2, np.nan, X)
+    for fitted_on in (X, holes):
+        for model in (ensemble.RandomForestClassifier(30, random_state=0), tree.DecisionTreeClassifier(random_state=0)):
+            model.fit(fitted_on, TWO)
+            assert differences(model, faster(candidate(model, holes)), holes)["predict_proba"] < 1e-15
+
+
+def test_boosting_that_starts_from_an_estimator_has_a_reason() -> None:
+    model = ensemble.GradientBoostingRegressor(init=tree.DecisionTreeRegressor(max_depth=2)).fit(X, NUMBER)
+    found = list(convert_estimator(model, infer_schema(X).schema, ["predict"]))
+    assert all(isinstance(item, str) and "init" in item for item in found)
+
+
+def test_single_precision_is_cast_to_what_trees_compare() -> None:
+    narrow = X.astype("f4")
+    model = ensemble.RandomForestRegressor(MANY, random_state=0).fit(narrow, NUMBER)
+    made = faster(candidate(model, narrow))
+    assert differences(model, made, narrow)["predict"] < 1e-5
+
+
+# -- graphs that others wrote ----------------------------------------------------------------------------------------
+
+
+def ensemble_of(**changes: Any) -> Candidate:
+    """Two trees: a branch with two leaves that lie in another order than their numbers, and a leaf alone."""
+    attributes: dict[str, Any] = {
+        "n_targets": 1,
+        "nodes_treeids": [0, 0, 0, 1],
+        "nodes_nodeids": [0, 2, 1, 0],
+        "nodes_featureids": [1, 0, 0, 0],
+        "nodes_modes": ["BRANCH_LT", "LEAF", "LEAF", "LEAF"],
+        "nodes_values": [0.5, 0.0, 0.0, 0.0],
+        "nodes_truenodeids": [1, 0, 0, 0],
+        "nodes_falsenodeids": [2, 0, 0, 0],
+        "target_treeids": [1, 0, 0],
+        "target_nodeids": [0, 2, 1],
+        "target_ids": [0, 0, 0],
+        "target_weights": [100.0, 2.0, 1.0],
+        "post_transform": "NONE",
+        **changes,
+    }
+    given = {key: value for key, value in attributes.items() if value is not None}
+    node = graphs.node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **given)
+    opsets = {"": 21, "ai.onnx.ml": 3}
+    data = graphs.data([node], opsets=opsets, outputs=[graphs.value("y", shape=(None, given["n_targets"]))])
+    return Candidate(
+        graph=data,
+        inputs=(GraphInput(name="x", dtype="float32", fields=("x",), shape=(None, 3)),),
+        outputs={"predict": ("y",)},
+        opsets=opsets,
+    )
+
+
+ROWS = np.array([[0, 0.25, 0], [0, 0.5, 0], [0, 0.75, 0]], "f4")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [101, 102, 102]),
+        ({"aggregate_function": "AVERAGE"}, [50.5, 51, 51]),
+        ({"base_values": [1000.0]}, [1101, 1102, 1102]),
+        ({"aggregate_function": "AVERAGE", "base_values": [7.0]}, [57.5, 58, 58]),
+        ({"nodes_modes": ["BRANCH_GTE", "LEAF", "LEAF", "LEAF"]}, [102, 101, 101]),
+    ],
+)
+def test_graphs_of_others_are_rewritten(changes: dict[str, Any], expected: list[float]) -> None:
+    before = ensemble_of(**changes)
+    made = faster(before)
+    assert operators(made.graph) == {"TreeEnsemble"}
+    for one in (before, made):
+        np.testing.assert_array_equal(open_session(one.graph).run({"x": ROWS}, ["y"])[0].ravel(), expected)
+    onnx.checker.check_model(made.graph, full_check=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"post_transform": "LOGISTIC"},
+        {"aggregate_function": "MAX"},
+        {"nodes_truenodeids": [4, 0, 0, 0]},
+        {"nodes_treeids": [1, 1, 1, 0], "target_treeids": [0, 1, 1]},
+    ],
+)
+def test_what_is_not_understood_stays_as_it_is(changes: dict[str, Any]) -> None:
+    before = ensemble_of(**changes)
+    assert faster(before) is before
+
+
+def test_a_graph_of_the_author_is_packed_as_it_is() -> None:
+    before = replace(ensemble_of(), as_given=True)
+    assert faster(before) is before
+
+
+def test_a_graph_with_other_operators_of_trees_keeps_its_operator_set() -> None:
+    """`TreeEnsembleClassifier` is gone from the operator set 5, so all of the graph stays in 3."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = ensemble.VotingClassifier(
+            [
+                ("boosted", ensemble.HistGradientBoostingClassifier(max_iter=3)),
+                ("forest", ensemble.RandomForestClassifier(MANY, random_state=0)),
+            ],
+            voting="soft",
+        ).fit(X, TWO)
+        made = [faster(item) for item in convert_estimator(model, infer_schema(X).schema, ["predict_proba"])
+                if isinstance(item, Candidate)]  # fmt: skip
+    for one in made:
+        kinds = operators(one.graph)
+        assert not {"TreeEnsemble", "TreeEnsembleRegressor"} <= kinds
+        open_session(one.graph)
