@@ -11,6 +11,7 @@ import numpy as np
 from .batch import Batch, Column
 from .bind_tables import arrow_array, arrow_table, polars_frame, polars_series
 from .physical import compile_numpy, compile_objects, filled, library, physical_of
+from .python_times import zone_of
 from .schema import Field, Schema
 from .types import (
     Category,
@@ -83,7 +84,7 @@ def _pandas_column(field: Field, pandas: Any) -> Make:
     if seen.dtype == "category" and isinstance(kind, Category):
         return _pandas_categories(kind, pandas)
     if isinstance(kind, Timestamp) and kind.zone and seen.dtype.startswith("datetime64["):
-        return _zoned(compile_instants(seen.dtype), seen.dtype, pandas)
+        return _zoned(seen.dtype, pandas)
     if seen.dtype.startswith(_MASKED) and not seen.dtype.endswith("]"):
         return _masked(seen.dtype, field.type, pandas)
     if seen.dtype in ("str", "string") or seen.dtype.startswith("string["):
@@ -112,9 +113,11 @@ def _with_nat(column: Column) -> Any:
     return values
 
 
-def _zoned(instants: Make, dtype: str, pandas: Any) -> Make:
-    zone = dtype.partition(", ")[2].rstrip("]")
-    return lambda column: pandas.DatetimeIndex(instants(column)).tz_localize("UTC").tz_convert(zone).array
+def _zoned(dtype: str, pandas: Any) -> Make:
+    instants = compile_instants(dtype)
+    name = dtype.partition(", ")[2].rstrip("]")
+    zone_of(name)  # raises where pandas would
+    return lambda column: pandas.DatetimeIndex(instants(column)).tz_localize("UTC").tz_convert(name).array
 
 
 def _masked(dtype: str, kind: DataType, pandas: Any) -> Make:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .batch import Batch, Column
 from .physical import compile_objects, filled, library, null_of, physical_of
+from .python_times import iana_zone
 from .schema import Field, Schema
 from .types import (
     Bool,
@@ -96,8 +97,10 @@ def _polars_instant(series: Any, dtype: Any, field: Field, polars: Any) -> Any:
 
 
 def polars_type(field: Field, polars: Any) -> Any:
-    """The Polars dtype that the sample had."""
+    """The Polars dtype that the sample had; raises `MissingExtra` for a time zone that is not known here."""
     kind, name = field.type, physical_of(field).dtype
+    if isinstance(kind, Timestamp) and kind.zone:
+        iana_zone(kind.zone)  # Polars knows no offsets
     if isinstance(kind, Category):
         return polars.Enum(list(map(str, kind.values))) if name == "Enum" else polars.Categorical
     return _polars_type(kind, polars)

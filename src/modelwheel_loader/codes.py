@@ -183,6 +183,10 @@ CODES: dict[str, Code] = {
         "A type hint is missing, or describes no type of the contract.",
         "Use the types listed in docs/contract.md, or make the field by hand.",
     ),
+    "schema.zone": Code(
+        "A time zone of the schema is not known on this machine.",
+        "Install its data (pip install tzdata), or correct the zone in the schema.",
+    ),
     "schema.pydantic": Code("pydantic is not installed.", 'Install it: pip install "modelwheel[pydantic]".'),
     "schema.arrow": Code(
         "An Arrow type has no counterpart in the contract.", "Convert the column, or make the field by hand."

@@ -8,18 +8,17 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from .batch import Array, Column, objects
 from .errors import MissingExtra
-from .schema import Field, Physical
+from .fields import Field, Physical
+from .python_times import compile_inner, compile_times
 from .types import (
     TENSOR_DTYPES,
     Bool,
-    DataType,
     Date,
     Duration,
     Float,
@@ -108,7 +107,7 @@ def compile_objects(field: Field) -> Restore:
     python = _python_values(field)
 
     def restore(column: Column) -> Array:
-        values = python(column.values)
+        values = python(column)
         if values is column.values:
             values = values.copy()
         if column.missing is not None:
@@ -118,62 +117,16 @@ def compile_objects(field: Field) -> Restore:
     return restore
 
 
-def _python_values(field: Field) -> Callable[[Array], Array]:
+def _python_values(field: Field) -> Callable[[Column], Array]:
     kind = field.type
-    if isinstance(kind, Timestamp):
-        return lambda values: _datetimes(values, kind.zone)
-    if isinstance(kind, Duration):
-        return lambda values: values.astype("timedelta64[us]").astype(object)
-    if isinstance(kind, Bool | Integer | Float | Date):
-        return lambda values: values.astype(object)
-    if isinstance(kind, List | Struct) and (inner := _inner(kind)) is not None:
-        return lambda values: objects([value if value is None else inner(value) for value in values])
-    return lambda values: values
-
-
-def _inner(kind: DataType) -> Callable[[Any], Any] | None:
-    """A function that makes times inside a value Python's, which has none finer than microseconds; None without any."""
-    match kind:
-        case Date():
-            return lambda value: value.astype(object)
-        case Timestamp() if kind.unit != "ns":
-            return lambda value: _in_zone(value.astype("datetime64[us]").astype(object), kind.zone)
-        case Duration() if kind.unit != "ns":
-            return lambda value: value.astype("timedelta64[us]").astype(object)
-        case List() if (item := _inner(kind.item)) is not None:
-            return lambda value: [part if part is None else item(part) for part in value]
-        case Struct():
-            members = {field.name: inner for field in kind.fields if (inner := _inner(field.type)) is not None}
-            return _members(members) if members else None
-    return None
-
-
-def _members(members: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    def convert(value: dict[str, Any]) -> dict[str, Any]:
-        changed = {name: inner(value[name]) for name, inner in members.items() if value[name] is not None}
-        return {**value, **changed}
-
-    return convert
-
-
-def _datetimes(values: Array, zone: str | None) -> Array:
-    found: Array = values.astype("datetime64[us]").astype(object)
-    if zone is None:
-        return found
-    made = np.empty(len(found), dtype=object)
-    for index, value in enumerate(found):
-        made[index] = _in_zone(value, zone)
-    return made
-
-
-def _in_zone(value: Any, zone: str | None) -> Any:
-    """A naive UTC datetime as an aware one in `zone`, or as it is without; null stays null."""
-    if zone is None or not isinstance(value, datetime):
-        return value
-    from zoneinfo import ZoneInfo
-
-    aware = value.replace(tzinfo=UTC)
-    return aware if zone == "UTC" else aware.astimezone(ZoneInfo(zone))
+    if isinstance(kind, Date | Timestamp | Duration):
+        times = compile_times(field)
+        return lambda column: times(column.values, column.missing)
+    if isinstance(kind, Bool | Integer | Float):
+        return lambda column: column.values.astype(object)
+    if isinstance(kind, List | Struct) and (inner := compile_inner(field)) is not None:
+        return lambda column: objects([value if value is None else inner(value) for value in column.values])
+    return lambda column: column.values
 
 
 def filled(column: Column, null: Any) -> Any:
