@@ -9,10 +9,12 @@ from typing import Any
 from modelwheel_loader.batch import Raw
 from modelwheel_loader.columns import compile_column
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.hints import HintError, argument_default, arguments_of, field_of, hints_of
+from modelwheel_loader.hint_values import HintError, plain_default
+from modelwheel_loader.hints import field_of
 from modelwheel_loader.parameters import can_be_called
 from modelwheel_loader.problems import Problems
 from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.signatures import arguments_of, hints_of
 from modelwheel_loader.text import clip
 
 from .infer import Note
@@ -60,7 +62,7 @@ def _field(item: inspect.Parameter, hints: dict[str, Any]) -> Field:
         raise HintError("has a name that modelwheel or Python keeps for itself")
     if item.name not in hints and type(item.default) not in _PLAIN:
         raise HintError("has no type hint, and its default does not tell the type")
-    default = _json(argument_default(item))
+    default = plain_default(item.default)
     field = field_of(item.name, hints.get(item.name, type(item.default)), default)
     if default is None and not field.nullable:
         field = field.replace(nullable=True)
@@ -73,16 +75,3 @@ def _field(item: inspect.Parameter, hints: dict[str, Any]) -> Field:
         message = f"the default {defect.message}"
         raise PackError.of("pack.parameter", message, field=item.name, found=clip(default), expected=defect.expected)
     return field
-
-
-def _json(value: Any) -> Any:
-    """The default as a manifest holds it; raises `HintError` when it cannot."""
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if type(value) is float and value - value == 0:
-        return value
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return _json(value.item())
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    raise HintError(f"has the default {clip(value, 60)}, which a manifest cannot hold")

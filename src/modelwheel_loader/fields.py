@@ -99,6 +99,9 @@ class Field(Record):
         if self.allowed is not None:
             self.__dict__["allowed"] = tuple(self.allowed)
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.type, self.nullable))  # defaults may be lists
+
     @property
     def required(self) -> bool:
         """Whether the field must be present in every row."""

@@ -18,13 +18,14 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
-import inspect
 import types
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
+    Final,
     Literal,
+    NewType,
     NotRequired,
     Required,
     Union,
@@ -38,6 +39,7 @@ import numpy as np
 
 from .errors import Defect, UsageError
 from .fields import NO_DEFAULT, Field
+from .hint_values import HintError, constraints_of, plain_default
 from .pydantic_model import Origin
 from .text import clip
 from .types import (
@@ -59,7 +61,7 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
 _SCALARS: dict[Any, DataType] = {
     bool: Bool(),
@@ -73,19 +75,16 @@ _SCALARS: dict[Any, DataType] = {
     decimal.Decimal: Decimal(38, 10),
     **{np.dtype(name).type: parse_type(name) for name in TENSOR_DTYPES},
 }
-_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
-_CONSTRAINTS = {"ge": "minimum", "le": "maximum", "min_length": "min_length", "max_length": "max_length"}
+LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
+Inside = tuple[type, ...]
+"""The classes in which an annotation stands: one that holds itself has no end."""
 
 
-class HintError(ValueError):
-    """No type of the contract describes an annotation; whoever reads several adds the name and collects."""
-
-
-def field_of(name: str, annotation: Any, default: Any = NO_DEFAULT) -> Field:
+def field_of(name: str, annotation: Any, default: Any = NO_DEFAULT, inside: Inside = ()) -> Field:
     """The field that an annotation describes; raises `HintError`.
 
     `Annotated` may hold the constraints of `annotated_types` (`Ge`, `Le`, `Gt`, `Lt`, `MinLen`, `MaxLen`), a whole
-    `modelwheel.Field` (its name does not matter), or a text, which is the description.
+    `modelwheel.Field` (its name does not matter), or a text, which is the description. The default is a JSON type.
     """
     inner, extras = _unwrapped(annotation)
     inner, nullable = _without_none(inner)
@@ -97,48 +96,96 @@ def field_of(name: str, annotation: Any, default: Any = NO_DEFAULT) -> Field:
         if isinstance(extra, Field):
             changes: dict[str, Any] = {"name": name} if default is NO_DEFAULT else {"name": name, "default": default}
             return extra.replace(**changes)
-    kind = type_of(inner)
+    kind = _sized(type_of(inner, inside), (*extras, *more))
+    if get_origin(inner) is tuple and Ellipsis not in get_args(inner):
+        made |= dict.fromkeys(("min_length", "max_length"), len(get_args(inner)))
     for extra in (*extras, *more):
-        made |= _constraint(extra, kind)
+        made |= constraints_of(extra, kind)
     return Field(type=kind, **made)
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The type inside `Annotated`, `Required` and `NotRequired`, and what was annotated."""
+    """The type inside `Annotated`, `Required`, `Final`, new types and aliases, and what was annotated."""
     extras: tuple[Any, ...] = ()
-    while get_origin(annotation) in (Annotated, Required, NotRequired):
-        arguments = get_args(annotation)
-        annotation, extras = arguments[0], (*extras, *arguments[1:])
-    return annotation, extras
+    while True:
+        if get_origin(annotation) in (Annotated, Required, NotRequired, Final):
+            arguments = get_args(annotation)
+            annotation, extras = arguments[0], (*extras, *_flat(arguments[1:]))
+        elif isinstance(annotation, NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":  # `type Name = …`, from Python 3.12
+            annotation = annotation.__value__
+        else:
+            return annotation, extras
+
+
+def _flat(extras: tuple[Any, ...]) -> Iterator[Any]:
+    """What is annotated, with the constraints inside pydantic's `Field(…)` one by one."""
+    for extra in extras:
+        if isinstance(getattr(extra, "metadata", None), list) and hasattr(extra, "validation_alias"):
+            yield from extra.metadata
+            if extra.description:
+                yield extra.description
+        else:
+            yield extra
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """The one type beside None, and whether None is there; whole numbers or floats are floats."""
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation, False
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    every = get_args(annotation)
+    kinds = [kind for kind in every if kind is not type(None)]
+    if set(kinds) == {int, float}:
+        kinds = [float]
     if len(kinds) != 1:
         raise HintError("is a union of several types")
-    return kinds[0], True
+    return kinds[0], type(None) in every
 
 
-def type_of(annotation: Any) -> DataType:
+def _sized(kind: DataType, extras: tuple[Any, ...]) -> DataType:
+    """Decimals with the numbers of digits that pydantic has for them."""
+    if not isinstance(kind, Decimal):
+        return kind
+    digits = next((found for extra in extras if (found := getattr(extra, "max_digits", None))), None)
+    places = next((found for extra in extras if (found := getattr(extra, "decimal_places", None)) is not None), None)
+    if digits is None:
+        return kind if places is None else Decimal(38, places)
+    # without a number of places they may all be behind the point, or all before it
+    return Decimal(digits, places) if places is not None else Decimal(min(2 * digits, 76), digits)
+
+
+def type_of(annotation: Any, inside: Inside = ()) -> DataType:
     """The type that an annotation describes; raises `HintError`."""
     annotation, _ = _unwrapped(annotation)
-    if annotation in _SCALARS:
-        return _SCALARS[annotation]
+    try:
+        if annotation in _SCALARS:
+            return _SCALARS[annotation]
+    except TypeError:  # what is no type need not have a hash
+        raise HintError(f"has {clip(annotation)} for a type, which the contract has not") from None
     if getattr(annotation, "__name__", "") in ("AwareDatetime", "NaiveDatetime"):  # pydantic's
         return Timestamp("us", "UTC" if annotation.__name__ == "AwareDatetime" else None)
     origin = get_origin(annotation)
     if origin is Literal:
         return _category(get_args(annotation))
-    if origin in _LISTS:
-        item = field_of("item", get_args(annotation)[0])
-        return List(item.type, item.nullable)
+    if origin in LISTS:
+        return _list(get_args(annotation), inside)
+    if getattr(annotation, "__pydantic_root_model__", False):
+        return type_of(annotation.model_fields["root"].annotation, inside)
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _category(tuple(member.value for member in annotation))
-    if isinstance(annotation, type) and _has_fields(annotation):
-        return Struct(fields_of(annotation))
+    if isinstance(annotation, type) and has_fields(annotation):
+        return Struct(fields_of(annotation, inside))
     raise HintError(f"has the type {clip(getattr(annotation, '__qualname__', annotation))}, which the contract has not")
+
+
+def _list(arguments: tuple[Any, ...], inside: Inside) -> List:
+    """A list of one type. What is said of its items beside type and null has no place in the contract."""
+    kinds = [argument for argument in arguments if argument is not Ellipsis]
+    if not kinds or any(kind != kinds[0] for kind in kinds):
+        raise HintError("is a tuple of several types")
+    item = field_of("item", kinds[0], inside=inside)
+    return List(item.type, item.nullable)
 
 
 def _category(values: tuple[Any, ...]) -> Category:
@@ -148,43 +195,43 @@ def _category(values: tuple[Any, ...]) -> Category:
     return Category(values)
 
 
-def _constraint(extra: Any, kind: DataType) -> dict[str, Any]:
-    """What an object inside `Annotated` says of a field; nothing when it is not known."""
-    if isinstance(extra, str):
-        return {"description": extra}
-    made = {
-        ours: getattr(extra, theirs)
-        for theirs, ours in _CONSTRAINTS.items()
-        if getattr(extra, theirs, None) is not None
-    }
-    for theirs, ours, step in (("gt", "minimum", 1), ("lt", "maximum", -1)):
-        bound = getattr(extra, theirs, None)
-        if bound is not None:
-            made[ours] = bound + step if isinstance(kind, Integer) else float(np.nextafter(bound, step * np.inf))
-    pattern = getattr(extra, "pattern", None)
-    if isinstance(pattern, str):
-        made["pattern"] = pattern
-    if getattr(extra, "allow_inf_nan", None):
-        made["allow_infinity"] = True
-    return made
+def has_fields(kind: type) -> bool:
+    """Whether a class has fields that `fields_of` reads."""
+    return dataclasses.is_dataclass(kind) or is_typeddict(kind) or _model_infos(kind) is not None
 
 
-def _has_fields(kind: type) -> bool:
-    return dataclasses.is_dataclass(kind) or is_typeddict(kind) or hasattr(kind, "model_fields")
+def _model_infos(kind: type) -> dict[str, Any] | None:
+    """The fields of a pydantic model or dataclass; None for other classes."""
+    found = getattr(kind, "model_fields", None) or getattr(kind, "__pydantic_fields__", None)
+    return found if isinstance(found, dict) else None
 
 
-def fields_of(kind: type) -> tuple[Field, ...]:
+def fields_of(kind: type, inside: Inside = ()) -> tuple[Field, ...]:
     """The fields of a dataclass, a TypedDict or a pydantic model; raises `UsageError` with every one of no type."""
-    if hasattr(kind, "model_fields"):
-        return _model_fields(kind)
-    hints = get_type_hints(kind, include_extras=True)
+    if kind in inside:
+        raise HintError(f"holds {clip(kind.__qualname__)} inside itself, and a type must have an end")
+    inside = (*inside, kind)
+    infos = _model_infos(kind)
+    if infos is not None and not getattr(kind, "__pydantic_root_model__", False):
+        return _model_fields(infos, inside)
     if is_typeddict(kind):
         optional: frozenset[str] = getattr(kind, "__optional_keys__", frozenset())
-        return collect({name: _key(hint, name in optional) for name, hint in hints.items()})
+        hints = _class_hints(kind)
+        return collect({name: _key(hint, name in optional) for name, hint in hints.items()}, inside)
     if not dataclasses.is_dataclass(kind):
-        message = f"{clip(kind.__qualname__)} is no dataclass, TypedDict or pydantic model"
+        message = f"{clip(kind.__qualname__)} is no dataclass, TypedDict or pydantic model with fields"
         raise UsageError.of("schema.hint", message)
-    return collect({item.name: (hints[item.name], _default(item)) for item in dataclasses.fields(kind) if item.init})
+    hints = _class_hints(kind)
+    items = [item for item in dataclasses.fields(kind) if item.init]
+    return collect({item.name: (hints[item.name], _default(item)) for item in items}, inside)
+
+
+def _class_hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind, include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+        message = f"the type hints of {clip(kind.__qualname__)} cannot be read: {clip(error, 200)}"
+        raise UsageError.of("schema.hint", message) from None
 
 
 def _key(hint: Any, optional: bool) -> tuple[Any, Any]:  # noqa: FBT001
@@ -196,93 +243,64 @@ def _key(hint: Any, optional: bool) -> tuple[Any, Any]:  # noqa: FBT001
     return hint, NO_DEFAULT
 
 
-def _model_fields(kind: Any) -> tuple[Field, ...]:
+def _model_fields(infos: Mapping[str, Any], inside: Inside) -> tuple[Field, ...]:
     """The fields of a pydantic model, named by their alias where they have one."""
     notes: list[dict[str, Any]] = []
     hints: dict[str, tuple[Any, Any]] = {}
-    for attribute, info in kind.model_fields.items():
-        name = next((text for text in (info.validation_alias, info.alias) if isinstance(text, str)), attribute)
+    for attribute, info in infos.items():
         extras = tuple(info.metadata) or ("",)
+        try:
+            name = _model_name(attribute, info)
+        except HintError as error:
+            raise UsageError.of("schema.hint", str(error), field=attribute) from None
         hints[name] = (Annotated[info.annotation, *extras], _model_default(info))
         unit = info.json_schema_extra.get("x-unit", "") if isinstance(info.json_schema_extra, dict) else ""
         notes.append({"description": info.description or "", "deprecated": bool(info.deprecated), "unit": str(unit)})
-    return tuple(field.replace(**more) for field, more in zip(collect(hints), notes, strict=True))
+    return tuple(field.replace(**more) for field, more in zip(collect(hints, inside), notes, strict=True))
+
+
+def _model_name(attribute: str, info: Any) -> str:
+    """The key under which pydantic looks for a field: the first, where it has several."""
+    for alias in (info.validation_alias, info.alias):
+        for choice in getattr(alias, "choices", [alias]):
+            if isinstance(choice, str):
+                return choice
+        if alias is not None:
+            raise HintError("is filled from inside another value, by an AliasPath")
+    return attribute
 
 
 def _model_default(info: Any) -> Any:
-    if info.is_required():
-        return NO_DEFAULT
-    return plain_default(info.get_default(call_default_factory=info.default_factory is not None))
+    return NO_DEFAULT if info.is_required() else info.get_default(call_default_factory=True)
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:
     if item.default_factory is not dataclasses.MISSING:
-        return plain_default(item.default_factory())
-    return NO_DEFAULT if item.default is dataclasses.MISSING else plain_default(item.default)
+        return item.default_factory()
+    return NO_DEFAULT if item.default is dataclasses.MISSING else item.default
 
 
-def plain_default(value: Any) -> Any:
-    """A default as a JSON type: times as ISO 8601 text, members of enumerations as their values."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, dt.date | dt.datetime):
-        return value.isoformat()
-    return value
-
-
-def collect(hints: Mapping[str, tuple[Any, Any]]) -> tuple[Field, ...]:
+def collect(hints: Mapping[str, tuple[Any, Any]], inside: Inside = ()) -> tuple[Field, ...]:
     """The fields of several annotations with defaults; raises `UsageError` with every one that has no type."""
     fields, defects = [], []
     for name, (hint, default) in hints.items():
         try:
-            fields.append(field_of(name, hint, default))
+            plain = default if default is NO_DEFAULT else plain_default(default)
+            fields.append(field_of(name, hint, plain, inside))
         except HintError as error:
             defects.append(Defect(code="schema.hint", message=str(error), field=name))
+        except UsageError as error:  # of a class inside
+            defects += [defect.replace(field=_path(name, defect.field)) for defect in error.defects]
     if defects:
         raise UsageError("no schema can be made from the type hints", defects)
     return tuple(fields)
 
 
+def _path(name: str, inner: str | None) -> str:
+    return name if inner is None else f"{name}.{inner}"
+
+
 def class_extra(kind: type) -> Literal["ignore", "error"]:
     """What a class says of keys that it does not name: only pydantic models with `extra="forbid"` refuse them."""
-    return "error" if getattr(kind, "model_config", {}).get("extra") == "forbid" else "ignore"
-
-
-def arguments_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The arguments of a callable that have a name: neither `self`, nor `*args` and `**kwargs`."""
-    listed = inspect.signature(function).parameters.values()
-    return [item for item in listed if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD) and item.name != "self"]
-
-
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The type hints of a callable; none where they name what is not there."""
-    source: Any = function if inspect.isroutine(function) else type(function).__call__
-    try:
-        return get_type_hints(source, include_extras=True)
-    except (NameError, TypeError, AttributeError):
-        return {}
-
-
-def row_class(function: Callable[..., Any]) -> type | None:
-    """The class with fields that the first argument is, or is a list of; None when the arguments are the fields."""
-    first = next(iter(arguments_of(function)), None)
-    hint = None if first is None else hints_of(function).get(first.name)
-    if get_origin(hint) in _LISTS:
-        hint = get_args(hint)[0]
-    return hint if isinstance(hint, type) and _has_fields(hint) else None
-
-
-def fields_of_callable(function: Callable[..., Any]) -> tuple[Field, ...]:
-    """A field for each argument of a callable; raises `UsageError` for those without a type hint."""
-    hints = hints_of(function)
-    arguments = arguments_of(function)
-    bare = [item.name for item in arguments if item.name not in hints]
-    if bare:
-        defects = [Defect(code="schema.hint", message="has no type hint", field=name) for name in bare]
-        raise UsageError("no schema can be made from the type hints", defects)
-    return collect({item.name: (hints[item.name], argument_default(item)) for item in arguments})
-
-
-def argument_default(item: inspect.Parameter) -> Any:
-    """The default of an argument as a JSON type, or `NO_DEFAULT`."""
-    return NO_DEFAULT if item.default is item.empty else plain_default(item.default)
+    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
+    return "error" if config.get("extra") == "forbid" else "ignore"

@@ -7,6 +7,7 @@ seconds), it names the one that JSON has.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from .types import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_FLAGS = r"\(\?([aiLmsux]+)\)"
 _NAIVE = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,18})?)?)?$"
 _LARGEST_FLOATS = {16: 65504.0, 32: 3.4028234663852886e38}
 _TYPE_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -81,8 +83,7 @@ def _bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
         high = [bound for bound in (made.get("maximum"), field.maximum) if bound is not None]
         made |= ({"minimum": max(low)} if low else {}) | ({"maximum": min(high)} if high else {})
     if field.pattern is not None and isinstance(field.type, String):
-        # the whole text must match, and `$` would let a final newline through
-        made["pattern"] = f"^(?:{field.pattern})(?![\\s\\S])"
+        made["pattern"] = anchored(field.pattern)
     names = {String: ("minLength", "maxLength"), List: ("minItems", "maxItems")}.get(type(field.type))
     if names is not None:
         lengths = zip(names, (field.min_length, field.max_length), strict=True)
@@ -90,10 +91,26 @@ def _bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
     return made
 
 
+def anchored(pattern: str) -> str:
+    """The pattern of a field for those who search: the whole text must match, and `$` lets a final newline through."""
+    flags = re.match(_FLAGS, pattern)  # which may stand only at the very beginning
+    end = "\n" if flags and "x" in flags[1] else ""  # a comment ends with its line
+    inner = f"(?{flags[1]}:{pattern[flags.end() :]}{end})" if flags else f"(?:{pattern})"
+    return f"^{inner}(?![\\s\\S])"
+
+
 def _allowed(made: dict[str, Any], field: Field) -> dict[str, Any]:
-    if field.allowed is None or isinstance(field.type, Date | Timestamp | Duration):
-        return made
-    return made | {"enum": list(field.allowed)}
+    values = enumerated(field)
+    return made if values is None else made | {"enum": list(values)}
+
+
+def enumerated(field: Field) -> tuple[Any, ...] | None:
+    """The only values of a field, where JSON has one way to write each; None for all others."""
+    kind = field.type
+    if isinstance(kind, Category):
+        values = kind.values if field.allowed is None else tuple(v for v in kind.values if v in field.allowed)
+        return tuple(v for v in values if field.pattern is None or re.fullmatch(field.pattern, str(v)))
+    return field.allowed if isinstance(kind, Bool | Integer | Float | String) else None
 
 
 def _nullable(made: dict[str, Any], *, nullable: bool) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A schema as a pydantic model class: one row, good as the body of a web framework's request.
 
-It is as strict as the row validator where it matters: no text for numbers, no 0 for false. Times, durations and binary
-data may be text, as JSON has no other way. Names that Python or pydantic cannot have as attributes become aliases, so
-feed the model by alias: `model.predict(row.model_dump(by_alias=True))`.
+It takes what the row validator takes of JSON, but that whole numbers beyond 2^53 are rounded into floats. Names that
+Python or pydantic cannot have as attributes become aliases, so feed the model by alias:
+`model.predict(row.model_dump(by_alias=True))`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 from .errors import MissingExtra
+from .json_schema import anchored, enumerated, type_schema
+from .temporal import PER_SECOND
 from .types import (
     Binary,
     Bool,
@@ -32,6 +34,7 @@ from .types import (
     Timestamp,
     parse_type,
 )
+from .values import Mismatch, converter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +85,12 @@ class _Maker:
 
     def model(self, name: str, fields: tuple[Field, ...], *, extra: str) -> type[BaseModel]:
         config = self.pydantic.ConfigDict(
-            extra=extra, populate_by_name=True, protected_namespaces=(), ser_json_bytes="base64"
+            extra=extra,
+            populate_by_name=True,
+            protected_namespaces=(),
+            ser_json_bytes="base64",
+            regex_engine="python-re",  # as the row validator's: pydantic's own has no look-ahead
+            validate_default=True,
         )
         members: dict[str, Any] = {}
         for field in fields:
@@ -107,31 +115,37 @@ class _Maker:
 
     def annotation(self, field: Field, name: str) -> Any:
         """The type with the constraints of the field; None joins it where the field is nullable."""
-        if field.allowed is not None and not isinstance(field.type, Date | Timestamp | Duration):
-            made = self._one_of(field.allowed)
+        values = enumerated(field)
+        if values is not None:
+            made = self._one_of(values, field.type)
         else:
             made = self._constrained(self.type(field.type, name), field)
         return Optional[made] if field.nullable else made  # noqa: UP045 - `made` is no class that has |
 
     def _constrained(self, made: Any, field: Field) -> Any:
-        bounds = {"ge": field.minimum, "le": field.maximum, "pattern": field.pattern and f"^(?:{field.pattern})$"}
+        bounds: dict[str, Any] = {"ge": field.minimum, "le": field.maximum}
+        bounds["pattern"] = field.pattern and anchored(field.pattern)
         bounds |= {"min_length": field.min_length, "max_length": field.max_length}
         if isinstance(field.type, Float):
             bounds["allow_inf_nan"] = field.allow_infinity
         used = {key: value for key, value in bounds.items() if value is not None}
-        if isinstance(field.type, Date | Timestamp | Duration):
+        if isinstance(field.type, Date | Timestamp | Duration | Decimal):
             used = {key: _moment(value, field.type) for key, value in used.items()}
-        return Annotated[made, self.pydantic.Field(**used)] if used else made
+        made = Annotated[made, self.pydantic.Field(**used)] if used else made
+        if field.allowed is None:
+            return made
+        known = frozenset(map(converter(field.type), field.allowed))
+        return Annotated[made, self.pydantic.AfterValidator(lambda value: _member_of(value, known, field.type))]
 
-    def _one_of(self, values: tuple[Any, ...]) -> Any:
+    def _one_of(self, values: tuple[Any, ...], kind: DataType) -> Any:
         if values and isinstance(values[0], str):
             return Literal[values]
         known = frozenset(values)  # no literal is a float, and to pydantic the literal 1 is True as well
-        kind = type(values[0]) if values else float
+        python: Any = float if isinstance(kind, Float) or not values else type(values[0])
         return Annotated[
-            kind,
+            python,
             self.pydantic.Strict(),
-            *([self.pydantic.BeforeValidator(_whole)] if kind is int else []),
+            *([self.pydantic.BeforeValidator(_whole)] if python is int else []),
             self.pydantic.AfterValidator(lambda value: _member_of(value, known)),
             self.pydantic.Field(json_schema_extra={"enum": list(values)}),
         ]
@@ -140,7 +154,7 @@ class _Maker:
         """The annotation of a type without the constraints of a field."""
         match kind:
             case Category():
-                return self._one_of(kind.values)
+                return self._one_of(kind.values, kind)
             case List():
                 item = self.type(kind.item, name)
                 return list[Optional[item] if kind.nullable else item]  # type: ignore[misc]  # noqa: UP045
@@ -159,8 +173,8 @@ class _Maker:
         return made
 
 
-def _member_of(value: Any, known: frozenset[Any]) -> Any:
-    if value not in known:
+def _member_of(value: Any, known: frozenset[Any], kind: DataType | None = None) -> Any:
+    if (value if kind is None else converter(kind)(value)) not in known:
         raise ValueError("is none of the allowed values")
     return value
 
@@ -173,6 +187,35 @@ def _whole(value: Any) -> Any:
 def _from_base64(value: Any) -> Any:
     """Text is base64, strictly: pydantic's own type skips what does not belong there."""
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+def _exactly(pydantic: Any, kind: DataType, made: Any) -> Any:
+    """The annotation `made`, for what the row validator takes: pydantic alone reads 3600 as an hour, and P1Y."""
+    convert = converter(kind)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str | bool | int | float):
+            return value
+        try:
+            count = convert(value)
+            return count if isinstance(kind, Decimal) else _python_time(count, kind)
+        except (Mismatch, OverflowError) as error:
+            raise ValueError(str(error)) from None
+
+    return Annotated[made, pydantic.BeforeValidator(check), pydantic.WithJsonSchema(type_schema(kind))]
+
+
+def _python_time(count: int, kind: Any) -> Any:
+    """The object of Python for a count since 1970; raises `ValueError` for one that is finer than it can be."""
+    if isinstance(kind, Date):
+        return dt.date(1970, 1, 1) + dt.timedelta(days=count)
+    microseconds, rest = divmod(count * 1_000_000, PER_SECOND[kind.unit])
+    if rest:
+        raise ValueError("is finer than microseconds")
+    length = dt.timedelta(microseconds=microseconds)
+    return (
+        length if isinstance(kind, Duration) else dt.datetime(1970, 1, 1, tzinfo=dt.UTC if kind.zone else None) + length
+    )
 
 
 def _integer(pydantic: Any, kind: Integer) -> Any:
@@ -188,14 +231,9 @@ def _float(pydantic: Any, kind: Float) -> Any:
 
 
 def _moment(bound: Any, kind: DataType) -> Any:
-    """A bound, which is ISO 8601 text, as Python's object."""
-    if isinstance(kind, Date):
-        return dt.date.fromisoformat(bound)
-    if isinstance(kind, Timestamp):
-        return dt.datetime.fromisoformat(bound)
-    from .temporal import duration_count
-
-    return dt.timedelta(microseconds=duration_count(bound, "us"))
+    """A bound of times or decimals, which may be text, as Python's object."""
+    count = converter(kind)(bound)
+    return count if isinstance(kind, Decimal) else _python_time(count, kind)
 
 
 _SCALARS: dict[type[DataType], Callable[[Any, Any], Any]] = {
@@ -206,10 +244,14 @@ _SCALARS: dict[type[DataType], Callable[[Any, Any], Any]] = {
     Binary: lambda pydantic, _: Annotated[
         bytes, pydantic.BeforeValidator(_from_base64), pydantic.WithJsonSchema({"type": "string", "format": "base64"})
     ],
-    Date: lambda _, __: dt.date,
-    Timestamp: lambda pydantic, kind: pydantic.AwareDatetime if kind.zone else pydantic.NaiveDatetime,
-    Duration: lambda _, __: dt.timedelta,
-    Decimal: lambda pydantic, kind: Annotated[
-        decimal.Decimal, pydantic.Field(max_digits=kind.precision, decimal_places=kind.scale)
-    ],
+    Date: lambda pydantic, kind: _exactly(pydantic, kind, dt.date),
+    Timestamp: lambda pydantic, kind: _exactly(
+        pydantic, kind, pydantic.AwareDatetime if kind.zone else pydantic.NaiveDatetime
+    ),
+    Duration: lambda pydantic, kind: _exactly(pydantic, kind, dt.timedelta),
+    Decimal: lambda pydantic, kind: _exactly(
+        pydantic,
+        kind,
+        Annotated[decimal.Decimal, pydantic.Field(max_digits=kind.precision, decimal_places=kind.scale)],
+    ),
 }

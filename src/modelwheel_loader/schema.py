@@ -174,7 +174,7 @@ class Schema(Record):
         A first argument that is a class with fields, or a list of it, is the row; else every argument is a field.
         Raises `UsageError` for arguments without a type hint.
         """
-        from .hints import fields_of_callable, row_class
+        from .signatures import fields_of_callable, row_class
 
         row = row_class(function)
         if row is not None:
@@ -197,10 +197,11 @@ class Schema(Record):
 
 def read_schema(cursor: Cursor) -> Schema:
     """The schema in an object of a manifest; what is wrong is collected by the cursor."""
-    if len(cursor.list("fields")) > DEFAULT.fields:
+    listed = list(cursor.objects("fields"))
+    if len(listed) > DEFAULT.fields:
         cursor.wrong("fields", f"more than {DEFAULT.fields:,} fields")
         return Schema(fields=())
-    fields = tuple(read_field(item) for item in cursor.objects("fields"))
+    fields = tuple(read_field(item) for item in listed)
     names = [field.name for field in fields]
     if len(set(names)) != len(names):
         cursor.wrong("fields", "two fields have the same name")

@@ -15,7 +15,7 @@ _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - wall clocks are counted from 
 _DAY = dt.date(1970, 1, 1)
 _INT64 = (-(2**63) + 1, 2**63 - 1)  # the smallest int64 is NaT
 # patterns are texts here: `re` compiles them when they are first used, and keeps them
-_ISO = r"(?a)(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?"
+_ISO = r"(?a)(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?"
 _ISO_DAY = r"(?a)\d{4}-\d\d-\d\d"
 _DURATION = (
     r"(?a)([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:[.,](\d{1,18}))?S)?)?"
@@ -87,7 +87,7 @@ def _parse_timestamp(text: str, *, zoned: bool) -> int:
         raise ValueError
     day, clock, fraction, zone = match.groups()
     _check_zone(has_zone=zone is not None, zoned=zoned)
-    moment = dt.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or ''}")
+    moment = dt.datetime.fromisoformat(f"{day}T{clock or '00:00'}{(zone or '').upper()}")
     return _datetime_nanoseconds(moment, zoned=zoned) + _fraction(fraction)
 
 

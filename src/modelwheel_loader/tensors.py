@@ -177,7 +177,8 @@ def _walk(value: Any, depth: int, kind: Tensor) -> tuple[tuple[int, ...], list[A
             raise Mismatch("input.wrong-type", "has the wrong type", str(kind)) from None
         if len(lengths) > 1:
             raise Mismatch("input.shape", "has rows of different lengths", str(kind))
-        shape.append(lengths.pop() if lengths else 0)
+        # below a free axis of no length nothing tells the others
+        shape.append(lengths.pop() if lengths else kind.shape[len(shape)] or 0)
         level = list(chain.from_iterable(level))
     if any(kind_ in _SEQUENCES for kind_ in set(map(type, level))):
         raise Mismatch("input.shape", f"has more than {depth} axes", str(kind))

@@ -10,6 +10,7 @@ import binascii
 import datetime as dt
 import decimal
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -39,6 +40,7 @@ OVERFLOW = {16: 65520.0, 32: 3.4028235677973366e38, 64: math.inf}
 """The smallest number that becomes infinite in a float of so many bits: half a step above the largest one."""
 _NO_NUMBERS = bool | np.bool_ | np.timedelta64
 """What Python or numpy count among the integers, and the contract does not."""
+_DECIMAL_TEXT = r"(?a)[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
 _NULL_NAMES = frozenset({"NAType", "NaTType"})
 
 
@@ -270,13 +272,10 @@ def _decimal(kind: Decimal) -> Convert:
 
 
 def _decimal_text(value: str, kind: Decimal) -> decimal.Decimal:
-    try:
-        number = decimal.Decimal(value) if len(value) <= 100 else decimal.Decimal("NaN")
-    except decimal.InvalidOperation:
+    # Python's own reading takes underscores, blanks and the digits of every script
+    if len(value) > 100 or re.fullmatch(_DECIMAL_TEXT, value) is None:
         _wrong(kind)
-    if not number.is_finite():
-        _wrong(kind)
-    return number
+    return decimal.Decimal(value)
 
 
 def _quantized(number: decimal.Decimal, kind: Decimal) -> decimal.Decimal:

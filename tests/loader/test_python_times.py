@@ -55,7 +55,7 @@ def test_every_row_is_named_and_null_is_not_judged() -> None:
     with pytest.raises(InputError) as caught:
         fed("date", values)
     assert [defect.row for defect in caught.value.defects] == [1, 3]
-    assert fed("date", np.ma.masked_array(values, mask=[False, True, False, True])) == [  # type: ignore[no-untyped-call]
+    assert fed("date", np.ma.masked_array(values, mask=[False, True, False, True])) == [
         dt.date(1970, 1, 1),
         None,
         dt.date(1970, 1, 2),

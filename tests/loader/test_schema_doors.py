@@ -76,7 +76,7 @@ def test_hints_that_name_what_is_not_there_are_none() -> None:
     def broken(x: NotHere) -> float:  # type: ignore[name-defined]  # noqa: F821
         return float(x)
 
-    with pytest.raises(UsageError, match="has no type hint"):
+    with pytest.raises(UsageError, match="a name is not known here"):
         Schema.from_callable(broken)
 
 

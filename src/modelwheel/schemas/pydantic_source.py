@@ -1,7 +1,8 @@
 """A schema as the Python source of pydantic models: to read, to paste into a service, and to change there.
 
-`Schema.to_pydantic` makes the class itself. The source is as strict, but for one thing: it does not take 3.0 for the
-integer 3. Every name and value of a bundle is written as a literal, so that none of it can become code.
+`Schema.to_pydantic` makes the class itself. The source is shorter: it does not take 3.0 for the integer 3, and it
+leaves the reading of times and decimals to pydantic, which takes numbers for them as well. Every name and value of a
+bundle is written as a literal, so that none of it can become code.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import re
 from collections.abc import Sequence
 
 from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.json_schema import anchored, enumerated
 from modelwheel_loader.pydantic_model import attribute_name
 from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.temporal import duration_count
 from modelwheel_loader.types import (
     Binary,
     Bool,
@@ -51,7 +54,6 @@ _FROM_BASE64 = """\
 def from_base64(value):
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 """
-_TIMES = (Date, Timestamp, Duration)
 
 
 def to_pydantic_source(schema: Schema, name: str = "Row") -> str:
@@ -82,7 +84,10 @@ class _Writer:
         for field in fields:
             attribute = attribute_name(field.name, taken, self.base)
             taken[attribute] = self._member(field, attribute, name)
-        config = f"    model_config = ConfigDict(extra={extra!r}, populate_by_name=True, protected_namespaces=())\n"
+        settings = f"extra={extra!r}, populate_by_name=True, protected_namespaces=()"
+        if any(field.pattern for field in fields):  # pydantic's own engine has no look-ahead
+            settings += ", regex_engine='python-re'"
+        config = f"    model_config = ConfigDict({settings})\n"
         members = "".join(f"    {attribute}: {text}\n" for attribute, text in taken.items())
         self.classes.append(f"class {name}(BaseModel):\n{config}\n{members}")
         return name
@@ -100,10 +105,8 @@ class _Writer:
         return f"{annotation} = Field({', '.join(told)})" if told else annotation
 
     def _annotation(self, field: Field, name: str) -> str:
-        if field.allowed is not None and not isinstance(field.type, _TIMES):
-            made = _one_of(field.allowed)
-        else:
-            made = _annotated(self._type(field.type, name), _limits(field))
+        values = enumerated(field)
+        made = _annotated(self._type(field.type, name), _limits(field)) if values is None else _one_of(values)
         return f"{made} | None" if field.nullable else made
 
     def _type(self, kind: DataType, name: str) -> str:
@@ -166,23 +169,22 @@ def _one_of(values: Sequence[object]) -> str:
 def _limits(field: Field) -> list[str]:
     """The arguments of `Field` for the limits of a field; bounds of times are objects of Python."""
     bounds: dict[str, object] = {"ge": field.minimum, "le": field.maximum}
-    bounds["pattern"] = f"^(?:{field.pattern})$" if field.pattern else None
+    bounds["pattern"] = anchored(field.pattern) if field.pattern else None
     bounds |= {"min_length": field.min_length, "max_length": field.max_length}
-    made = [
-        f"{key}={_moment(value, field.type) if isinstance(field.type, _TIMES) else repr(value)}"
-        for key, value in bounds.items()
-        if value is not None
-    ]
+    made = [f"{key}={_literal(value, field.type)}" for key, value in bounds.items() if value is not None]
     if isinstance(field.type, Float):
         made.append(f"allow_inf_nan={field.allow_infinity}")
     return made
 
 
-def _moment(bound: object, kind: DataType) -> str:
+def _literal(bound: object, kind: DataType) -> str:
+    """A bound as Python source: times and decimals as their objects."""
     if isinstance(kind, Date):
         return f"datetime.date.fromisoformat({bound!r})"
     if isinstance(kind, Timestamp):
         return f"datetime.datetime.fromisoformat({bound!r})"
-    from modelwheel_loader.temporal import duration_count
-
-    return f"datetime.timedelta(microseconds={duration_count(str(bound), 'us')})"
+    if isinstance(kind, Decimal):
+        return f"decimal.Decimal({bound!r})"
+    if isinstance(kind, Duration):
+        return f"datetime.timedelta(microseconds={duration_count(str(bound), 'us')})"
+    return repr(bound)
