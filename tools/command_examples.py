@@ -81,6 +81,16 @@ churn 1.2.0: good
 …
 ```
 """,
+    "prove": """\
+```console
+$ modelwheel prove dist/churn-1.2.0-py3-none-any.whl --unsafe-run-code
+churn 1.2.0: good
+  ✓ environment: Python … with … packages of the lock and nothing else, built by uv
+  ✓ load: the model was loaded there
+  ✓ isolated predict: the golden answers, bit for bit
+…
+```
+""",
     "check": """\
 ```console
 $ modelwheel check dist/churn-1.2.0-py3-none-any.whl --runtime onnx

@@ -23,6 +23,7 @@ AREAS = {
     "output": "Answers",
     "pack": "Packing",
     "predict": "Asking the model",
+    "prove": "The clean room",
     "resolve": "Finding a bundle",
     "schema": "Schemas",
     "trust": "Trust",

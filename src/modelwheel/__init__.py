@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .options import Examples as Examples
     from .options import Options as Options
     from .packing import pack as pack
+    from .proving.prove import prove as prove
     from .wheel.metadata import About as About
 
 __version__ = VERSION
@@ -41,6 +42,7 @@ _OWN = {
     "Options": "options",
     "infer_schema": "infer",
     "pack": "packing",
+    "prove": "proving.prove",
 }
 
 __all__ = [  # noqa: RUF022 - grouped: verbs, then records
@@ -48,6 +50,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "open",
     "load",
     "verify",
+    "prove",
     "infer_schema",
     "About",
     "Bundle",

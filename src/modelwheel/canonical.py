@@ -63,6 +63,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         """Modules that code by value imports when it runs, with the function that does."""
         self.trail: list[object] = []
         """After an exception: the objects on the way to it, innermost first."""
+        self.sought: tuple[str, str] | None = None
+        """A module and a name in it, at which to stop."""
         self.ambiguous = False
         """Whether a set holds members that cannot be told apart, so that their order is the process's own."""
         self._shared: dict[Any, int] = {}
@@ -79,6 +81,14 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         except Exception:
             self.trail.append(obj)
             raise
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        """Write `obj` as a name in a module."""
+        if self.sought is not None:
+            qualname = name or getattr(obj, "__qualname__", None) or obj.__name__
+            if self.sought == (pickle.whichmodule(obj, qualname), qualname):  # type: ignore[attr-defined]
+                raise Found
+        super().save_global(obj, name)
 
     def _save_plain(self, obj: Any) -> None:
         """What `save` of the base does for the types that no reducer changes, without asking one."""
@@ -208,6 +218,10 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         return cloudpickle.dynamic_subimport, (name, {}), content
 
 
+class Found(Exception):
+    """The name that was sought is about to be written."""
+
+
 def _nothing(_buffer: pickle.PickleBuffer) -> None:
     """Stands for a buffer callback, which only says that out-of-band buffers are wanted."""
 
@@ -219,6 +233,7 @@ CanonicalPickler.dispatch.update(
         pickle.PickleBuffer: CanonicalPickler._save_buffer,
         set: CanonicalPickler._save_set,
         frozenset: CanonicalPickler._save_frozenset,
+        FunctionType: CanonicalPickler.save_global,
     }
 )
 _UNREDUCED = frozenset({type(None), bool, int, float, str, bytes, bytearray, tuple, list, dict, set, frozenset})

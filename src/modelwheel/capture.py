@@ -1,13 +1,13 @@
 """Which distributions a pickle needs, read from its opcodes and mapped by installed metadata, each with its reason.
 
-Modules that no distribution provides are local code: they are packed by value, and what cannot be is refused with a
-list, so that nothing by reference slips through to a machine that does not have it.
+Modules that nobody else can get are local code: its source travels when the author says so, else it is packed by
+value, and what cannot be is refused with a list: nothing by reference slips through to a machine that lacks it.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from modelwheel_loader.errors import Defect, DependencyError
@@ -17,8 +17,11 @@ from modelwheel_loader.picklescan import COMPUTED, Reference, references
 from modelwheel_loader.rules import python_specifier, specifier_for
 from modelwheel_loader.text import clip
 
-from .origins import MAIN, Origins, is_importable, is_standard
-from .pickling import Pickled, dump
+from .options import Dependencies
+from .origins import MAIN, Installed, Origins, is_importable, is_standard
+from .overrides import override, read_overrides
+from .pickling import Pickled, dump, place_of
+from .sources import Sources, read_code
 
 _MEMBER = "model.pkl"
 _BASE = "modelwheel"
@@ -27,12 +30,13 @@ _BASE = "modelwheel"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Captured:
-    """A pickle, what it needs, whether it holds code by value, and the local modules that it holds so."""
+    """A pickle, what it needs, whether it holds code by value, the local modules that it holds so, and given source."""
 
     pickled: Pickled
     requires: tuple[Requirement, ...]
     by_value: bool
     local_modules: tuple[str, ...]
+    sources: Sources
 
     @property
     def python_version(self) -> str:
@@ -42,32 +46,51 @@ class Captured:
     @property
     def python_specifier(self) -> str:
         """The Pythons that load it."""
-        return python_specifier(self.python_version, by_value=self.by_value)
+        return python_specifier(self.python_version, by_value=self.by_value, source=bool(self.sources.modules))
 
 
-def capture(model: object, also: Mapping[str, str] | None = None, origins: Origins | None = None) -> Captured:
+def origins_for(settings: Dependencies) -> Origins:
+    """The origins of modules as the author sees them."""
+    return Origins(
+        published=read_overrides(settings).published,
+        carried=frozenset(read_code(settings.code).tops),
+    )
+
+
+def capture(
+    model: object,
+    also: Mapping[str, str] | None = None,
+    settings: Dependencies = Dependencies(),  # noqa: B008 - an immutable record
+    origins: Origins | None = None,
+) -> Captured:
     """Pickle `model` and find what it needs.
 
     `also` names further distributions that the caller knows of, with the reason for each: the one whose frames the
-    model is fed, for example. `origins` are those of what is installed, when they are known.
+    model is fed, for example. `settings` are the author's words, `origins` those that
+    follow from them, when they are known.
 
     Raises PackError when the model cannot be pickled, and DependencyError with the list of what it refers to and no
     other machine would have.
     """
-    origins = origins or Origins()
+    origins = origins or origins_for(settings)
+    sources = read_code(settings.code)
     pickled = dump(model, origins)
     found = references(pickled.stream)
-    reasons = dict(_reasons(found, origins)) | dict(_import_reasons(pickled.imports, origins))
-    defects = [*_by_reference(found, origins), *_local_imports(pickled.imports, origins)]
+    imports = {**pickled.imports, **sources.imports}
+    defects = [*_by_reference(found, origins, model), *_local_imports(imports, origins, sources)]
     if defects:
         raise DependencyError("the model refers to code that no other machine has", defects)
+    reasons = dict(_reasons(found, origins)) | dict(_import_reasons(imports, origins))
     for name, reason in (also or {}).items():
         reasons.setdefault(normalize_name(name), reason)
+    needed = {name: _requirement(name, reasons[name], origins) for name in sorted(reasons) if name != _BASE}
+    requires = override(needed, read_overrides(settings), origins)
     return Captured(
         pickled=pickled,
-        requires=tuple(_requirement(name, reasons[name], origins) for name in sorted(reasons) if name != _BASE),
+        requires=tuple(requires[name] for name in sorted(requires)),
         by_value=bool(pickled.by_value),
         local_modules=tuple(_local_modules(pickled.by_value.values(), origins)),
+        sources=sources,
     )
 
 
@@ -78,7 +101,7 @@ def _reasons(found: Iterable[Reference], origins: Origins) -> Iterator[tuple[str
     """Each distribution with the first reference into it."""
     seen = set()
     for reference in found:
-        owner = None if is_standard(reference.module) else origins.distribution(reference.module)
+        owner = None if is_standard(reference.module) else origins.provider(reference.module)
         if owner is not None and owner.name not in seen:
             seen.add(owner.name)
             yield owner.name, f"{clip(reference, 160)} in {_MEMBER}"
@@ -86,7 +109,7 @@ def _reasons(found: Iterable[Reference], origins: Origins) -> Iterator[tuple[str
 
 def _import_reasons(imports: Mapping[str, str], origins: Origins) -> Iterator[tuple[str, str]]:
     for module, function in imports.items():
-        owner = None if is_standard(module) else origins.distribution(module)
+        owner = None if is_standard(module) else origins.provider(module)
         if owner is not None:
             yield owner.name, f"import {clip(module, 80)} in {clip(function, 80)}"
 
@@ -117,26 +140,68 @@ def _local_modules(modules: Iterable[str], origins: Origins) -> list[str]:
     return [name for name in dict.fromkeys(modules) if name not in MAIN and origins.is_local(name)]
 
 
-def _by_reference(found: Iterable[Reference], origins: Origins) -> Iterator[Defect]:
+def _why_local(module: str, origins: Origins) -> str:
+    """Why nobody else can get the module, to follow its name."""
+    owner = origins.distribution(module)
+    if owner is None:
+        return "which no installed distribution provides"
+    return f"which {owner.name} provides, and that was installed here from a folder or a file, not from an index"
+
+
+def _cure(module: str, origins: Origins, otherwise: str) -> str:
+    owner: Installed | None = origins.distribution(module)
+    if owner is None:
+        return otherwise
+    return f'If an index has {owner.name}, say so: Dependencies(add=("{owner.name}",)).'
+
+
+_PLACES = 5
+"""For how many defects the object is sought in the model, each time by pickling it again."""
+
+
+def _by_reference(found: Iterable[Reference], origins: Origins, model: object) -> Iterator[Defect]:
     """References into local modules that by-value packing could not avoid: objects that pickle as a name."""
-    for reference in found:
-        if reference.module != COMPUTED and origins.is_local(reference.module):
-            yield Defect(
-                code="pack.dependency",
-                message=f"the model refers to {clip(reference, 160)}, which no installed distribution provides",
-                where=_MEMBER,
-                hint=f"Make {clip(reference.module)} part of an installed package, or keep it out of the model.",
-            )
+    local = [item for item in found if item.module != COMPUTED and origins.is_local(item.module)]
+    for index, reference in enumerate(local):
+        place = place_of(model, *reference, origins) if index < _PLACES else ""
+        module = clip(reference.module)
+        yield Defect(
+            code="pack.dependency",
+            message=f"the model refers to {clip(reference, 160)}, {_why_local(reference.module, origins)}",
+            where=place or _MEMBER,
+            hint=_cure(
+                reference.module,
+                origins,
+                f"Let its source travel, Dependencies(code=(…,)), or make {module} part of an installed package.",
+            ),
+        )
 
 
-def _local_imports(imports: Mapping[str, str], origins: Origins) -> Iterator[Defect]:
-    """Imports inside packed functions that will fail elsewhere; what cannot be imported here either is not needed."""
+def _local_imports(imports: Mapping[str, str], origins: Origins, sources: Sources) -> Iterator[Defect]:
+    """Imports inside packed code that will fail elsewhere; what cannot be imported here either is not needed."""
     for module, function in imports.items():
         relative = module.startswith(".")
-        if relative or (origins.is_local(module) and is_importable(module)):
+        if relative or _is_missing(module, origins, sources, is_importable):
             yield Defect(
                 code="pack.dependency",
-                message=f"{clip(function, 80)} imports {clip(module, 80)}, which no installed distribution provides",
-                where=_MEMBER,
-                hint=f"Import {clip(module)} at the top of the file with the function: then it is packed too.",
+                message=f"{clip(function, 80)} imports {clip(module, 80)}, {_why_local(module, origins)}",
+                where=_MEMBER if function not in sources.imports.values() else clip(function, 120),
+                hint=_cure(
+                    module,
+                    origins,
+                    f"Import {clip(module)} at the top of the file with the function: then it is packed too. "
+                    "Or let the source of both travel: Dependencies(code=(…,)).",
+                ),
             )
+
+
+def _is_missing(module: str, origins: Origins, sources: Sources, importable: Callable[[str], bool]) -> bool:
+    """Whether the module works here and will not elsewhere."""
+    if module.partition(".")[0] in origins.carried:
+        return module not in sources.modules and not _is_name_in(module, sources)
+    return origins.is_local(module) and importable(module)
+
+
+def _is_name_in(module: str, sources: Sources) -> bool:
+    """`import a.b` where `b` is no module fails here too; what is meant may be made when `a` runs."""
+    return module.rpartition(".")[0] in sources.modules

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from modelwheel_loader.code_modules import MEMBER as CODE
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import ParityError
 from modelwheel_loader.examples import encode_input, encode_output
@@ -20,9 +21,9 @@ from modelwheel_loader.manifest import (
     NativePayload,
     OnnxPayload,
     Payload,
+    Proof,
     Requirement,
 )
-from modelwheel_loader.rules import python_specifier
 from modelwheel_loader.schema import Schema
 from modelwheel_loader.types import CategoryValue
 
@@ -61,6 +62,7 @@ class Draft:
     measured: Measured | None
     locked: Locked
     runtimes: tuple[str, ...]
+    proof: Proof | None = None
 
     def write(self, stream: BinaryIO, progress: Progress | None) -> None:
         """Write the wheel; raises `ParityError` when no runtime is left."""
@@ -102,10 +104,12 @@ class Draft:
         pickled = self.captured.pickled
         payload = NativePayload(
             buffers_member=BUFFERS if pickled.buffers else None,
+            code_member=CODE if self.captured.sources.modules else None,
+            modules=self.captured.sources.tops,
             spans=pickled.spans,
             methods=tuple(method.name for method in self.recorded),
             python_version=platform.python_version(),
-            python_specifier=python_specifier(platform.python_version(), by_value=self.captured.by_value),
+            python_specifier=self.captured.python_specifier,
             requires=self.captured.requires,
             mapped_bytes=pickled.mapped_bytes,
             copied_bytes=pickled.copied_bytes,
@@ -114,6 +118,8 @@ class Draft:
         content[payload.member] = [pickled.stream]
         if pickled.buffers:
             content[BUFFERS] = pickled.pieces
+        if payload.code_member is not None:
+            content[payload.code_member] = [self.captured.sources.member()]
         return payload
 
     def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:
@@ -154,6 +160,7 @@ class Draft:
                 left_out=self._left_out(payloads),
                 examples=self._example_files(),
                 lock=self.locked.file,
+                proof=self.proof,
                 members=digests,
             )
             return dump_json(made.to_dict())

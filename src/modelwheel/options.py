@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Source = Literal["sample", "given", "synthetic", "none"]
@@ -42,7 +42,14 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependencies:
-    """What the model runs on.
+    """What the model runs on. `pack` finds it out; these are the author's words over what was found.
+
+    `add`, `drop` and `replace` hold requirements (`"acme-features>=1.2"`), names (`"pandas"`), and names with the
+    requirement in their place (`{"opencv-python": "opencv-python-headless>=4"}`). A distribution that was installed
+    from a folder, and is added, can be got from an index by others: its code does not travel with the model.
+
+    `code` are Python files and packages (folders) whose source travels in the bundle, and is importable where it is
+    loaded; other local code is packed by value, which binds the bundle to one minor version of Python.
 
     `lock`: `auto` makes a lock when uv or pip can within `lock_timeout` seconds, and says why when there is none;
     `required` fails without one; `none` asks no index; the `pathlib.Path` of a `pylock.toml` takes that one. Packages
@@ -50,6 +57,10 @@ class Dependencies:
     look into as well, and `no_index` looks nowhere else.
     """
 
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    replace: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str | os.PathLike[str], ...] = ()
     lock: Literal["auto", "required", "none"] | os.PathLike[str] = "auto"
     lock_timeout: float = 30.0
     find_links: tuple[str | os.PathLike[str], ...] = ()

@@ -49,8 +49,14 @@ class Installed:
 
 @dataclass(slots=False)
 class Origins:
-    """The origins of modules, remembered; make a new one when the installation may have changed."""
+    """The origins of modules, remembered; make a new one when the installation may have changed.
 
+    `published` are distributions that others can get, however they were installed here; `carried` the modules (their
+    first names) whose source travels in the bundle.
+    """
+
+    published: frozenset[str] = frozenset()
+    carried: frozenset[str] = frozenset()
     known: dict[str, Installed | None] = field(default_factory=dict)
 
     @cached_property
@@ -70,10 +76,15 @@ class Origins:
         return self.known[module]
 
     def is_local(self, module: str) -> bool:
-        """Whether no distribution, and not the standard library, provides the module."""
-        if is_standard(module) or module.partition(".")[0] in BASE:
+        """Whether nobody else can get the module: neither Python, nor an index, nor the bundle's own source has it."""
+        if is_standard(module) or module.partition(".")[0] in BASE | self.carried:
             return False
-        return module in MAIN or self.distribution(module) is None
+        return module in MAIN or self.provider(module) is None
+
+    def provider(self, module: str) -> Installed | None:
+        """The distribution that others install to have the module, or None."""
+        owner = self.distribution(module)
+        return owner if owner is not None and (owner.from_index or owner.name in self.published) else None
 
     def _owner(self, file: str) -> Installed | None:
         real = os.path.realpath(file)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.errors import DependencyError, PackError, UsageError
 from modelwheel_loader.formats import KINDS
+from modelwheel_loader.isolation import Isolation
 from modelwheel_loader.limits import DEFAULT
+from modelwheel_loader.manifest import Proof
 from modelwheel_loader.model import RESERVED
 from modelwheel_loader.places import WheelFile
 from modelwheel_loader.rules import ANY_PYTHON
@@ -21,7 +26,7 @@ from modelwheel_loader.trust import Trust
 from .adapters import recognise
 from .adapters.base import Adapter
 from .agreement import agree
-from .capture import Captured, capture
+from .capture import Captured, capture, origins_for
 from .draft import Draft, onnxruntime_requirement
 from .goldens import choose_goldens
 from .infer import Note, infer_schema
@@ -30,12 +35,13 @@ from .options import Dependencies, Examples, Options, Progress
 from .origins import Origins
 from .parameters import parameters_of
 from .parity import Measured, measure
+from .proving.room import prove_bundle
 from .recording import chosen_methods, record
 from .report import PackReport
 from .wheel.metadata import About, check_about, identify
 from .wheel.save import save
 
-_STEPS = ("infer", "pickle", "record", "convert", "lock", "write", "done")
+_STEPS = ("infer", "pickle", "record", "convert", "lock", "prove", "write", "done")
 
 
 class PackedBundle(Bundle):
@@ -55,6 +61,7 @@ def pack(
     about: About = About(),  # noqa: B008 - an immutable record
     options: Options = Options(),  # noqa: B008 - an immutable record
     dependencies: Dependencies = Dependencies(),  # noqa: B008 - an immutable record
+    prove: bool = False,
     out: str | os.PathLike[str] = "dist",
     progress: Progress | None = None,
 ) -> PackedBundle:
@@ -65,6 +72,9 @@ def pack(
     `schema` says more: `infer_schema(sample).schema.with_field(…)`, or whatever `Schema.of` takes, such as a pydantic
     model or a dataclass. Arguments of a callable that have a default become parameters of the method.
 
+    `dependencies` are your words on what the model runs on, and how it is locked. `prove` builds the locked environment
+    in an empty place, loads the bundle there, replays its golden examples, and writes into the manifest that it held.
+
     Raises `PackError` with everything that keeps the model from being packed, `InputError` when the sample does not
     fit a given `schema`, `WriteError` when the file cannot be written. A failure leaves nothing behind.
     """
@@ -72,6 +82,7 @@ def pack(
     _check_options(options)
     identity = identify(name, version)
     check_about(about)
+    origins = origins_for(dependencies)
     adapter = recognise(model)
     model = adapter.opened(model)
     adapter.check(model)
@@ -84,9 +95,8 @@ def pack(
     offered = {name: parameters_of(name, function) for name, function in methods.items()}
     golden = choose_goldens(examples, contract, inferred.sample)
 
-    origins = Origins()
     step("pickle")  # before the model is asked anything: answering may leave traces in it
-    captured = _captured(adapter, model, contract, origins) if "native" in options.runtimes else None
+    captured = _captured(adapter, model, contract, dependencies, origins) if "native" in options.runtimes else None
 
     step("record")
     asked = options.methods is not None
@@ -99,7 +109,8 @@ def pack(
         measured = measure(conversion, contract, recorded, inferred.sample, inferred.rows)
 
     step("lock")
-    locked = _lock(captured, measured, dependencies, origins)
+    wanted = replace(dependencies, lock="required") if prove and dependencies.lock == "auto" else dependencies
+    locked = _lock(captured, measured, wanted, origins)
 
     draft = Draft(
         identity=identity,
@@ -115,13 +126,21 @@ def pack(
         locked=locked,
         runtimes=options.runtimes,
     )
+    if prove:
+        step("prove")
+        draft = replace(draft, proof=_proven(draft, dependencies, progress))
+
     step("write")
     target = Path(out) / identity.file_name
     save(target, lambda stream: draft.write(stream, progress), check=_replay, overwrite=options.overwrite)
 
     step("done")
     bundle = _open(target)
-    notes = (*inferred.notes, *(note for _, told in offered.values() for note in told), *_lock_notes(locked))
+    notes = (
+        *inferred.notes,
+        *(note for _, told in offered.values() for note in told),
+        *_environment_notes(captured, locked),
+    )
     bundle.report = PackReport(
         manifest=bundle.manifest, size=target.stat().st_size, notes=notes, methods_left_out=failed
     )
@@ -139,8 +158,29 @@ def _lock(
     return make_lock([onnxruntime_requirement(measured.candidate)], ANY_PYTHON, dependencies, origins)
 
 
-def _lock_notes(locked: Locked) -> tuple[Note, ...]:
-    return (Note(code="lock", message=f"{locked.reason}: {locked.detail}"),) if locked.detail else ()
+def _proven(draft: Draft, dependencies: Dependencies, progress: Progress | None) -> Proof:
+    """The proof of what `draft` writes; raises `DependencyError` with what did not hold."""
+    with tempfile.TemporaryDirectory(prefix="modelwheel-") as folder:
+        path = Path(folder, draft.identity.file_name)
+        save(path, lambda stream: draft.write(stream, None))
+        isolation = Isolation(find_links=dependencies.find_links, no_index=dependencies.no_index)
+        with _open(path) as bundle:
+            proven = prove_bundle(bundle, trust=None, isolation=isolation, progress=progress)
+    if proven.proof is None:
+        raise DependencyError("the model does not run in an environment of its own", proven.report.defects)
+    return proven.proof
+
+
+def _environment_notes(captured: Captured | str | None, locked: Locked) -> Iterator[Note]:
+    """What the author should know of the environment that the model needs."""
+    if isinstance(captured, Captured) and captured.local_modules:
+        names = ", ".join(captured.local_modules)
+        only = f"which only Python {captured.python_specifier.strip('=.*')} loads"
+        yield Note(
+            code="by-value", message=f"{names}: local code, packed by value, {only} (Dependencies(code=…) is not)"
+        )
+    if locked.detail:
+        yield Note(code="lock", message=f"{locked.reason}: {locked.detail}")
 
 
 class _Steps:
@@ -166,12 +206,14 @@ def _check_options(options: Options) -> None:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
 
 
-def _captured(adapter: Adapter, model: Any, schema: Schema, origins: Origins) -> Captured | str:
+def _captured(
+    adapter: Adapter, model: Any, schema: Schema, dependencies: Dependencies, origins: Origins
+) -> Captured | str:
     """The native payload and what it needs, or why there is none."""
     native = adapter.native(model)
     if isinstance(native, str):
         return native
-    return capture(model, _fed_by(schema), origins)
+    return capture(model, _fed_by(schema), dependencies, origins)
 
 
 def _fed_by(schema: Schema) -> dict[str, str]:

@@ -128,6 +128,19 @@ def _once(model: object, origins: Origins) -> Pickled:
     )
 
 
+def place_of(model: object, module: str, name: str, origins: Origins) -> str:
+    """The path in `model` to the first object that is written as a name in a module; empty when there is none."""
+    from .canonical import Found
+
+    pickler = _pickler_type()(io.BytesIO(), origins.is_local)
+    pickler.sought = (module, name)
+    try:
+        _deeply(lambda: pickler.dump(model))
+    except Found:
+        return path_of(pickler.trail)
+    return ""
+
+
 def _pickler_type() -> type[CanonicalPickler]:
     try:
         from .canonical import CanonicalPickler

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.inspection import size_text
+from modelwheel_loader.inspection import proof_text, size_text
 from modelwheel_loader.manifest import LockFile, Manifest, OnnxPayload, plain
 from modelwheel_loader.text import safe
 
@@ -35,6 +35,8 @@ class PackReport:
         yield from (f"  {line}" for payload in manifest.runtimes for line in _runtime(payload))
         if manifest.lock is not None:
             yield f"  lock: {_platforms(manifest.lock)}, made by {safe(manifest.lock.resolver)}"
+        if manifest.proof is not None:
+            yield f"  {proof_text(manifest.proof)}"
         yield from (f"  {item.kind} left out: {safe(item.reason)}" for item in manifest.left_out)
         yield from (f"  {name} left out: {safe(reason)}" for name, reason in self.methods_left_out.items())
         yield from self._examples()
@@ -60,6 +62,7 @@ class PackReport:
             "size": self.size,
             "runtimes": [payload.kind for payload in self.manifest.runtimes],
             "lock": plain(self.manifest.lock),
+            "proof": plain(self.manifest.proof),
             "left_out": [{"kind": item.kind, "reason": item.reason} for item in self.manifest.left_out],
             "methods_left_out": self.methods_left_out,
             "notes": [{"code": note.code, "message": note.message, "field": note.field} for note in self.notes],

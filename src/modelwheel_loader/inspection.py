@@ -11,7 +11,7 @@ from .types import Category
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .explanation import RuntimeStatus
-    from .manifest import Method
+    from .manifest import Method, Proof
     from .schema import Field, Schema
 
 SHOWN_FIELDS = 40
@@ -73,6 +73,7 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
         ("lies in", f"{bundle.path} ({bundle.kind})"),
         ("packed with", ", ".join(f"{name} {version}" for name, version in packed.items())),
         ("examples", examples_text(bundle)),
+        ("proof", "" if manifest.proof is None else proof_text(manifest.proof)),
     ]
     return [fact for fact in said if fact[1]]
 
@@ -92,6 +93,12 @@ def examples_text(bundle: Bundle) -> str:
     if goldens.source == "sample":
         return f"{goldens.rows} rows, which are real rows of the author's sample"
     return f"{goldens.rows} rows ({safe(goldens.source)})"
+
+
+def proof_text(proof: Proof) -> str:
+    """What the author proved of the bundle."""
+    room = f"Python {safe(proof.python)} on {safe(proof.platform)}"
+    return f"proven in a clean room: {room}, {proof.rows} golden examples"
 
 
 def size_text(size: int) -> str:

@@ -116,12 +116,17 @@ class OnnxPayload(Record):
 
 
 class NativePayload(Record):
-    """The original object as a pickle; its large arrays lie in `buffers_member`, at `spans` of (offset, size)."""
+    """The original object as a pickle; its large arrays lie in `buffers_member`, at `spans` of (offset, size).
+
+    `code_member` holds the source of `modules` that the author gave, which the pickle refers to.
+    """
 
     kind: Literal["native"] = "native"
     format: str = "pickle"
     member: str = "native/model.pkl"
     buffers_member: str | None = None
+    code_member: str | None = None
+    modules: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
     methods: tuple[str, ...] = ()
     python_version: str = ""
@@ -134,7 +139,7 @@ class NativePayload(Record):
     @property
     def members(self) -> tuple[str, ...]:
         """The members that hold this payload."""
-        return (self.member, self.buffers_member) if self.buffers_member else (self.member,)
+        return tuple(name for name in (self.member, self.buffers_member, self.code_member) if name)
 
 
 Payload = OnnxPayload | NativePayload
@@ -153,6 +158,21 @@ class LockFile(Record):
     member: str = "pylock.toml"
     resolver: str = ""
     platforms: str = "all"
+
+
+class Proof(Record):
+    """What a clean room showed: in an environment of nothing but the lock, the model answered as recorded.
+
+    `lock` is the SHA-256 of the lock, `python` and `platform` are those of the room, `tool` built it. `rows` golden
+    examples were replayed; `methods` says for each how: `exact`, `within` (tolerance), `schema` (not deterministic).
+    """
+
+    lock: str
+    python: str
+    platform: str
+    tool: str
+    rows: int
+    methods: Mapping[str, str]
 
 
 class ExampleFiles(Record):
@@ -178,6 +198,7 @@ class Manifest(Record):
     left_out: tuple[LeftOut, ...] = ()
     examples: ExampleFiles | None = None
     lock: LockFile | None = None
+    proof: Proof | None = None
     packed_with: Mapping[str, str] = _NOTHING
     model: Mapping[str, str] = _NOTHING
 
@@ -197,6 +218,7 @@ class Manifest(Record):
             "left_out": [item.attributes() for item in self.left_out],
             "examples": plain(self.examples) if self.examples else None,
             **({"lock": plain(self.lock)} if self.lock else {}),
+            **({"proof": plain(self.proof)} if self.proof else {}),
             "members": {name: digest.attributes() for name, digest in self.members.items()},
         }
 
@@ -229,8 +251,10 @@ def _payload_to_dict(payload: Payload) -> dict[str, Any]:
             "weights": weights if payload.weights_member else None,
         }
     buffers = {"member": payload.buffers_member, "spans": [list(span) for span in payload.spans]}
+    code = {"code": {"member": payload.code_member, "modules": list(payload.modules)}} if payload.code_member else {}
     return {
         **common,
+        **code,
         **_plain(payload, "mapped_bytes", "copied_bytes", "reproducible"),
         "python": {"version": payload.python_version, "specifier": payload.python_specifier},
         "buffers": buffers if payload.buffers_member else None,

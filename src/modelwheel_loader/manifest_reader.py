@@ -5,7 +5,7 @@ Unknown keys are ignored (they stay in the file); an unknown major version of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from .documents import Cursor, parse_json
 from .errors import Defect, InvalidBundle, UnsupportedFormat
@@ -27,15 +27,16 @@ from .manifest import (
     OnnxPayload,
     Parity,
     Payload,
+    Proof,
     Requirement,
     Tolerance,
     Weight,
 )
+from .manifest_references import contradictions
 from .parameters import read_parameters
 from .schema import read_schema
-from .text import clip, shown
+from .text import shown
 from .types import TENSOR_DTYPES, CategoryValue
-from .zipformat import ALIGNMENT
 
 _SHA256 = frozenset("0123456789abcdef")
 
@@ -47,7 +48,7 @@ def read_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
     cursor = Cursor(value, MEMBER, defects)
     _check_format(cursor)
     manifest = _manifest(cursor)
-    _check_references(manifest, defects)
+    defects += contradictions(manifest)
     if defects:
         raise InvalidBundle("the manifest is not valid", defects)
     return manifest
@@ -84,6 +85,7 @@ def _manifest(cursor: Cursor) -> Manifest:
         ),
         examples=_examples(cursor.object("examples")) if cursor.has("examples") else None,
         lock=_lock(cursor.object("lock")) if cursor.has("lock") else None,
+        proof=_proof(cursor.object("proof")) if cursor.has("proof") else None,
         members={name: _digest(item) for name, item in cursor.object("members").items()},
     )
 
@@ -202,11 +204,14 @@ def _parity(cursor: Cursor) -> Parity:
 
 def _native(cursor: Cursor) -> NativePayload:
     buffers = cursor.object("buffers") if cursor.has("buffers") else None
+    code = cursor.object("code") if cursor.has("code") else None
     python = cursor.object("python")
     return NativePayload(
         format=cursor.text("format"),
         member=cursor.text("member"),
         buffers_member=buffers.text("member") if buffers else None,
+        code_member=code.text("member") if code else None,
+        modules=code.texts("modules") if code else (),
         spans=_spans(buffers) if buffers else (),
         methods=cursor.texts("methods"),
         python_version=python.text("version"),
@@ -244,69 +249,12 @@ def _lock(cursor: Cursor) -> LockFile:
     )
 
 
-def _check_references(manifest: Manifest, defects: list[Defect]) -> None:
-    """Every member, field and method that the manifest names must exist, and pieces must lie inside their member."""
-
-    def wrong(where: str, message: str) -> None:
-        defects.append(Defect(code="manifest.invalid", where=f"{MEMBER}.{where}", message=message))
-
-    def member(where: str, name: str) -> None:
-        if name not in manifest.members:
-            wrong(where, f"names {clip(name)!r}, which is not in members")
-
-    methods = {method.name for method in manifest.methods}
-    if len(methods) != len(manifest.methods):
-        wrong("methods", "two methods have the same name")
-    kinds = [payload.kind for payload in manifest.runtimes]
-    if len(set(kinds)) != len(kinds) or not kinds:
-        wrong("runtimes", "must hold at least one runtime, and each kind once")
-    for index, payload in enumerate(manifest.runtimes):
-        where = f"runtimes[{index}]"
-        for name in payload.members:
-            member(where, name)
-        for name in sorted(set(payload.methods) - methods):
-            wrong(where, f"has the method {clip(name)!r}, which is not in methods")
-        for problem in _misplaced(payload, manifest):
-            wrong(where, problem)
-    if manifest.lock:
-        member("lock", manifest.lock.member)
-    if manifest.examples:
-        for name in (manifest.examples.input, *manifest.examples.outputs.values()):
-            member("examples", name)
-        for name in sorted(set(manifest.examples.outputs) - methods):
-            wrong("examples.outputs", f"has the method {clip(name)!r}, which is not in methods")
-
-
-def _misplaced(payload: Payload, manifest: Manifest) -> Iterator[str]:
-    if isinstance(payload, NativePayload):
-        yield from _misplaced_pieces(payload.spans, payload.buffers_member, manifest)
-        return
-    yield from _misplaced_pieces([(w.offset, w.size) for w in payload.weights], payload.weights_member, manifest)
-    fields = set(manifest.input.names)
-    for graph_input in payload.inputs:
-        for name in graph_input.fields:
-            if name not in fields:
-                yield f"input {clip(graph_input.name)!r} is fed by {clip(name)!r}, which is not a field"
-    for weight in payload.weights:
-        items = 1
-        for axis in weight.shape:
-            items *= axis
-        if items * _itemsize(weight.dtype) != weight.size:
-            yield f"weight {clip(weight.name)!r} has a size that does not follow from its shape and dtype"
-
-
-def _itemsize(dtype: str) -> int:
-    digits = dtype.lstrip("abcdefghijklmnopqrstuvwxyz")
-    return int(digits) // 8 if digits else 1
-
-
-def _misplaced_pieces(pieces: Sequence[tuple[int, int]], member: str | None, manifest: Manifest) -> Iterator[str]:
-    """Pieces of a member must be aligned, in order, apart, and inside it."""
-    end = 0
-    known = manifest.members.get(member or "")
-    size = known.size if known is not None else 0
-    for offset, length in pieces:
-        if offset % ALIGNMENT or offset < end or offset + length > size:
-            yield f"the piece at {offset} of {length} bytes is not aligned, overlaps another, or is not in its member"
-            return
-        end = offset + length
+def _proof(cursor: Cursor) -> Proof:
+    return Proof(
+        lock=cursor.text("lock", limit=100),
+        python=cursor.text("python", limit=100),
+        platform=cursor.text("platform", limit=200),
+        tool=cursor.text("tool", limit=100),
+        rows=cursor.integer("rows"),
+        methods=_texts(cursor, "methods"),
+    )

@@ -108,15 +108,16 @@ ANY_PYTHON = ">=3.11"
 """The Pythons of modelwheel itself."""
 
 
-def python_specifier(version: str, *, by_value: bool) -> str:
+def python_specifier(version: str, *, by_value: bool, source: bool = False) -> str:
     """The Python versions that load a pickle written by Python `version`.
 
-    Code by value is bytecode, which belongs to one minor version. Everything else is protocol 5, which all read.
+    Code by value is bytecode, which belongs to one minor version. Source, where the bundle holds any, may use the
+    syntax of the version that it was packed with. Everything else is protocol 5, which all read.
     """
-    if not by_value:
-        return ANY_PYTHON
     major, minor = version.split(".")[:2]
-    return f"=={major}.{minor}.*"
+    if by_value:
+        return f"=={major}.{minor}.*"
+    return f">={major}.{minor}" if source else ANY_PYTHON
 
 
 def satisfies(version: str, specifier: str) -> bool:

@@ -132,6 +132,10 @@ class NativeRuntime:
         if payload.buffers_member is not None:
             data = members.mapped(payload.buffers_member, code=False)
             buffers = [data[offset : offset + size] for offset, size in payload.spans]
+        if payload.code_member is not None:
+            from .code_modules import make_importable, read_sources
+
+            make_importable(read_sources(members.small(payload.code_member)), bundle)
         self._bind = compile_native(schema)
         self._model: Any = load_pickle(members.small(payload.member), buffers, bundle=bundle)
 

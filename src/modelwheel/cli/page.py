@@ -18,6 +18,7 @@ from modelwheel_loader.inspection import (
     field_notes,
     fields_text,
     method_notes,
+    proof_text,
     size_text,
     table_notes,
 )
@@ -83,6 +84,7 @@ def _facts(bundle: Bundle) -> Table:
         "size": f"{size_text(size)} in {len(manifest.members)} files",
         "examples": examples_text(bundle),
         "packed with": _packed_with(manifest.packed_with),
+        "proof": "" if manifest.proof is None else proof_text(manifest.proof),
         "lies in": f"{bundle.path} ({bundle.kind})",
     }
     made = Table.grid(padding=(0, 2))

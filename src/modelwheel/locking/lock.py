@@ -67,11 +67,15 @@ def _resolved(
     requires: Sequence[Requirement], python_specifier: str, settings: Dependencies, origins: Origins
 ) -> Locked:
     minor = "{}.{}".format(*platform.python_version_tuple())
-    pins = {item.name: item.version for item in requires}
-    pins.setdefault(_LOADER_NEEDS, origins.installed[_LOADER_NEEDS].version)
+    pins = {item.name: f"=={item.version}" if item.version else item.specifier for item in requires}
+    pins.setdefault(_LOADER_NEEDS, f"=={origins.installed[_LOADER_NEEDS].version}")
     question = Question(
-        pins=tuple(f"{name}=={version}" for name, version in sorted(pins.items())),
-        constraints=tuple(f"{item.name}=={item.version}" for item in origins.installed.values() if item.from_index),
+        pins=tuple(f"{name}{wanted}" for name, wanted in sorted(pins.items())),
+        constraints=tuple(
+            f"{item.name}=={item.version}"
+            for item in origins.installed.values()
+            if item.from_index and item.name not in pins
+        ),
         python=minor,
         find_links=tuple(str(os.fspath(path)) for path in settings.find_links),
         no_index=settings.no_index,

@@ -24,7 +24,7 @@ _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """What is to be resolved: `pins` (`name==version`) with all that they need, of the versions in `constraints`.
+    """What is to be resolved: `pins` (`name==version`, or ranges) with all that they need, as `constraints` allow.
 
     `python` is a minor version (`3.11`). `find_links` are folders of wheels to look into as well, `no_index` looks
     nowhere else, and after `timeout` seconds the question is given up.

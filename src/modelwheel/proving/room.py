@@ -1,0 +1,152 @@
+"""Builds the environment of a bundle from its lock in an empty place, loads it there and replays its golden examples.
+
+What answers as recorded there has all that it needs: neither the author's modules nor packages are in the room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import modelwheel_loader
+from modelwheel_loader import environment_cache, pythons
+from modelwheel_loader.bundle import Bundle
+from modelwheel_loader.environment_cache import Environment
+from modelwheel_loader.errors import Defect, EnvironmentMismatch, ModelwheelError
+from modelwheel_loader.isolation import Isolation
+from modelwheel_loader.lock_requirements import LOCK, MOST_BYTES, read_lock
+from modelwheel_loader.manifest import NativePayload, Proof
+from modelwheel_loader.report import Report, Step
+from modelwheel_loader.resolve import open_place
+from modelwheel_loader.text import clip
+from modelwheel_loader.trust import Trust
+
+from .missing import explained
+
+Progress = Callable[[str, int, int], None]
+_OUTCOMES = {"exact": "bit for bit", "within": "within tolerance", "schema": "not deterministic"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proven:
+    """What the clean room showed: the report, and the proof when all went well."""
+
+    report: Report
+    proof: Proof | None
+
+
+def prove_bundle(bundle: Bundle, *, trust: Trust | None, isolation: Isolation, progress: Progress | None) -> Proven:
+    """Prove `bundle`. Its code runs in the room, so it must be trusted.
+
+    `isolation` says where packages come from and which Python is used; its folder of environments is not. Raises
+    `EnvironmentMismatch` without a lock or when the environment cannot be built, and `TrustError`.
+    """
+    if LOCK not in bundle.manifest.members:
+        bundle.requirements()  # says why there is no lock
+    with tempfile.TemporaryDirectory(prefix="modelwheel-proof-") as folder:
+        settings = isolation.replace(environments=folder, workers=1, progress=progress)
+        native = any(isinstance(payload, NativePayload) for payload in bundle.runtimes)
+        steps = list((_native if native else _graph)(bundle, trust, settings))
+        environments = environment_cache.listed(settings)
+        report = Report(subject=f"{bundle.name} {bundle.version}", steps=(*map(_built, environments), *steps))
+        proof = _proof(bundle, environments[0], steps) if report.ok and environments else None
+        return Proven(report=report, proof=proof)
+
+
+def _built(environment: Environment) -> Step:
+    packages = f"{len(environment.packages)} packages of the lock"
+    detail = f"Python {environment.python} with {packages} and nothing else, built by {environment.tool}"
+    return Step(name="environment", outcome="passed", detail=detail)
+
+
+def _native(bundle: Bundle, trust: Trust | None, settings: Isolation) -> Iterator[Step]:
+    """The original object, loaded in the room."""
+    try:
+        with bundle.load(trust=trust, runtime="isolated", isolation=settings, integrity="code") as model:
+            yield Step(name="load", outcome="passed", detail="the model was loaded there")
+            yield from map(explained, model.check().steps)
+    except EnvironmentMismatch as error:
+        if not any(defect.code.startswith("native.") for defect in error.defects):
+            raise  # there was no room to load it in
+        yield explained(Step(name="load", outcome="failed", detail=error.message, defects=tuple(error.defects)))
+    except ModelwheelError as error:
+        if error.code.startswith(("trust.", "usage.", "isolated.")):
+            raise
+        yield explained(Step(name="load", outcome="failed", detail=error.message, defects=tuple(error.defects)))
+
+
+# --- a bundle that has a graph alone ---
+
+_VERIFY = """
+import importlib.util, os, sys
+folder, path = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("boot", os.path.join(folder, "worker_boot.py"))
+boot = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(boot)
+boot._make_importable(folder)
+from modelwheel_loader.__main__ import main
+sys.exit(main(["verify", "--json", path]))
+"""
+
+
+def _graph(bundle: Bundle, _trust: Trust | None, settings: Isolation) -> Iterator[Step]:
+    """The graph, verified by the caller's own loader in the room. It runs no code of the bundle."""
+    environment = _environment(bundle, settings)
+    folder = os.path.dirname(os.path.abspath(modelwheel_loader.__file__))  # noqa: PTH100, PTH120 - as workers do
+    command = [environment.interpreter, "-I", "-B", "-c", _VERIFY, folder, os.fspath(bundle.path)]
+    done = subprocess.run(  # noqa: S603 - the interpreter of the room
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=environment.folder
+    )
+    try:
+        document = json.loads(done.stdout)
+    except ValueError:
+        said = clip(done.stderr.strip().rpartition("\n")[2], 300)
+        defect = Defect(code="prove.failed", message=f"the loader ended there: {said}")
+        yield explained(Step(name="load", outcome="failed", detail=defect.message, defects=(defect,)))
+        return
+    for step in document.get("steps", ()):
+        defects = tuple(
+            Defect(**{key: defect[key] for key in ("code", "message", "found", "expected") if defect.get(key)})
+            for defect in step["defects"]
+        )
+        yield explained(Step(name=step["name"], outcome=step["outcome"], detail=step["detail"], defects=defects))
+
+
+def _environment(bundle: Bundle, settings: Isolation) -> Environment:
+    with contextlib.closing(open_place(bundle.path)) as place:
+        lock = place.read(place.root + LOCK, limit=MOST_BYTES)
+    packages = read_lock(lock)
+    found = pythons.find((packages.requires_python,), bundle.manifest.packed_with.get("python", "3.11"))
+    if found is None:
+        raise EnvironmentMismatch.of("isolated.python", f"no Python {packages.requires_python} was found")
+    return environment_cache.ready(lock, packages.lines, found, settings, progress=settings.progress)
+
+
+# --- what is written down ---
+
+
+def _proof(bundle: Bundle, environment: Environment, steps: list[Step]) -> Proof:
+    methods = {}
+    for step in steps:
+        runtime, _, method = step.name.partition(" ")
+        if runtime in ("isolated", "onnx") and method in bundle.methods and step.outcome == "passed":
+            methods[method] = _outcome(step.detail)
+    examples = bundle.manifest.examples
+    return Proof(
+        lock=bundle.manifest.members[LOCK].sha256,
+        python=environment.python,
+        platform=sysconfig.get_platform(),
+        tool=environment.tool,
+        rows=examples.rows if examples else 0,
+        methods=methods,
+    )
+
+
+def _outcome(detail: str) -> str:
+    return next((name for name, words in _OUTCOMES.items() if words in detail), "exact")
