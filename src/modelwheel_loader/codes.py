@@ -10,6 +10,7 @@ from typing import NamedTuple
 from .codes_frameworks import FRAMEWORK_CODES
 from .codes_isolated import ISOLATED_CODES
 from .codes_lock import LOCK_CODES
+from .codes_schema import SCHEMA_CODES
 
 
 class Code(NamedTuple):
@@ -172,26 +173,8 @@ CODES: dict[str, Code] = {
         "Parquet and Arrow files need a library that is not installed.", "Install it: pip install pyarrow."
     ),
     "input.line": Code("A line of the input file cannot be read.", "Correct the line."),
-    "schema.bound": Code("A limit of a field does not fit its type.", "Correct the limit in the schema."),
-    "schema.type": Code("The type of a field is unknown.", "Use one of the types listed in docs/contract.md."),
-    "schema.no-field": Code("The schema has no field of that name.", "Look at `schema.names`."),
-    "schema.source": Code(
-        "No schema can be read from the object.",
-        "Pass a Schema, a pydantic model, dataclass or TypedDict, a callable with type hints, or an Arrow schema.",
-    ),
-    "schema.hint": Code(
-        "A type hint is missing, or describes no type of the contract.",
-        "Use the types listed in docs/contract.md, or make the field by hand.",
-    ),
-    "schema.zone": Code(
-        "A time zone of the schema is not known on this machine.",
-        "Install its data (pip install tzdata), or correct the zone in the schema.",
-    ),
-    "schema.pydantic": Code("pydantic is not installed.", 'Install it: pip install "modelwheel[pydantic]".'),
-    "schema.arrow": Code(
-        "An Arrow type has no counterpart in the contract.", "Convert the column, or make the field by hand."
-    ),
-    "schema.attribute": Code("A field has no such attribute.", "Look at `modelwheel.Field` in the reference."),
+    # schema.*: schemas made or changed by hand
+    **{code: Code(*texts) for code, texts in SCHEMA_CODES.items()},
     "output.type": Code(
         "The model answered with another kind of object than it did when it was packed.",
         "The model does not answer as it did when it was packed: compare the package versions with `explain`, or pack again.",

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from .batch import Array, Column, Raw, items, objects
-from .constraints import compile_rules, null_rule
+from .constraints import compile_rules, null_rule, type_misfit
+from .errors import UsageError
+from .fields import Field
 from .nested import compile_list, compile_struct
 from .problems import Problems
 from .quick import quick_array, quick_list
-from .schema import Field
 from .tensors import compile_tensor
+from .text import shown
 from .types import Bool, DataType, Date, Duration, Float, List, Struct, Tensor, Timestamp
 from .values import Mismatch, converter, is_null
 
@@ -28,7 +30,12 @@ Judge = Callable[[Raw, Problems], Judged]
 
 
 def compile_column(field: Field) -> Check:
-    """The check of one field: canonical values, or None after the problems were told."""
+    """The check of one field: canonical values, or None after the problems were told.
+
+    Raises `UsageError` when the type is none, or a limit or the default does not fit it.
+    """
+    if message := type_misfit(field.type):
+        raise UsageError.of("schema.type", f"the type {message}", field=field.name)
     judge = _compile_type(field)
     nulls = None if field.nullable else null_rule(field)
     rules = compile_rules(field)
@@ -44,7 +51,18 @@ def compile_column(field: Field) -> Check:
                 rule(judged, problems)
         return column if problems.counted == before else None
 
+    if not field.required:
+        _check_default(field, check)
     return check
+
+
+def _check_default(field: Field, check: Check) -> None:
+    problems = Problems()
+    check(Raw([field.default]), problems)
+    for defect in problems.defects:
+        message = f"the default {defect.message}"
+        found = defect.found or shown(field.default)
+        raise UsageError.of("schema.default", message, field=defect.field, found=found, expected=defect.expected)
 
 
 def _hide(column: Column, refused: Array) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,14 +12,32 @@ import numpy as np
 
 from .batch import Array, Column
 from .errors import UsageError
+from .fields import Field
 from .problems import Problems
 from .quick import all_finite
-from .schema import Field
 from .text import clip, shown
-from .types import Binary, Category, DataType, Date, Duration, Float, List, String, Struct, Tensor, Timestamp
+from .types import (
+    TENSOR_DTYPES,
+    Binary,
+    Category,
+    DataType,
+    Date,
+    Decimal,
+    Duration,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Tensor,
+    Timestamp,
+    TypeTextError,
+    parse_type,
+)
 from .values import Mismatch, converter, not_allowed
 from .values import found as piece
 
+_ORDERED = (Integer, Float, Decimal, Date, Timestamp, Duration)
 Rule = Callable[[Column, Problems], None]
 
 
@@ -30,6 +49,7 @@ def compile_rules(field: Field) -> list[Rule]:
 def _rules(field: Field) -> Iterator[Rule]:
     if isinstance(field.type, Float) and not field.allow_infinity:
         yield _finite(field)
+    _check_order(field)
     if field.minimum is not None:
         low = bound(field, field.minimum)
         yield _compare(
@@ -48,12 +68,26 @@ def _rules(field: Field) -> Iterator[Rule]:
         yield _length(field)
 
 
+def _check_order(field: Field) -> None:
+    """Raise `UsageError` for a minimum or maximum where there is no order, or that leaves no value."""
+    given = [value for value in (field.minimum, field.maximum) if value is not None]
+    if given and not isinstance(field.type, _ORDERED):
+        message = f"{clip(field.type)} has no order: only numbers and times have a minimum and a maximum"
+        raise UsageError.of("schema.bound", message, field=field.name)
+    if len(given) == 2 and bound(field, given[0]) > bound(field, given[1]):
+        message = "the minimum is above the maximum"
+        raise UsageError.of("schema.bound", message, field=field.name, found=f"{clip(given[0])} > {clip(given[1])}")
+
+
 def bound(field: Field, value: Any) -> Any:
     """A bound as a canonical scalar; raises `UsageError` when it does not have the field's type."""
     kind: DataType = field.type
     if isinstance(kind, List | Struct | Tensor):
         message = f"the field {clip(field.name)!r} of type {clip(kind)} has no order and no allowed values"
         raise UsageError.of("schema.bound", message)
+    if isinstance(value, float) and not math.isfinite(value):
+        message = "a limit is no finite number"
+        raise UsageError.of("schema.bound", message, field=field.name, found=shown(value))
     if isinstance(kind, Float):
         kind = Float(64)
     try:
@@ -176,8 +210,15 @@ def _length(field: Field) -> Rule:
             f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts, bytes and lists have a length"
         )
         raise UsageError.of("schema.bound", message)
+    for length in (field.min_length, field.max_length):
+        if length is not None and (type(length) is not int or length < 0):
+            message = "a length is no whole number from 0 on"
+            raise UsageError.of("schema.bound", message, field=field.name, found=shown(length))
     low = field.min_length or 0
     high = field.max_length if field.max_length is not None else np.iinfo(np.int64).max
+    if low > high:
+        message = "the shortest length is above the longest"
+        raise UsageError.of("schema.bound", message, field=field.name, found=f"{low} > {high}")
     expected = f"a length of {low} … {high}" if field.max_length is not None else f"a length of at least {low}"
 
     def check(column: Column, problems: Problems) -> None:
@@ -190,3 +231,25 @@ def _length(field: Field) -> Rule:
                 problems.rows(_present(column, bad), partial(_found, field, code, message, expected, column))
 
     return check
+
+
+def type_misfit(kind: DataType) -> str:
+    """What is wrong with a type that was made by hand, without what is inside lists and structs; empty when nothing."""
+    match kind:
+        case Category():
+            kinds = {type(value) for value in kind.values}
+            right = len(kinds) < 2 and kinds <= {str, int, float, bool} and len(set(kind.values)) == len(kind.values)
+            return (
+                "" if right else "is a category whose values are not different texts, numbers or Booleans of one type"
+            )
+        case Tensor():
+            right = kind.dtype in TENSOR_DTYPES and all(axis is None or type(axis) is int for axis in kind.shape)
+            return "" if right else f"is a tensor of {str(kind.dtype)[:60]!r} with the axes {str(kind.shape)[:60]}"
+        case List() | Struct():
+            inside = [kind.item] if isinstance(kind, List) else [field.type for field in kind.fields]
+            return "" if all(isinstance(part, DataType) for part in inside) else "holds what is no type"
+    try:
+        known = parse_type(str(kind)) == kind
+    except TypeTextError:
+        known = False
+    return "" if known else f"is no type of the contract: {str(kind)[:60]}"

@@ -14,9 +14,11 @@ from .types import (
     Category,
     CategoryValue,
     DataType,
+    Float,
     List,
     Struct,
     Tensor,
+    Timestamp,
     TypeTextError,
     parse_type,
     type_to_json,
@@ -90,12 +92,14 @@ class Field(Record):
     observed: Observed | None = None
 
     def __post_init__(self) -> None:
-        kind: object = self.type
-        if isinstance(kind, str):
-            try:
-                self.__dict__["type"] = parse_type(kind)
-            except TypeTextError as error:
-                raise UsageError.of("schema.type", str(error), field=self.name) from None
+        name: object = self.name
+        if not isinstance(name, str):
+            raise UsageError.of("schema.name", "the name of a field is no text", found=shown(name))
+        self.__dict__["type"] = _type(self.type, name)
+        allowed: object = self.allowed
+        if isinstance(allowed, str | bytes):
+            message = "the allowed values are one text, and must be several"
+            raise UsageError.of("schema.bound", message, field=name, found=shown(allowed))
         if self.allowed is not None:
             self.__dict__["allowed"] = tuple(self.allowed)
 
@@ -118,6 +122,26 @@ class Field(Record):
                 value = {k: v for k, v in value.attributes().items() if v is not None}
             made[name] = list(value) if isinstance(value, tuple) else value
         return made
+
+
+def _type(kind: object, name: str) -> DataType:
+    """The type that was given, or that its text names; raises `UsageError`."""
+    if isinstance(kind, DataType):
+        return kind
+    if isinstance(kind, str):
+        try:
+            return parse_type(kind)
+        except TypeTextError as error:
+            raise UsageError.of("schema.type", str(error), field=name) from None
+    message, expected = "the type of a field is no type", "a text such as 'int64', or a type of modelwheel"
+    raise UsageError.of("schema.type", message, field=name, found=shown(kind), expected=expected)
+
+
+def usual_physical(kind: DataType, label: int | None = None) -> Physical:
+    """How a model sees a field of that type, unless a sample said otherwise."""
+    if isinstance(kind, Timestamp) and kind.zone:
+        return Physical(dtype=f"datetime64[{kind.unit}, {kind.zone}]", null="nat", label=label)
+    return Physical(dtype=kind.canonical, null="nan" if isinstance(kind, Float) else "none", label=label)
 
 
 def read_field(cursor: Cursor) -> Field:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .batch import Array, Column, Raw, objects
+from .fields import Field
 from .problems import Inside, Problems
-from .schema import Field
 from .types import List, Struct
 from .values import Mismatch, is_null
 

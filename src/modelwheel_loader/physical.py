@@ -14,7 +14,7 @@ import numpy as np
 
 from .batch import Array, Column, objects
 from .errors import MissingExtra
-from .fields import Field, Physical
+from .fields import Field, Physical, usual_physical
 from .python_times import compile_inner, compile_times
 from .types import (
     TENSOR_DTYPES,
@@ -33,12 +33,7 @@ Restore = Callable[[Column], Any]
 
 def physical_of(field: Field) -> Physical:
     """How the model saw the field; by its type alone for a field that no sample described."""
-    if field.physical is not None:
-        return field.physical
-    kind = field.type
-    if isinstance(kind, Timestamp) and kind.zone:
-        return Physical(dtype=f"datetime64[{kind.unit}, {kind.zone}]", null="nat")
-    return Physical(dtype=kind.canonical, null="nan" if isinstance(kind, Float) else "none")
+    return field.physical if field.physical is not None else usual_physical(field.type)
 
 
 def compile_numpy(field: Field) -> Restore:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .batch import Column
 from .constraints import bound, canonical
-from .schema import Field
+from .fields import Field
 from .types import Bool, Category, DataType, Float, Integer, String
 from .values import OVERFLOW
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .documents import Cursor
 from .errors import Defect, InvalidBundle, UsageError
-from .fields import NO_DEFAULT, Field, Null, Observed, Physical, read_field
+from .fields import NO_DEFAULT, Field, Null, Observed, Physical, read_field, usual_physical
 from .limits import DEFAULT
+from .nearest import nearest
 from .records import Record
 from .text import clip, shown
 from .types import TENSOR_DTYPES
@@ -63,9 +64,12 @@ class Schema(Record):
     unique: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.__dict__["fields"] = tuple(self.fields)
+        fields: object = self.fields
+        self.__dict__["fields"] = (fields,) if isinstance(fields, Field) else tuple(self.fields)
         unique: object = self.unique
         self.__dict__["unique"] = (unique,) if isinstance(unique, str) else tuple(self.unique)
+        if defects := list(_contradictions(self)):
+            raise UsageError("the schema contradicts itself", defects)
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -77,7 +81,8 @@ class Schema(Record):
         for field in self.fields:
             if field.name == name:
                 return field
-        raise UsageError.of("schema.no-field", f"there is no field {clip(name)!r}", field=clip(name))
+        message = f"there is no field {clip(name)!r}"
+        raise UsageError.of("schema.no-field", message, field=clip(name), hint=nearest(name, self.names))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,10 +90,26 @@ class Schema(Record):
         return tuple(field.name for field in self.fields)
 
     def with_field(self, name: str, /, **changes: Any) -> Schema:
-        """A copy in which the field `name` has other attributes: `schema.with_field("age", minimum=0)`."""
-        if unknown := sorted(set(changes) - set(Field._fields[1:])):
-            raise UsageError.of("schema.attribute", f"a field has no attribute {', '.join(unknown)}", field=name)
-        changed = self[name].replace(**changes)
+        """A copy in which the field `name` has other attributes: `schema.with_field("age", minimum=0)`.
+
+        With another `type` the model is fed that one, in its usual dtype. Raises `UsageError` for limits and defaults
+        that do not fit.
+        """
+        from .columns import compile_column
+
+        for attribute in changes:
+            if attribute not in Field._fields[1:]:
+                hint = nearest(attribute, Field._fields[1:])
+                if attribute == "name":
+                    hint = "The model knows the field by its name: rename it where the model is fitted."
+                message = f"a field has no attribute {clip(attribute)} to change"
+                raise UsageError.of("schema.attribute", message, field=name, hint=hint)
+        before = self[name]
+        changed = before.replace(**changes)
+        if changed.type != before.type and "physical" not in changes:
+            label = before.physical.label if before.physical is not None else None
+            changed = changed.replace(physical=usual_physical(changed.type, label))
+        compile_column(changed)
         return self.replace(fields=tuple(changed if f.name == name else f for f in self.fields))
 
     def to_dict(self) -> dict[str, Any]:
@@ -195,8 +216,34 @@ class Schema(Record):
         return cls(fields=fields, layout="frame", container="pyarrow")
 
 
+def _contradictions(schema: Schema) -> Iterator[Defect]:
+    """What is wrong with a schema that was made by hand; `read_schema` tells the same of one in a file."""
+    choices = {"layout": LAYOUTS, "container": CONTAINERS, "extra": get_args(Extra)}
+    for name, known in choices.items():
+        value: object = getattr(schema, name)
+        if value not in known:
+            yield _wrong(f"{name} is none of {', '.join(known)}", shown(value))
+    if strange := [item for item in schema.fields if not isinstance(item, Field)]:
+        yield _wrong("what is no Field stands among the fields", shown(strange[0]))
+        return
+    names = schema.names
+    if len(set(names)) != len(names):
+        yield _wrong("two fields have the same name", clip(next(name for name in names if names.count(name) > 1)))
+    if schema.layout == "array" and len(names) > 1:
+        yield _wrong("layout 'array' is for one field", f"{len(names)} fields")
+    if unknown := [name for name in schema.unique if name not in names]:
+        yield _wrong("unique names what is no field", clip(", ".join(map(str, unknown))))
+    if (schema.min_rows or 0) > (schema.max_rows if schema.max_rows is not None else schema.min_rows or 0):
+        yield _wrong("min_rows is more than max_rows", f"{schema.min_rows} and {schema.max_rows}")
+
+
+def _wrong(message: str, found: str) -> Defect:
+    return Defect(code="schema.table", message=message, found=found)
+
+
 def read_schema(cursor: Cursor) -> Schema:
     """The schema in an object of a manifest; what is wrong is collected by the cursor."""
+    before = len(cursor.defects)
     listed = list(cursor.objects("fields"))
     if len(listed) > DEFAULT.fields:
         cursor.wrong("fields", f"more than {DEFAULT.fields:,} fields")
@@ -215,7 +262,10 @@ def read_schema(cursor: Cursor) -> Schema:
     unique = cursor.texts("unique", required=False)
     if unknown := [name for name in unique if name not in names]:
         cursor.wrong("unique", "names what is no field", found=clip(", ".join(unknown)))
-        unique = ()
+    if counts.get("min_rows", 0) > counts.get("max_rows", 2**63):
+        cursor.wrong("min_rows", "is more than max_rows", found=str(counts["min_rows"]))
+    if len(cursor.defects) > before:
+        return Schema(fields=())
     return Schema(
         fields=fields,
         layout=layout,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .batch import Array, Column, Raw, objects
+from .fields import Field
 from .nested import Compile
 from .problems import Inside, Problems
-from .schema import Field
 from .types import Tensor, parse_type
 from .values import Mismatch, is_null
 

@@ -208,7 +208,7 @@ class Category(DataType):
     ordered: bool
 
     def __init__(self, values: tuple[CategoryValue, ...] = (), ordered: bool = False) -> None:
-        self._set(values, ordered)
+        self._set(tuple(values), ordered)
 
     def __str__(self) -> str:
         return "category"
@@ -235,7 +235,7 @@ class Struct(DataType):
     fields: tuple[Field, ...]
 
     def __init__(self, fields: tuple[Field, ...] = ()) -> None:
-        self._set(fields)
+        self._set(tuple(fields))
 
     def __str__(self) -> str:
         return f"struct[{', '.join(f'{field.name}: {field.type}' for field in self.fields)}]"
@@ -253,7 +253,7 @@ class Tensor(DataType):
     sparse: bool
 
     def __init__(self, dtype: str = "float64", shape: tuple[int | None, ...] = (), sparse: bool = False) -> None:
-        self._set(dtype, shape, sparse)
+        self._set(dtype, tuple(shape), sparse)
 
     def __str__(self) -> str:
         axes = ", ".join("*" if axis is None else str(axis) for axis in self.shape)
