@@ -12,6 +12,7 @@ from modelwheel_loader.code_modules import MEMBER as CODE
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import ParityError
 from modelwheel_loader.examples import encode_input, encode_output
+from modelwheel_loader.formats import FORMATS
 from modelwheel_loader.manifest import (
     Digest,
     ExampleFiles,
@@ -30,6 +31,7 @@ from modelwheel_loader.types import CategoryValue
 from .capture import Captured, distribution_requirement
 from .goldens import Golden
 from .locking.lock import Locked
+from .nativefile import CapturedFile
 from .onnx.candidates import Candidate
 from .onnx.externalize import MEMBER as WEIGHTS
 from .onnx.externalize import externalize, laid_out
@@ -58,7 +60,7 @@ class Draft:
     parameters: Mapping[str, Schema | None]
     recorded: Sequence[Recorded]
     golden: Golden
-    captured: Captured | str | None
+    captured: Captured | CapturedFile | str | None
     measured: Measured | None
     locked: Locked
     runtimes: tuple[str, ...]
@@ -99,6 +101,8 @@ class Draft:
         return tuple(payload for payload in found if payload is not None)
 
     def _native(self, content: dict[str, Pieces]) -> NativePayload | None:
+        if isinstance(self.captured, CapturedFile):
+            return self._native_file(self.captured, content)
         if not isinstance(self.captured, Captured):
             return None
         pickled = self.captured.pickled
@@ -120,6 +124,21 @@ class Draft:
             content[BUFFERS] = pickled.pieces
         if payload.code_member is not None:
             content[payload.code_member] = [self.captured.sources.member()]
+        return payload
+
+    def _native_file(self, captured: CapturedFile, content: dict[str, Pieces]) -> NativePayload:
+        file = captured.file
+        payload = NativePayload(
+            format=file.format,
+            member=FORMATS[file.format].member,
+            methods=tuple(method.name for method in self.recorded),
+            python_version=platform.python_version(),
+            python_specifier=captured.python_specifier,
+            requires=captured.requires,
+            copied_bytes=len(file.data),
+            settings=file.settings,
+        )
+        content[payload.member] = [file.data]
         return payload
 
     def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:
@@ -181,7 +200,7 @@ class Draft:
         reasons = {
             "onnx": "" if self.measured is None else "; ".join(self.measured.reasons),
             "native": self.captured if isinstance(self.captured, str) else "",
-            "isolated": self.locked.reason if isinstance(self.captured, Captured) else "",
+            "isolated": self.locked.reason if isinstance(self.captured, Captured | CapturedFile) else "",
         }
         made = {payload.kind for payload in payloads}
         return tuple(LeftOut(kind=kind, reason=why) for kind, why in reasons.items() if why and kind not in made)

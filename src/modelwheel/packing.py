@@ -31,6 +31,7 @@ from .draft import Draft, onnxruntime_requirement
 from .goldens import choose_goldens
 from .infer import Note, infer_schema
 from .locking.lock import Locked, make_lock
+from .nativefile import CapturedFile, capture_file
 from .options import Dependencies, Examples, Options, Progress
 from .origins import Origins
 from .parameters import parameters_of
@@ -148,10 +149,13 @@ def pack(
 
 
 def _lock(
-    captured: Captured | str | None, measured: Measured | None, dependencies: Dependencies, origins: Origins
+    captured: Captured | CapturedFile | str | None,
+    measured: Measured | None,
+    dependencies: Dependencies,
+    origins: Origins,
 ) -> Locked:
     """The lock of the original object's environment, or without it of the graph's."""
-    if isinstance(captured, Captured):
+    if isinstance(captured, Captured | CapturedFile):
         return make_lock(captured.requires, captured.python_specifier, dependencies, origins)
     if measured is None or measured.candidate is None:
         return Locked()
@@ -171,7 +175,7 @@ def _proven(draft: Draft, dependencies: Dependencies, progress: Progress | None)
     return proven.proof
 
 
-def _environment_notes(captured: Captured | str | None, locked: Locked) -> Iterator[Note]:
+def _environment_notes(captured: Captured | CapturedFile | str | None, locked: Locked) -> Iterator[Note]:
     """What the author should know of the environment that the model needs."""
     if isinstance(captured, Captured) and captured.local_modules:
         names = ", ".join(captured.local_modules)
@@ -208,11 +212,13 @@ def _check_options(options: Options) -> None:
 
 def _captured(
     adapter: Adapter, model: Any, schema: Schema, dependencies: Dependencies, origins: Origins
-) -> Captured | str:
+) -> Captured | CapturedFile | str:
     """The native payload and what it needs, or why there is none."""
     native = adapter.native(model)
     if isinstance(native, str):
         return native
+    if native is not None:
+        return capture_file(native, _fed_by(schema), origins)
     return capture(model, _fed_by(schema), dependencies, origins)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
+    "native.file": (
+        "The framework cannot read the model's file that the bundle holds.",
+        "Get the bundle again from its author, or install the version of the framework that `explain` lists.",
+    ),
     "pack.onnx": (
         "The ONNX model is not one that a bundle may hold, or it does not take the sample.",
         "Export the graph again: tensors in and out, a free first axis, standard operators, all data in its files.",

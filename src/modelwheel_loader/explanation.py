@@ -167,6 +167,8 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
 
 
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
+    if payload.format != "pickle":
+        return ()
     found = references(members.small(payload.member))
     return tuple(dict.fromkeys(str(item) for item in found))
 

@@ -12,13 +12,28 @@ RUNTIMES = (*KINDS, ISOLATED)
 
 
 class Format(NamedTuple):
-    """A payload format: the runtime that opens it, and whether opening it runs code that the bundle brought."""
+    """A payload format: the runtime that opens it, and whether opening it runs code that the bundle brought.
+
+    `risk` says why opening needs trust, as the end of "the native model is …"; empty when it does not.
+    """
 
     kind: str
     runs_code: bool
+    member: str
+    risk: str = ""
+
+
+def _compiled(framework: str) -> str:
+    return f"a file of {framework}, whose compiled reader is not made for files of strangers"
 
 
 FORMATS = {
-    "onnx": Format(kind="onnx", runs_code=False),
-    "pickle": Format(kind="native", runs_code=True),
+    "onnx": Format(kind="onnx", runs_code=False, member="onnx/model.onnx"),
+    "pickle": Format(
+        kind="native", runs_code=True, member="native/model.pkl", risk="a pickle, which runs code when it is loaded"
+    ),
+    # no code, and readers in C++ that fall over damaged files (docs/decisions/0005)
+    "xgboost-ubj": Format("native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
+    "lightgbm-text": Format("native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
+    "catboost-cbm": Format("native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
 }

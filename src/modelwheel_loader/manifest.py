@@ -116,8 +116,9 @@ class OnnxPayload(Record):
 
 
 class NativePayload(Record):
-    """The original object as a pickle; its large arrays lie in `buffers_member`, at `spans` of (offset, size).
+    """The original object: a pickle, or a file of its framework with the `settings` that such a file does not hold.
 
+    The large arrays of a pickle lie in `buffers_member`, at `spans` of (offset, size).
     `code_member` holds the source of `modules` that the author gave, which the pickle refers to.
     """
 
@@ -135,6 +136,7 @@ class NativePayload(Record):
     mapped_bytes: int = 0
     copied_bytes: int = 0
     reproducible: bool = True
+    settings: Mapping[str, Any] = _NOTHING
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -258,4 +260,5 @@ def _payload_to_dict(payload: Payload) -> dict[str, Any]:
         **_plain(payload, "mapped_bytes", "copied_bytes", "reproducible"),
         "python": {"version": payload.python_version, "specifier": payload.python_specifier},
         "buffers": buffers if payload.buffers_member else None,
+        **({"settings": plain(payload.settings)} if payload.settings else {}),
     }

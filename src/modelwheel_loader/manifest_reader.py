@@ -6,6 +6,7 @@ Unknown keys are ignored (they stay in the file); an unknown major version of th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from .documents import Cursor, parse_json
 from .errors import Defect, InvalidBundle, UnsupportedFormat
@@ -220,7 +221,17 @@ def _native(cursor: Cursor) -> NativePayload:
         mapped_bytes=cursor.integer("mapped_bytes", 0),
         copied_bytes=cursor.integer("copied_bytes", 0),
         reproducible=cursor.flag("reproducible", default=True),
+        settings=_settings(cursor.object("settings")) if cursor.has("settings") else {},
     )
+
+
+def _settings(cursor: Cursor) -> dict[str, Any]:
+    """What a framework's file does not hold: numbers, texts, Booleans, nulls, and lists of them."""
+    for name, value in cursor.value.items():
+        parts = value if type(value) is list else [value]
+        if not all(part is None or type(part) in (str, int, float, bool) for part in parts):
+            cursor.wrong(name, "must be a text, a number, a Boolean, null, or a list of such")
+    return dict(cursor.value)
 
 
 def _spans(cursor: Cursor) -> tuple[tuple[int, int], ...]:

@@ -87,6 +87,18 @@ def specifier_for(name: str, version: str) -> str:
     return f"~={_lowest(parsed, 3 if rule is Rule.SAME_MINOR else 2)}"
 
 
+def file_specifier_for(name: str, version: str) -> str:
+    """The range of versions that read a model file which `version` of its framework wrote: file formats are kept.
+
+    A framework's own format is read by newer releases of the same major. scikit-learn is only the base of the classes
+    that the files become.
+    """
+    from packaging.version import Version
+
+    parsed = Version(version)
+    return f"{'>=' if _normalised(name) == 'scikit-learn' else '~='}{_lowest(parsed, 2)}"
+
+
 def _lowest(version: Version, parts: int) -> str:
     """`version` cut or padded to `parts` numbers: the lowest version of the range.
 

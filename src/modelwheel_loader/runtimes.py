@@ -120,24 +120,32 @@ def _weights(payload: OnnxPayload, members: Members) -> Mapping[str, Any]:
 
 
 class NativeRuntime:
-    """Runs the original object in this process. Opening it runs code of the bundle."""
+    """Runs the original object in this process. Opening runs code of the bundle, or a compiled reader of its bytes."""
 
     kind = "native"
 
     def __init__(self, payload: NativePayload, schema: Schema, members: Members, bundle: str) -> None:
         from .bind import compile_native
-        from .native import load_pickle
 
         buffers = []
         if payload.buffers_member is not None:
-            data = members.mapped(payload.buffers_member, code=False)
-            buffers = [data[offset : offset + size] for offset, size in payload.spans]
+            arrays = members.mapped(payload.buffers_member, code=False)
+            buffers = [arrays[offset : offset + size] for offset, size in payload.spans]
         if payload.code_member is not None:
             from .code_modules import make_importable, read_sources
 
             make_importable(read_sources(members.small(payload.code_member)), bundle)
         self._bind = compile_native(schema)
-        self._model: Any = load_pickle(members.small(payload.member), buffers, bundle=bundle)
+        data = members.small(payload.member)
+        self._model: Any
+        if payload.format == "pickle":
+            from .native import load_pickle
+
+            self._model = load_pickle(data, buffers, bundle=bundle)
+        else:
+            from .native_files import open_file
+
+            self._model = open_file(payload.format, data, payload.settings)
 
     def prepare(self, method: str) -> Call:
         """The function that answers `method`: whatever the original's method answers."""

@@ -54,7 +54,8 @@ def judge_isolated(
 
 
 def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple[Defect, ...]:
-    return tuple(trust.refusal(place, digest)) if FORMATS[payload.format].runs_code else ()
+    risk = FORMATS[payload.format].risk
+    return tuple(trust.refusal(place, digest, risk)) if risk else ()
 
 
 def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) -> Candidate:
@@ -95,7 +96,8 @@ def _none(candidates: Sequence[Candidate], manifest: Manifest) -> ModelwheelErro
     defects = list(_reasons(candidates))
     name = f"{manifest.name} {manifest.version}"
     if any(not c.hindrances for c in candidates):
-        return TrustError(f"{name} may not run: its model is a pickle, which runs code when it is loaded", defects)
+        risks = [FORMATS[c.payload.format].risk for c in candidates if not c.hindrances]
+        return TrustError(f"{name} may not run: its model is {risks[0]}", defects)
     missing = all(d.code == "environment.missing" for c in candidates for d in c.hindrances)
     kind = MissingExtra if missing else EnvironmentMismatch
     return kind(f"{name} cannot run here", defects)

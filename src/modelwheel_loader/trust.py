@@ -66,9 +66,12 @@ class Trust(Record):
             expected="Trust.digests('sha256:…'), Trust.installed(), Trust.data_only() or Trust.unsafe_run_code()",
         )
 
-    def refusal(self, place: Place, digest: str) -> Iterator[Defect]:
-        """Why code of the bundle at `place`, whose manifest has `digest`, may not run; nothing when it may."""
-        message = self._objection(place, digest)
+    def refusal(self, place: Place, digest: str, risk: str) -> Iterator[Defect]:
+        """Why the bundle at `place`, whose manifest has `digest`, may not be opened natively; nothing when it may.
+
+        `risk` says what its native model is, and what opening such does.
+        """
+        message = self._objection(place, digest, risk)
         if message is None:
             return
         call = f'trust=modelwheel.Trust.digests("{digest}")'
@@ -79,16 +82,17 @@ class Trust(Record):
             hint=f"If you know this bundle and where it comes from: load(…, {call}). Inspecting it runs nothing.",
         )
 
-    def _objection(self, place: Place, digest: str) -> str | None:
+    def _objection(self, place: Place, digest: str, risk: str) -> str | None:
         if self.policy == "unsafe_run_code":
             return None
         if self.policy == "digests":
             if digest in self.allowed or place.file_digest() in self.allowed:
                 return None
-            return f"the native model is a pickle, and the bundle's digest {digest} is not among the trusted ones"
+            what = risk.partition(",")[0]
+            return f"the native model is {what}, and the bundle's digest {digest} is not among the trusted ones"
         if self.policy == "installed":
             return _not_installed(place)
-        return "the native model is a pickle, which runs code when it is loaded, and nothing says that this file may"
+        return f"the native model is {risk}, and nothing says that this file may"
 
 
 def _not_installed(place: Place) -> str | None:

@@ -6,12 +6,23 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import shown
 
 from .base import Adapter
+from .catboost import CatboostAdapter
 from .function import FunctionAdapter
+from .lightgbm import LightgbmAdapter
 from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
+from .xgboost import XgboostAdapter
 
-ADAPTERS: tuple[Adapter, ...] = (OnnxAdapter(), SklearnAdapter(), FunctionAdapter())
-"""In the order in which they are asked; the one that takes any callable comes last."""
+ADAPTERS: tuple[Adapter, ...] = (
+    OnnxAdapter(),
+    XgboostAdapter(),
+    LightgbmAdapter(),
+    CatboostAdapter(),
+    SklearnAdapter(),
+    FunctionAdapter(),
+)
+"""In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too; the one
+that takes any callable comes last."""
 
 
 def recognise(model: object) -> Adapter:

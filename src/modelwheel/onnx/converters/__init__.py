@@ -7,7 +7,9 @@ from typing import Any
 
 def custom(null_texts: frozenset[str]) -> tuple[dict[type, Any], dict[type, Any]]:
     """Converters and shape calculators by class, for `convert_sklearn`; `null_texts` is what nulls among texts are."""
-    from . import forests, histograms, imputer
+    from . import boosters, forests, histograms, imputer
+
+    boosters.register()
 
     converters: dict[type, Any] = {}
     shapes: dict[type, Any] = {}

@@ -1,0 +1,66 @@
+"""CatBoost: models of all its classes, kept in its binary format."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.native_boosters import CATBOOST
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.types import CategoryValue
+
+from ..nativefile import NativeFile
+from ..onnx.boosters.catboost_trees import read_catboost
+from ..onnx.boosters.graph import convert_booster
+from ..onnx.candidates import Conversion
+from .base import Adapter
+
+
+class CatboostAdapter(Adapter):
+    """`CatBoost`, `CatBoostClassifier`, `CatBoostRegressor` and `CatBoostRanker`, and no class derived from them."""
+
+    framework = "catboost"
+
+    def recognises(self, model: object) -> bool:
+        """Whether it is of one of CatBoost's classes."""
+        kind = type(model)
+        return kind.__name__ in CATBOOST and kind is getattr(sys.modules.get("catboost"), kind.__name__, None)
+
+    def check(self, model: Any) -> None:
+        """Raise `PackError` when it is not trained."""
+        if not model.is_fitted():
+            raise PackError.of("pack.not-fitted", f"this {type(model).__name__} is not fitted yet")
+
+    def methods(self, model: Any) -> tuple[str, ...]:
+        """`predict`, and the probabilities of classifiers."""
+        names = ("predict", "predict_proba", "predict_log_proba")
+        return names if hasattr(model, "predict_proba") else names[:1]
+
+    def classes(self, model: Any, method: str) -> tuple[CategoryValue, ...] | None:
+        """The labels of a classifier."""
+        return read_classes(model)
+
+    def native(self, model: Any) -> NativeFile:
+        """The binary format, which holds everything."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.cbm")
+            model.save_model(str(path), format="cbm")
+            data = path.read_bytes()
+        settings = {"class": type(model).__name__}
+        return NativeFile(format="catboost-cbm", data=data, modules={"catboost": "reads the model"}, settings=settings)
+
+    def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
+        """From the model's JSON."""
+        return convert_booster(lambda: read_catboost(model), schema, methods, "catboost")
+
+
+def read_classes(model: Any) -> tuple[CategoryValue, ...] | None:
+    """The labels, when it has such."""
+    if not hasattr(model, "predict_proba"):
+        return None
+    values = tuple(model.classes_.tolist())
+    return values if all(type(value) in (str, int, float, bool) for value in values) else None

@@ -1,0 +1,100 @@
+"""The graph of a booster that stands alone: one matrix in, one output per method."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.text import clip
+from modelwheel_loader.types import Bool, Float, Integer, Tensor
+
+from ..candidates import Candidate, Conversion
+from .emit import ML, Nodes, write
+from .trees import Boosted, NotConvertible
+
+OPSETS = {"": 21, ML: 3}
+_IR = 10
+Read = Callable[[], Boosted]
+
+
+def convert_booster(read: Read, schema: Schema, methods: Sequence[str], extra: str) -> Conversion:
+    """The graph of what `read` gives. Raises `MissingExtra`, which names `extra`, without onnx."""
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError as error:
+        hint = f'pip install "modelwheel[{extra}]", or pack with options=Options(runtimes=("native",))'
+        message = "converting to ONNX needs onnx, which is not installed"
+        raise MissingExtra.of("pack.extra", message, hint=hint) from error
+    try:
+        boosted = read()
+        matrix = matrix_input(schema, "float32" if boosted.single else "float64")
+        yield _graph(boosted, matrix, methods)
+    except NotConvertible as error:
+        yield str(error)
+
+
+def matrix_input(schema: Schema, dtype: str) -> GraphInput:
+    """The one input that all fields feed together; raises `NotConvertible` where they are not all numbers."""
+    first = schema.fields[0]
+    if schema.layout == "array" and isinstance(first.type, Tensor):
+        if first.type.sparse or len(first.type.shape) != 1:
+            raise NotConvertible("trees in ONNX take a dense row of numbers")
+        return GraphInput(name="x", dtype=dtype, fields=(first.name,), shape=(None, first.type.shape[0]))
+    if schema.layout not in ("frame", "matrix"):
+        raise NotConvertible(f"trees in ONNX have no input for data of the layout {schema.layout!r}")
+    for field in schema.fields:
+        if not isinstance(field.type, Bool | Integer | Float):
+            raise NotConvertible(f"the field {clip(field.name)!r} is a {field.type}, and trees in ONNX compare numbers")
+    return GraphInput(name="x", dtype=dtype, fields=schema.names, shape=(None, len(schema)))
+
+
+def _graph(boosted: Boosted, matrix: GraphInput, methods: Sequence[str]) -> Candidate:
+    from onnx import TensorProto, helper, numpy_helper
+
+    counter = itertools.count()
+    nodes = Nodes(unique=lambda name: f"{name}_{next(counter)}")
+    wide = matrix.dtype == "float64"
+    found = write(boosted, nodes, matrix.name, wide=wide)
+    answers = {"predict": found.get("labels", found.get("scores")), "predict_proba": found.get("probabilities")}
+    if "predict_log_proba" in methods and "probabilities" in found:
+        answers["predict_log_proba"] = nodes.add("Log", found["probabilities"])
+    outputs = {name: output for name, output in answers.items() if output is not None and name in methods}
+    kind = TensorProto.DOUBLE if wide else TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node(operator, list(inputs), [output], domain=domain, **attributes)
+            for operator, inputs, output, domain, attributes in nodes.nodes
+        ],
+        "model",
+        [helper.make_tensor_value_info(matrix.name, kind, [None, matrix.shape[1]])],
+        [_output(name, _kind_of(boosted, output == found.get("labels"))) for name, output in outputs.items()],
+        [numpy_helper.from_array(values, name) for name, values in nodes.constants.items()],
+    )
+    for name, output in outputs.items():  # outputs are called as the methods are
+        graph.node.append(helper.make_node("Identity", [output], [name]))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid(*item) for item in OPSETS.items()])
+    made.ir_version = _IR
+    made.producer_name = "modelwheel"
+    data: bytes = made.SerializeToString(deterministic=True)
+    return Candidate(graph=data, inputs=(matrix,), outputs={name: (name,) for name in outputs}, opsets=OPSETS)
+
+
+def _output(name: str, kind: int) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, kind, None)
+
+
+def _kind_of(boosted: Boosted, labels: bool) -> int:  # noqa: FBT001 - of one caller
+    from onnx import TensorProto, helper
+
+    if not labels or boosted.classes is None:
+        return int(TensorProto.FLOAT)
+    import numpy as np
+
+    dtype = np.asarray(boosted.classes).dtype
+    return int(TensorProto.STRING if dtype.kind == "U" else helper.np_dtype_to_tensor_dtype(dtype))

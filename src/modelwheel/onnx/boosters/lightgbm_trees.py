@@ -1,0 +1,70 @@
+"""LightGBM's trees from its dump: double precision, `x <= threshold` goes left, null by the kind of each split.
+
+Source: `include/LightGBM/tree.h` (NumericalDecision): a split that has seen no null takes it for 0; one that counts
+zeros as null is refused here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .trees import Boosted, Link, NotConvertible, Trees
+
+LINKS: dict[str, Link] = {
+    "regression": "identity", "regression_l1": "identity", "huber": "identity", "fair": "identity",
+    "quantile": "identity", "mape": "identity", "poisson": "exp", "gamma": "exp", "tweedie": "exp",
+    "lambdarank": "identity", "rank_xendcg": "identity", "binary": "sigmoid", "cross_entropy": "sigmoid",
+    "multiclass": "softmax",
+}  # fmt: skip
+"""The objectives that are converted."""
+
+
+def read_lightgbm(booster: Any, *, classes: tuple[Any, ...] | None) -> Boosted:
+    """A booster, up to its best iteration, with the labels of its wrapper."""
+    dumped = booster.dump_model()
+    objective, *options = dumped.get("objective", "none").split()
+    if objective not in LINKS or (objective == "binary" and "sigmoid:1" not in options) or "sqrt" in options:
+        raise NotConvertible(f"the objective {dumped.get('objective')!r} of LightGBM is not converted")
+    if dumped.get("average_output"):
+        raise NotConvertible("random forests of LightGBM are not converted")
+    targets = dumped["num_tree_per_iteration"]
+    trees = Trees(double=True, targets=targets)
+    for index, tree in enumerate(dumped["tree_info"]):
+        _add(trees, index, tree["tree_structure"], index % targets)
+    return Boosted(trees=trees, link=LINKS[objective], classes=classes)
+
+
+def read_wrapper(model: Any) -> Boosted:
+    """A scikit-learn wrapper."""
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
+    return read_lightgbm(model.booster_, classes=classes)
+
+
+def _add(trees: Trees, index: int, root: dict[str, Any], target: int) -> None:
+    waiting = [(0, root)]
+    following = 1
+    while waiting:
+        number, node = waiting.pop()
+        if "leaf_value" in node:
+            if "leaf_coeff" in node:
+                raise NotConvertible("trees of LightGBM with linear leaves are not converted")
+            trees.leaf(index, number, target, node["leaf_value"])
+            continue
+        if node["decision_type"] != "<=":
+            raise NotConvertible("splits on categories have no counterpart in ONNX's trees")
+        if node["missing_type"] == "Zero":
+            raise NotConvertible("splits of LightGBM that take zero for null are not converted")
+        threshold = float(node["threshold"])
+        left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
+        trees.split(
+            index, number, "BRANCH_LEQ", node["split_feature"], _finite(threshold), following, following + 1,
+            missing_yes=bool(left),
+        )  # fmt: skip
+        waiting += [(following, node["left_child"]), (following + 1, node["right_child"])]
+        following += 2
+
+
+def _finite(threshold: float) -> float:
+    """Thresholds stay what they are; the largest double stands for infinity in LightGBM's own files."""
+    return threshold if math.isfinite(threshold) else math.copysign(1.7976931348623157e308, threshold)

@@ -1,0 +1,96 @@
+"""XGBoost's trees from its JSON: single precision throughout, `x < threshold` goes left, null goes its own way.
+
+Source: the JSON schema in XGBoost's documentation ("Introduction to Model IO"), and `src/common/` and
+`src/objective/` of its source for the links. Sums are single precision there as here; their order may differ.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from .trees import Boosted, Link, NotConvertible, Trees
+
+LINKS: dict[str, Link] = {
+    "reg:squarederror": "identity", "reg:absoluteerror": "identity", "reg:pseudohubererror": "identity",
+    "reg:squaredlogerror": "identity", "reg:quantileerror": "identity", "reg:logistic": "sigmoid",
+    "binary:logistic": "sigmoid", "multi:softprob": "softmax", "multi:softmax": "softmax", "count:poisson": "exp",
+    "reg:gamma": "exp", "reg:tweedie": "exp", "rank:ndcg": "identity", "rank:pairwise": "identity",
+    "rank:map": "identity",
+}  # fmt: skip
+"""The objectives that are converted."""
+
+
+def read_xgboost(
+    booster: Any, *, classes: tuple[Any, ...] | None, missing: float | None, rounds: int | None = None
+) -> Boosted:
+    """A booster with the labels of its wrapper; `rounds` is how many rounds answer, where not all do."""
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    objective = learner["objective"]["name"]
+    if objective not in LINKS:
+        raise NotConvertible(f"the objective {objective!r} of XGBoost is not converted")
+    link = LINKS[objective]
+    kind, model, drops = _gradient_booster(learner["gradient_booster"])
+    parameters = learner["learner_model_param"]
+    targets = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
+    trees = Trees(double=False, targets=targets, base=_base(parameters["base_score"], link, targets))
+    count = len(model["trees"]) if rounds is None else model["iteration_indptr"][rounds]
+    for index, tree in enumerate(model["trees"][:count]):
+        scale = drops[index] if kind == "dart" else 1.0
+        _add(trees, index, tree, model["tree_info"][index], scale)
+    label_only = objective == "multi:softmax" and classes is None
+    found = tuple(range(targets)) if label_only else classes
+    return Boosted(
+        trees=trees, link=link, classes=found, by_probability=True, single=True, missing=missing, labels_only=label_only
+    )
+
+
+def read_wrapper(model: Any) -> Boosted:
+    """A scikit-learn wrapper, up to the best round when training stopped early."""
+    best = getattr(model, "best_iteration", None) if model.early_stopping_rounds is not None else None
+    rounds = None if best is None else best + 1
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
+    return read_xgboost(model.get_booster(), classes=classes, missing=missing_of(model), rounds=rounds)
+
+
+def missing_of(model: Any) -> float | None:
+    """The number that counts as null to a wrapper; None for NaN."""
+    value = float(model.missing)
+    return None if math.isnan(value) else value
+
+
+def _gradient_booster(booster: dict[str, Any]) -> tuple[str, dict[str, Any], list[float]]:
+    kind = booster.get("name", "gbtree")
+    if kind == "dart":
+        return kind, booster["gbtree"]["model"], booster["weight_drop"]
+    if "model" not in booster or "trees" not in booster["model"]:
+        raise NotConvertible("the linear booster of XGBoost is not converted")
+    return kind, booster["model"], []
+
+
+def _base(text: str, link: Link, targets: int) -> list[float]:
+    """The scores to begin with: the file has them on the side of the answers."""
+    given = json.loads(text)
+    values = [float(value) for value in given] if isinstance(given, list) else [float(given)]
+    if link == "sigmoid":
+        values = [math.log(value / (1.0 - value)) for value in values]
+    elif link == "exp":
+        values = [math.log(value) for value in values]
+    return values * targets if len(values) == 1 else values
+
+
+def _add(trees: Trees, index: int, tree: dict[str, Any], target: int, scale: float) -> None:
+    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        raise NotConvertible("trees of XGBoost with several answers in a leaf are not converted")
+    if any(tree["split_type"]):
+        raise NotConvertible("splits on categories have no counterpart in ONNX's trees")
+    rows = zip(
+        tree["left_children"], tree["right_children"], tree["split_indices"], tree["split_conditions"],
+        tree["default_left"], strict=True,
+    )  # fmt: skip
+    for node, (left, right, feature, value, default_left) in enumerate(rows):
+        if left < 0:
+            trees.leaf(index, node, target, value * scale)
+        else:
+            trees.split(index, node, "BRANCH_LT", feature, value, left, right, missing_yes=bool(default_left))
