@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelwheel_loader.frames import native
+from modelwheel_loader.text import clip
 
 from .inference.answers import read_answer
 from .inference.columns import Note
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
 
+_NAMED = 6
+"""How many fields a note names; more are counted."""
 MAX_CATEGORIES = 1000
 """A categorical column with more categories than this is taken as plain values: its list would be data, not a type."""
 
@@ -48,9 +51,12 @@ def infer_schema(sample: Any, *, max_categories: int = MAX_CATEGORIES) -> Inferr
     """
     inferred = read_sample(native(sample), max_categories)
     fields = inferred.schema.fields
-    never = sum(not field.nullable for field in fields)
+    never = [field.name for field in fields if not field.nullable]
     if never:
-        message = f"{never} of {len(fields)} fields never hold null in the sample: null will be refused there"
+        few = len(never) <= _NAMED
+        named = ", ".join(clip(name) for name in never) if few else f"{len(never)} of {len(fields)} fields"
+        holds = "holds" if len(never) == 1 else "hold"
+        message = f"{named} never {holds} null in the sample: null will be refused there"
         note = Note(code="never-null", message=message)
         return dataclasses.replace(inferred, notes=(*inferred.notes, note))
     return inferred

@@ -36,6 +36,7 @@ from .options import Dependencies, Examples, Options, Progress
 from .origins import Origins
 from .parameters import parameters_of
 from .parity import Measured, measure
+from .progress import chosen
 from .proving.room import prove_bundle
 from .recording import chosen_methods, record
 from .report import PackReport
@@ -64,7 +65,7 @@ def pack(
     dependencies: Dependencies = Dependencies(),  # noqa: B008 - an immutable record
     prove: bool = False,
     out: str | os.PathLike[str] = "dist",
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> PackedBundle:
     """Pack a trained model into a wheel in the folder `out`; the bundle, opened, replayed and ready to load.
 
@@ -75,11 +76,13 @@ def pack(
 
     `dependencies` are your words on what the model runs on, and how it is locked. `prove` builds the locked environment
     in an empty place, loads the bundle there, replays its golden examples, and writes into the manifest that it held.
+    `progress` is called with each step and the bytes written; True writes a line per step to standard error.
 
     Raises `PackError` with everything that keeps the model from being packed, `InputError` when the sample does not
     fit a given `schema`, `WriteError` when the file cannot be written. A failure leaves nothing behind.
     """
-    step = _Steps(progress)
+    tell = chosen(progress=progress)
+    step = _Steps(tell)
     _check_options(options)
     identity = identify(name, version)
     check_about(about)
@@ -129,11 +132,11 @@ def pack(
     )
     if prove:
         step("prove")
-        draft = replace(draft, proof=_proven(draft, dependencies, progress))
+        draft = replace(draft, proof=_proven(draft, dependencies, tell))
 
     step("write")
     target = Path(out) / identity.file_name
-    save(target, lambda stream: draft.write(stream, progress), check=_replay, overwrite=options.overwrite)
+    save(target, lambda stream: draft.write(stream, tell), check=_replay, overwrite=options.overwrite)
 
     step("done")
     bundle = _open(target)
