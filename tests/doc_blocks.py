@@ -46,7 +46,7 @@ def run_page(page: Path, folder: Path) -> Iterator[str]:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     os.environ["CHECKOUT"] = str(ROOT)
     found = blocks(page)
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), _importing_from(folder):
         for index, block in enumerate(found):
             following = found[index + 1] if index + 1 < len(found) else None
             expected = following.text if following is not None and following.language == "text" else None
@@ -57,6 +57,16 @@ def run_page(page: Path, folder: Path) -> Iterator[str]:
                     yield f"{where}: expected\n{expected}\nfound\n{printed}"
             elif block.language == "console":
                 yield from run_console(block, where)
+
+
+@contextlib.contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Modules in `folder` can be imported, as in a notebook."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def run_python(block: Block, where: str, namespace: dict[str, Any]) -> str:

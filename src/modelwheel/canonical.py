@@ -31,6 +31,7 @@ import numpy as np
 from cloudpickle import cloudpickle
 
 from .codeimports import imports_of
+from .culprit import is_on_gpu
 from .setorder import ordered
 
 OUT_OF_BAND = 64 * 1024
@@ -176,6 +177,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
             return _reduce_array(obj)
         if hasattr(kind, "_check_stop_words_consistency"):
             return _reduce_vectorizer(obj)
+        if is_on_gpu(obj):
+            raise pickle.PicklingError("its values would need the same device where it is loaded")
         return "MISSING" if obj is dataclasses.MISSING else NotImplemented
 
     def _reduce_class(self, obj: type) -> Any:

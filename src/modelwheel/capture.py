@@ -172,7 +172,9 @@ def _by_reference(found: Iterable[Reference], origins: Origins, model: object) -
             hint=_cure(
                 reference.module,
                 origins,
-                f"Let its source travel, Dependencies(code=(…,)), or make {module} part of an installed package.",
+                "Move it into a file of its own, and let that travel: Dependencies(code=(…,))."
+                if reference.module in MAIN
+                else f"Let its source travel, Dependencies(code=(…,)), or make {module} part of an installed package.",
             ),
         )
 

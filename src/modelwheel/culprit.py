@@ -40,3 +40,40 @@ def _key(parent: object, child: object) -> object:
     if isinstance(parent, list | tuple):
         return next((index for index, value in enumerate(parent) if value is child), None)
     return None
+
+
+_RENEW = "Leave it out in `__getstate__`, and make it anew in `__setstate__` or when it is first used."
+_KINDS: tuple[tuple[str, str, str], ...] = (
+    ("_io.|io.|tempfile.", "an open file", "Keep what the file holds, or its name, instead of the file."),
+    ("_socket.|socket.|ssl.|select.", "a network connection", _RENEW),
+    ("sqlite3.|psycopg2.|psycopg.|sqlalchemy.engine.|pymysql.|duckdb.", "a connection to a database", _RENEW),
+    ("_thread.|threading.|multiprocessing.|asyncio.|_asyncio.|concurrent.", "a lock, or what waits for one", _RENEW),
+    ("subprocess.|mmap.|weakref.|builtins.weakref", "a thing of this process", _RENEW),
+    ("builtins.generator|builtins.coroutine|builtins.async_generator", "a generator", "Keep a list of its values."),
+    ("builtins.frame|builtins.traceback", "a frame of running code", "Keep its text, or leave it out."),
+    ("pycuda.|torch.cuda|cupy.cuda|numba.cuda|jaxlib.|tensorrt.", "a handle of a GPU", _RENEW),
+)
+"""By the beginning of a type's full name: what it is to people, and what helps."""
+
+
+def kind_of(culprit: object) -> tuple[str, str] | None:
+    """What the object is, in words, and what to do about it; None for what is not known to be unpicklable."""
+    kind = type(culprit)
+    if is_on_gpu(culprit):
+        return "an array in the memory of a GPU", "Move it to the processor's memory first, by .cpu() or .get()."
+    for candidate in kind.__mro__[:-1]:
+        name = f"{candidate.__module__}.{candidate.__qualname__}"
+        for beginnings, words, hint in _KINDS:
+            if name.startswith(tuple(beginnings.split("|"))):
+                return words, hint
+    return None
+
+
+def is_on_gpu(thing: object) -> bool:
+    """Whether an array says that its values lie in the memory of a GPU (the CUDA array interface)."""
+    if not hasattr(type(thing), "__cuda_array_interface__"):
+        return False
+    try:
+        return thing.__cuda_array_interface__ is not None  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - tensors of the processor raise what they like
+        return False

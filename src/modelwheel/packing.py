@@ -34,6 +34,7 @@ from .locking.lock import Locked, make_lock
 from .nativefile import CapturedFile, capture_file
 from .options import Dependencies, Examples, Options, Progress
 from .origins import Origins
+from .overrides import override, read_overrides
 from .parameters import parameters_of
 from .parity import Measured, measure
 from .progress import chosen
@@ -221,7 +222,9 @@ def _captured(
     if isinstance(native, str):
         return native
     if native is not None:
-        return capture_file(native, _fed_by(schema), origins)
+        file = capture_file(native, _fed_by(schema), origins)
+        found = override({item.name: item for item in file.requires}, read_overrides(dependencies), origins)
+        return replace(file, requires=tuple(found[name] for name in sorted(found)))
     return capture(model, _fed_by(schema), dependencies, origins)
 
 

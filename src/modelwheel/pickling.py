@@ -22,7 +22,7 @@ from modelwheel_loader.errors import MissingExtra, PackError
 from modelwheel_loader.text import clip
 from modelwheel_loader.zipformat import ALIGNMENT
 
-from .culprit import path_of
+from .culprit import kind_of, path_of
 from .origins import Origins
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ def _once(model: object, origins: Origins) -> Pickled:
             pickler = pickler_type(stream, origins.is_local)
             _deeply(lambda: pickler.dump(model))
     except Exception as error:  # foreign __reduce__ and __getstate__ raise anything
-        message = f"the model cannot be pickled: {type(error).__name__}: {clip(error, 200)}"
-        raise PackError.of("pack.pickle", message, where=path_of(pickler.trail)) from error
+        raise _refusal(error, pickler.trail) from error
     return Pickled(
         stream=stream.getvalue(),
         buffers=tuple(pickler.buffers),
@@ -126,6 +125,15 @@ def _once(model: object, origins: Origins) -> Pickled:
         by_value=pickler.by_value,
         imports=pickler.imports,
     )
+
+
+def _refusal(error: Exception, trail: Sequence[object]) -> PackError:
+    """The error for what cannot be pickled: what it is, where it sits, what helps."""
+    known = kind_of(trail[0]) if trail else None
+    words, hint = known or ("what cannot be pickled", "")
+    said = f"{type(error).__name__}: {clip(error, 200)}"
+    message = f"the model holds {words}: {said}" if known else f"the model cannot be pickled: {said}"
+    return PackError.of("pack.pickle", message, where=path_of(trail), hint=hint)
 
 
 def place_of(model: object, module: str, name: str, origins: Origins) -> str:

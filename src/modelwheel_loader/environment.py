@@ -141,7 +141,7 @@ def _defect(item: Requirement, version: str | None, advice: str) -> Defect:
         code="environment.missing" if version is None else "environment.version",
         message=f"{message}; needed for {why}" if why else message,
         found=found,
-        expected=f"{name}{clip(item.specifier, 80)} (packed with {clip(item.version)})",
+        expected=f"{name}{clip(item.specifier, 80)}" + (f" (packed with {clip(item.version)})" if item.version else ""),
         hint=advice,
     )
 

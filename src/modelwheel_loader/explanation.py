@@ -10,6 +10,7 @@ from .formats import ISOLATED
 from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from .picklescan import references
 from .records import Record
+from .rules import reason_for
 from .text import clip, safe
 
 if TYPE_CHECKING:
@@ -55,14 +56,19 @@ class RuntimeStatus(Record):
         if self.detail:
             yield f"  {safe(self.detail)}"
         for item in self.requires:
-            why = f"packed with {safe(item.version)}: {clip(item.reason)}"
-            yield f"  needs {safe(item.name)}{safe(item.specifier)} ({why})"
+            yield f"  needs {safe(item.name)}{safe(item.specifier)}, {_range(item)}; {clip(item.reason, 160)}"
         for method, parity in self.parity.items():
             yield f"  {safe(method)}: {_parity(parity)}"
         if self.mapped_bytes or self.copied_bytes:
             yield f"  {self.mapped_bytes:,} bytes are mapped and shared, {self.copied_bytes:,} are copied"
         if self.imports:
             yield f"  would import {', '.join(clip(name, 100) for name in self.imports)}"
+
+
+def _range(item: Requirement) -> str:
+    """Why that range is accepted, and from which version it was made."""
+    packed = f" (packed with {safe(item.version)})" if item.version else ""
+    return f"{reason_for(item.name, item.version, item.specifier)}{packed}"
 
 
 def _parity(parity: Parity) -> str:
@@ -147,7 +153,13 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
         mapped_bytes=mapped,
         copied_bytes=copied,
         parity=parity,
+        detail=_brought(payload),
     )
+
+
+def _brought(payload: Payload) -> str:
+    modules = payload.modules if isinstance(payload, NativePayload) else ()
+    return f"brings the source of {', '.join(modules)}" if modules else ""
 
 
 def _isolated(candidate: Candidate) -> RuntimeStatus:

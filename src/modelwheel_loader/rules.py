@@ -27,6 +27,24 @@ RULES: dict[str, Rule] = {
     "scikit-learn": Rule.SAME_MINOR,
     # Its documentation: a pickled booster is a memory snapshot, good for the version that made it.
     "xgboost": Rule.SAME_MINOR,
+    # Their estimators are scikit-learn's classes with private attributes of their own, which minors add and rename;
+    # none promises to read older pickles, and each minor of scikit-learn makes them release one.
+    "imbalanced-learn": Rule.SAME_MINOR,
+    "category-encoders": Rule.SAME_MINOR,
+    "feature-engine": Rule.SAME_MINOR,
+    "scikit-lego": Rule.SAME_MINOR,
+    "skrub": Rule.SAME_MINOR,
+    "sktime": Rule.SAME_MINOR,
+    "tslearn": Rule.SAME_MINOR,
+    "mlxtend": Rule.SAME_MINOR,
+    "skorch": Rule.SAME_MINOR,
+    "umap-learn": Rule.SAME_MINOR,
+    "hdbscan": Rule.SAME_MINOR,
+    "statsmodels": Rule.SAME_MINOR,
+    # Classes and private modules move between minors; their own formats are what they promise to read.
+    "transformers": Rule.SAME_MINOR,
+    "sentence-transformers": Rule.SAME_MINOR,
+    "spacy": Rule.SAME_MINOR,
     # Saved objects follow Keras and TensorFlow minor by minor.
     "tensorflow": Rule.SAME_MINOR,
     "keras": Rule.SAME_MINOR,
@@ -114,6 +132,29 @@ def _lowest(version: Version, parts: int) -> str:
     if version.post is not None and (parts == 3 or version.pre is not None or version.dev is not None):
         text += f".post{version.post}"
     return text if version.dev is None else f"{text}.dev{version.dev}"
+
+
+def reason_for(name: str, version: str, specifier: str) -> str:
+    """In words, why `specifier` is the range: the rule, or that the author gave another one. Imports `packaging`."""
+    if version and specifier == specifier_for(name, version):
+        return _rule_words(name, version, specifier)
+    if (
+        version
+        and not specifier_for(name, version).startswith("===")
+        and specifier == file_specifier_for(name, version)
+    ):
+        return "newer versions read the file"
+    return "the range that its author gave" if specifier else "any version"
+
+
+def _rule_words(name: str, version: str, specifier: str) -> str:
+    if specifier.startswith("==="):
+        return "this very version, which is none by PEP 440"
+    if specifier == f">={FLOORS.get(_normalised(name))}":
+        return "any version from there on"
+    from packaging.version import Version
+
+    return rule_for(name, Version(version).release).value
 
 
 ANY_PYTHON = ">=3.11"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,8 +10,18 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from modelwheel_loader.environment import fits_python, python_version
-from modelwheel_loader.rules import FLOORS, RULES, Rule, python_specifier, rule_for, satisfies, specifier_for
+from modelwheel_loader.environment import check, fits_python, python_version
+from modelwheel_loader.manifest import Requirement as Needed
+from modelwheel_loader.rules import (
+    FLOORS,
+    RULES,
+    Rule,
+    python_specifier,
+    reason_for,
+    rule_for,
+    satisfies,
+    specifier_for,
+)
 
 numbers = st.integers(0, 30)
 releases = st.lists(numbers, min_size=1, max_size=5).map(lambda parts: ".".join(map(str, parts)))
@@ -87,6 +100,40 @@ def test_ranges(name: str, version: str, specifier: str) -> None:
     assert specifier_for(name, version) == specifier
 
 
+@given(names, versions, versions)
+def test_the_load_check_accepts_what_a_resolver_accepts_and_nothing_else(name: str, packed: str, here: str) -> None:
+    """The check itself, over a folder as installers leave it, for a range of the table."""
+    specifier = specifier_for(name, packed)
+    item = Needed(name=name, version=packed, specifier=specifier)
+    with tempfile.TemporaryDirectory() as folder:
+        info = Path(folder, f"{name.replace('-', '_')}-{here}.dist-info")
+        info.mkdir()
+        (info / "METADATA").write_text("")
+        accepted = not check(None, [item], path=[folder])
+    assert accepted == SpecifierSet(specifier, prereleases=True).contains(here)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "specifier", "words"),
+    [
+        ("scikit-learn", "1.9.1", "~=1.9.1", "the same minor version, at least this patch"),
+        ("numpy", "2.4.6", "~=2.4", "the same major version, at least this minor"),
+        ("pyarrow", "26.0.1", ">=26.0", "this minor version or any newer one"),
+        ("onnxruntime", "1.32.0", ">=1.20", "any version from there on"),
+        ("category_encoders", "2.11.2", "~=2.11.2", "the same minor version, at least this patch"),
+        ("unknown", "4.2.7", "~=4.2", "the same major version, at least this minor"),
+        ("unknown", "custom-build", "===custom-build", "this very version, which is none by PEP 440"),
+        ("numpy", "2.4.6", ">=2", "the range that its author gave"),
+        ("numpy", "", ">=2", "the range that its author gave"),
+        ("numpy", "", "", "any version"),
+        ("xgboost", "3.1.2", "~=3.1", "newer versions read the file"),
+        ("scikit-learn", "1.9.1", ">=1.9", "newer versions read the file"),
+    ],
+)
+def test_the_decision_has_a_reason(name: str, version: str, specifier: str, words: str) -> None:
+    assert reason_for(name, version, specifier) == words
+
+
 @pytest.mark.parametrize(
     ("installed", "accepted"),
     [("1.9.1", True), ("1.9.2", True), ("1.9.0", False), ("1.10.0", False), ("1.9.1rc1", False), ("2.0.0", False)],
@@ -104,6 +151,7 @@ def test_code_by_value_belongs_to_one_minor_of_python() -> None:
     assert python_specifier("3.11.7", by_value=True) == "==3.11.*"
     assert python_specifier("3.15.0rc1", by_value=True) == "==3.15.*"
     assert python_specifier("3.11.7", by_value=False) == ">=3.11"
+    assert python_specifier("3.13.2", by_value=False, source=True) == ">=3.13"
 
 
 @given(st.integers(9, 16), st.booleans())
