@@ -11,6 +11,10 @@ FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
         "The ONNX model is not one that a bundle may hold, or it does not take the sample.",
         "Export the graph again: tensors in and out, a free first axis, standard operators, all data in its files.",
     ),
+    "pack.adapter": (
+        "An installed distribution offers an adapter, and it cannot be used.",
+        "Update the distribution that brings it, or uninstall it.",
+    ),
     "pack.nan": (
         "The model answers NaN for every row of the sample.",
         "Look at its weights, and whether the sample is scaled as the training data was.",

@@ -1,9 +1,15 @@
-"""One file per framework, one protocol (`base.Adapter`); an adapter knows nothing of the others."""
+"""One file per framework, one protocol (`base.Adapter`); an adapter knows nothing of the others.
+
+Distributions bring adapters of their own by the entry-point group `modelwheel.adapters`; each entry names a class that
+is made without arguments. They are looked up only for models that none of ours knows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.text import shown
+from modelwheel_loader.text import clip, shown
 
 from .base import Adapter
 from .catboost import CatboostAdapter
@@ -13,26 +19,52 @@ from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
 from .xgboost import XgboostAdapter
 
+__all__ = ["ADAPTERS", "GROUP", "Adapter", "recognise"]
+
+GROUP = "modelwheel.adapters"
 ADAPTERS: tuple[Adapter, ...] = (
     OnnxAdapter(),
     XgboostAdapter(),
     LightgbmAdapter(),
     CatboostAdapter(),
     SklearnAdapter(),
-    FunctionAdapter(),
 )
-"""In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too; the one
-that takes any callable comes last."""
+"""In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too."""
+_LAST = FunctionAdapter()
+"""Takes any callable, so it is asked after the adapters of others."""
 
 
 def recognise(model: object) -> Adapter:
-    """The adapter for `model`; raises `PackError` when there is none."""
+    """The adapter for `model`; raises `PackError` when there is none, or an installed one cannot be loaded."""
     for adapter in ADAPTERS:
         if adapter.recognises(model):
             return adapter
+    for adapter in _of_others():
+        if adapter.recognises(model):
+            return adapter
+    if _LAST.recognises(model):
+        return _LAST
     raise PackError.of(
         "pack.unknown-model",
-        "this is neither a scikit-learn estimator nor callable",
+        "this is no model of a framework that modelwheel knows, and not callable",
         found=shown(model),
-        expected="a fitted estimator, or any callable that takes the sample",
+        expected="a fitted estimator, a booster, an ONNX model, or any callable that takes the sample",
     )
+
+
+def _of_others() -> Iterator[Adapter]:
+    """The adapters that installed distributions bring, by name."""
+    from importlib.metadata import entry_points
+
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        where = f"{clip(point.name, 80)} = {clip(point.value, 120)}"
+        try:
+            adapter = point.load()()
+        except Exception as error:  # the border to foreign code
+            kind = type(error).__name__
+            message = f"an installed adapter cannot be loaded: {kind}: {clip(error, 200)}"
+            raise PackError.of("pack.adapter", message, where=where) from error
+        if not isinstance(adapter, Adapter):
+            message = "an installed adapter does not derive from modelwheel.adapters.Adapter"
+            raise PackError.of("pack.adapter", message, where=where, found=shown(adapter))
+        yield adapter

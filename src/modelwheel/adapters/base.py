@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from modelwheel_loader.schema import Schema
 from modelwheel_loader.types import CategoryValue
@@ -15,6 +15,7 @@ Predict = Callable[..., Any]
 """Answers rows as the sample has them, and the method's own parameters by name."""
 
 
+@runtime_checkable
 class Adapter(Protocol):
     """A framework. Recognised without importing it: a model of it exists only if somebody imported it already.
 
