@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -466,6 +466,7 @@ LINES = st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=8)
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(LINES, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from([b"", b"\xff\n", b'"q"\n', b"\n\n"]))
+@example(lines=[["nan(1)", "0", "0"], ["NAN(x)", "0", "0"], ["1", "0", "n(1)"]], end="\n", last=False, odd=b"")
 def test_arrow_and_python_read_the_same(lines: list[list[str]], end: str, last: bool, odd: bytes) -> None:
     text = end.join(["x,n,t", *(",".join(cells) for cells in lines)]) + (end if last else "")
     data = text.encode() + (odd if last else b"")

@@ -358,7 +358,7 @@ def test_a_matrix_of_the_right_dtype_is_not_copied() -> None:
         np.arange(6, dtype=">f8").reshape(2, 3),
         np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         np.arange(6.0).reshape(2, 3).astype(object),
-        np.asmatrix(np.arange(6.0).reshape(2, 3)),
+        np.arange(6.0).reshape(2, 3).view(np.matrix),
         np.ma.masked_array(np.arange(6.0).reshape(2, 3)),
         sparse.csr_matrix(np.arange(6.0).reshape(2, 3)),
         pd.DataFrame(np.arange(6.0).reshape(2, 3)),

@@ -209,6 +209,8 @@ def _quick_reader(header: Sequence[str], schema: Schema, delimiter: str) -> Call
     quoted = arrow_csv.ParseOptions(delimiter=delimiter, double_quote=False)
 
     def quick(block: bytes) -> dict[str, Any] | None:
+        if b"n(" in block or b"N(" in block:  # to Arrow, as in C, nan(1) is a number
+            return None
         read = arrow_csv.ReadOptions(column_names=list(header), use_threads=False, block_size=len(block) + 1)
         options = quoted if b'"' in block else parse
         try:
