@@ -89,14 +89,14 @@ def archive(
 ) -> bytes:
     """The canonical archive of these members; `local` and `central` change headers, `gap` goes between members."""
     pairs = list(members.items()) if isinstance(members, Mapping) else members
-    body, directory = b"", b""
+    body, directory = bytearray(), bytearray()
     for name, data in pairs:
         encoded = name if isinstance(name, bytes) else name.encode()
         crc = zlib.crc32(data)
         shown = encoded.decode("utf-8", "replace")
         directory += central(shown, zipformat.central_header(encoded, crc, len(data), STAMP, len(body)))
         body += local(shown, zipformat.local_header(encoded, crc, len(data), STAMP, len(body))) + data + gap
-    return body + directory + zipformat.end_records(len(pairs), len(directory), len(body))
+    return bytes(body + directory + zipformat.end_records(len(pairs), len(directory), len(body)))
 
 
 def put(offset: int, form: str, value: int) -> Patch:

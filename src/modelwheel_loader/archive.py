@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from . import zipformat as z
-from .errors import Defect, InvalidBundle
+from .errors import MOST_DEFECTS, Defect, InvalidBundle
 from .limits import Limits
 from .membernames import name_defects
 from .text import clip
@@ -51,10 +52,9 @@ def read_members(read_at: ReadAt, size: int, limits: Limits) -> dict[str, Member
     if len(directory) != directory_size:
         raise _refused("archive.truncated", "the central directory is cut off")
     entries = list(_entries(directory, count))
-    defects = [defect for entry in entries for defect in _entry_defects(entry)]
-    names = [entry.name.decode("utf-8", "backslashreplace") for entry in entries]
-    defects += name_defects(names, limits)
-    if defects:
+    names = [entry.name.decode("utf-8", "surrogateescape") for entry in entries]
+    found = chain(chain.from_iterable(map(_entry_defects, entries, names)), name_defects(names, limits))
+    if defects := list(islice(found, MOST_DEFECTS)):
         raise InvalidBundle("not a wheel in the form that modelwheel writes", defects)
     return _members(read_at, entries, names, start)
 
@@ -131,9 +131,9 @@ def _entry(raw: bytes, name: bytes, fields: tuple[int, ...], extra: bytes) -> _E
     return _Entry(raw, name, (fields[5], fields[6]), fields[7], sizes[0], sizes[1])
 
 
-def _entry_defects(entry: _Entry) -> Iterator[Defect]:
+def _entry_defects(entry: _Entry, name: str) -> Iterator[Defect]:
     """Defects that have a name of their own come first; whatever else differs is named as a whole."""
-    where = clip(entry.name.decode("utf-8", "backslashreplace"), 120)
+    where = clip(name, 120)
     flags, method = struct.unpack_from("<HH", entry.raw, 8)
     if flags & _ENCRYPTED:
         yield Defect(code="archive.form", where=where, message="is encrypted")

@@ -140,7 +140,7 @@ class Bundle:
             opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
         methods = {name: self.methods[name] for name in payload.methods}
         kept = isolation.replace(progress=None) if isolation is not None else None
-        recipe = (self._reference(), self.digest, given, chosen.kind, integrity, cache, onnx, kept)
+        recipe = (self._reference(), self.digest, given, chosen.kind, integrity, cache, onnx, kept, self._limits)
         return Model(self, opened, methods, (load_again, recipe))
 
     def open_native(self, *, integrity: Policy = "first", cache: Reference | None = None) -> NativeRuntime:
@@ -201,7 +201,7 @@ class Bundle:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_again, (self._reference(), self.digest, self._trust)
+        return open_again, (self._reference(), self.digest, self._trust, self._limits)
 
     def __repr__(self) -> str:
         kinds = ", ".join(payload.kind for payload in self.runtimes)
@@ -259,7 +259,7 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT) -> B
         raise
 
 
-def open_again(reference: Reference, digest: str, trust: Trust | None, *, limits: Limits = DEFAULT) -> Bundle:
+def open_again(reference: Reference, digest: str, trust: Trust | None, limits: Limits = DEFAULT) -> Bundle:
     """Open a bundle that was opened before; raises `IntegrityError` when another one lies there now."""
     bundle = open_bundle(reference, limits=limits)
     if trust is not None:
@@ -284,9 +284,10 @@ def load_again(
     cache: Reference | None,
     onnx: SessionOptions | None,
     isolation: Isolation | None = None,
+    limits: Limits = DEFAULT,
 ) -> Model:
-    """Load a model that was pickled, from the same bundle, with the same trust and the same runtime."""
-    bundle = open_again(reference, digest, None)
+    """Load a model that was pickled, from the same bundle, with the same trust, runtime and limits."""
+    bundle = open_again(reference, digest, None, limits)
     return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx, isolation=isolation)
 
 

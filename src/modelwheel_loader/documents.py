@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import Defect, InvalidBundle
-from .limits import DEFAULT
+from .errors import MOST_DEFECTS, Defect, InvalidBundle
+from .limits import DEFAULT, Limits
 from .text import clip, shown
 
 # possessive, and an unclosed string ends with the document: otherwise one that hides many quotes costs quadratic time
@@ -93,21 +93,25 @@ _KINDS: dict[type, str] = {
 class Cursor:
     """A JSON object, its path, and the list that collects what is wrong with it.
 
-    Getters never raise: a wrong value adds a defect and gives a harmless one of the right type, so that one reading
-    finds every defect. Whoever started the reading raises when it is over.
+    Getters do not raise: a wrong value adds a defect and gives a harmless one of the right type, so that one reading
+    finds every defect. Whoever started the reading raises when it is over. Only the thousandth defect raises
+    `InvalidBundle` at once: a document may be wrong in millions of places.
     """
 
-    __slots__ = ("defects", "path", "value")
+    __slots__ = ("defects", "limits", "path", "value")
 
-    def __init__(self, value: object, path: str, defects: list[Defect], *, code: str = "manifest.invalid") -> None:
+    def __init__(self, value: object, path: str, defects: list[Defect], limits: Limits = DEFAULT) -> None:
         self.path = path
         self.defects = defects
+        self.limits = limits
         self.value: dict[str, Any] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
-            self._add(path, "must be an object", found=shown(value), code=code)
+            self._add(path, "must be an object", found=shown(value))
 
-    def _add(self, where: str, message: str, *, found: str = "", code: str = "manifest.invalid") -> None:
-        self.defects.append(Defect(code=code, where=where, message=message, found=found))
+    def _add(self, where: str, message: str, *, found: str = "") -> None:
+        self.defects.append(Defect(code="manifest.invalid", where=where, message=message, found=found))
+        if len(self.defects) >= MOST_DEFECTS:
+            raise InvalidBundle(f"{clip(self.path, 120)} is wrong in {MOST_DEFECTS:,} places or more", self.defects)
 
     def _at(self, key: str) -> str:
         return f"{self.path}.{clip(key, 80)}"
@@ -164,7 +168,7 @@ class Cursor:
 
     def object(self, key: str) -> Cursor:
         """The object at `key`; required."""
-        return Cursor(self._get(key, dict, {}, required=True), self._at(key), self.defects)
+        return Cursor(self._get(key, dict, {}, required=True), self._at(key), self.defects, self.limits)
 
     def list(self, key: str, *, required: bool = True) -> list[Any]:
         """The list at `key`, its elements unchecked."""
@@ -174,7 +178,7 @@ class Cursor:
     def objects(self, key: str, *, required: bool = True) -> Iterator[Cursor]:
         """The objects of the list at `key`."""
         for index, value in enumerate(self.list(key, required=required)):
-            yield Cursor(value, f"{self._at(key)}[{index}]", self.defects)
+            yield Cursor(value, f"{self._at(key)}[{index}]", self.defects, self.limits)
 
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
         """The texts of the list at `key`."""
@@ -187,4 +191,4 @@ class Cursor:
     def items(self) -> Iterator[tuple[str, Cursor]]:
         """Every key of this object, whose values must be objects, in order."""
         for key, value in self.value.items():
-            yield key, Cursor(value, self._at(key), self.defects)
+            yield key, Cursor(value, self._at(key), self.defects, self.limits)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 SHOWN_DEFECTS = 20
 """How many defects the text of an error lists; the rest are counted. `defects` holds what was collected."""
 
+MOST_DEFECTS = 1_000
+"""Where the reading of a bundle ends: a hostile file may be wrong in millions of places."""
+
 
 class Defect(Record):
     """One thing that is wrong.

@@ -181,7 +181,7 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
     if payload.format != "pickle":
         return ()
-    found = references(members.small(payload.member))
+    found = references(members.small(payload.member), limits=members.limits)
     return tuple(dict.fromkeys(str(item) for item in found))
 
 

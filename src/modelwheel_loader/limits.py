@@ -23,7 +23,7 @@ class Limits(Record):
     manifest: int = 4 * MIB
     """manifest.json (a document that is mostly padding)."""
     record: int = 16 * MIB
-    """RECORD (rows without end)."""
+    """RECORD (one endless row). It may have two rows for each of `members`: installers add some of their own."""
     metadata: int = 1 * MIB
     """Each of METADATA, WHEEL and entry_points.txt."""
     examples: int = 64 * MIB

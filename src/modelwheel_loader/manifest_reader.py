@@ -46,7 +46,7 @@ def read_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
     """The manifest in `data`; raises `InvalidBundle` with every defect, or `UnsupportedFormat` for another major."""
     value = parse_json(data, MEMBER, depth=limits.json_depth)
     defects: list[Defect] = []
-    cursor = Cursor(value, MEMBER, defects)
+    cursor = Cursor(value, MEMBER, defects, limits)
     _check_format(cursor)
     manifest = _manifest(cursor)
     defects += contradictions(manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from .errors import Defect, InvalidBundle
@@ -17,6 +18,7 @@ CODE_SUFFIXES = (
     *(".sh", ".bat", ".cmd", ".ps1"),
 )
 """Files that an interpreter or a system may run or import; a bundle holds none."""
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f:\\\ud800-\udfff]")
 
 
 def name_defects(names: Sequence[str], limits: Limits) -> Iterator[Defect]:
@@ -61,8 +63,8 @@ def _messages(name: str, limits: Limits) -> Iterator[str]:
     if name.count("/") > limits.name_depth:
         yield f"its name is deeper than {limits.name_depth} folders"
         return
-    if "\\" in name or ":" in name or any(ord(character) < 32 or ord(character) == 127 for character in name):
-        yield "its name holds a backslash, a colon or a control character"
+    if _FORBIDDEN.search(name):
+        yield "its name holds a backslash, a colon, a control character or bytes that are no UTF-8"
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         yield "its name is absolute, ends with a slash, or has an empty, '.' or '..' part"

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 class Members:
     """Gives verified bytes. What is returned is what was compared; nothing is read twice."""
 
-    __slots__ = ("_checker", "_digests", "_limits", "_root")
+    __slots__ = ("_checker", "_digests", "_root", "limits")
 
     def __init__(self, root: str, manifest: Manifest, checker: Checker, limits: Limits) -> None:
         self._root = root
         self._digests = manifest.members
         self._checker = checker
-        self._limits = limits
+        self.limits = limits
 
     def _expected(self, name: str) -> tuple[str, Digest]:
         return self._root + name, self._digests[name]
@@ -33,7 +33,7 @@ class Members:
 
     def example(self, name: str) -> bytes:
         """A member of golden examples, within its limit."""
-        return self.small(name, limit=self._limits.examples)
+        return self.small(name, limit=self.limits.examples)
 
     def mapped(self, name: str, *, code: bool) -> memoryview:
         """The member as a private map: writable, shared until written to. `code` members are compared each time."""

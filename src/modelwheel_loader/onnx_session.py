@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
+from .limits import DEFAULT, Limits
 from .manifest import GraphInput, Weight
 from .onnx_graph import GraphInfo, check_graph
 from .records import Record
@@ -57,6 +58,7 @@ def open_session(
     options: SessionOptions | None = None,
     inputs: Collection[GraphInput] = (),
     outputs: Collection[str] = (),
+    limits: Limits = DEFAULT,
 ) -> Session:
     """Open the graph in `data`, its large initializers given as arrays by name (they are not copied).
 
@@ -64,7 +66,7 @@ def open_session(
     at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
     the installed onnxruntime does not know an operator or operator set.
     """
-    info = check_graph(data, weights=declared)
+    info = check_graph(data, weights=declared, limits=limits)
     if inputs or outputs:
         _check_interface(info, inputs, outputs)
     try:

@@ -11,10 +11,11 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 from .archive import Member, read_members
-from .errors import Defect, InvalidBundle, ResolutionError
+from .errors import MOST_DEFECTS, Defect, InvalidBundle, ResolutionError
 from .files import CHUNK, Reading, absolute, open_regular, read_at
 from .limits import Limits
 from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
@@ -68,7 +69,7 @@ class Place:
         own = f"{self.dist_info}RECORD"
         if own not in members:
             raise InvalidBundle.of("archive.layout", "there is no RECORD", where=self.dist_info)
-        rows = parse_record(self.read(own, limit=limits.record), own, relevant=relevant)
+        rows = parse_record(self.read(own, limit=limits.record), own, most=2 * limits.members, relevant=relevant)
         defects = list(unexpected_metadata(members, self.dist_info))
         defects += compare_names(rows, members.keys() - {own})
         for name in members.keys() & rows.keys():
@@ -197,13 +198,15 @@ class Folder(Place):
         self.path = path
         with Reading(path):
             self.location = self._base = absolute(path)
-            members = {name: Member(name, 0, size, None) for name, size in self._walk("", limits)}
+            found = islice(self._walk("", limits), limits.members + 1)
+            members = {name: Member(name, 0, size, None) for name, size in found}
         self._check_names(members, limits)
         self._arrange(members, limits)
 
     def _check_names(self, members: Mapping[str, Member], limits: Limits) -> None:
-        defects = list(name_defects(list(members), limits))
-        if defects:
+        if len(members) > limits.members:
+            raise InvalidBundle.of("archive.limit", "too many files", where=clip(self.path, 120))
+        if defects := list(islice(name_defects(list(members), limits), MOST_DEFECTS)):
             raise InvalidBundle("not the files of a bundle", defects)
 
     def _walk(self, prefix: str, limits: Limits, depth: int = 0) -> Iterator[tuple[str, int]]:
@@ -211,9 +214,7 @@ class Folder(Place):
         if depth > limits.name_depth:
             raise InvalidBundle.of("archive.name", "folders are too deep", where=clip(prefix, 120))
         with os.scandir(os.path.join(self._base, prefix)) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        if len(entries) > limits.members:
-            raise InvalidBundle.of("archive.limit", "too many files", where=clip(prefix, 120))
+            entries = sorted(islice(listing, limits.members + 1), key=lambda entry: entry.name)
         for entry in entries:
             name = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -240,7 +241,8 @@ class Installed(Folder):
             self.location = absolute(dist_info)
             self._base, folder = os.path.split(self.location)
             stem = folder.removesuffix(".dist-info").rpartition("-")[0]
-            files = [*self._walk(f"{NAMESPACE}{stem}/", limits), *self._walk(f"{folder}/", limits)]
+            found = chain(self._walk(f"{NAMESPACE}{stem}/", limits), self._walk(f"{folder}/", limits))
+            files = list(islice(found, 2 * limits.members))
         members = {name: Member(name, 0, size, None) for name, size in files if _is_ours(name)}
         self._check_names(members, limits)
         self._arrange(members, limits, relevant=_is_ours)

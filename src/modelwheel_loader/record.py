@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from .errors import Defect, InvalidBundle
+from .errors import MOST_DEFECTS, Defect, InvalidBundle
 from .text import clip, shown
 
 _SHA256_BYTES = 32
@@ -55,18 +55,30 @@ def format_record(rows: Mapping[str, RecordRow], own_name: str) -> bytes:
 
 
 def parse_record(
-    data: bytes, own_name: str, *, where: str = "RECORD", relevant: Callable[[str], bool] = lambda _: True
+    data: bytes,
+    own_name: str,
+    *,
+    most: int,
+    where: str = "RECORD",
+    relevant: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, RecordRow]:
-    """The rows of RECORD but its own; raises `InvalidBundle` with every defect. Rows are not yet compared with files.
+    """The rows of RECORD but its own, at most `most`. They are not yet compared with files.
 
     Rows of files that are not `relevant` are passed over: installers add files of their own, without digests.
+    Raises `InvalidBundle` with every defect, up to the thousandth.
     """
+    lines = max(data.count(b"\n"), data.count(b"\r"))
+    if lines > most:
+        found, expected = f"{lines:,}", f"at most {most:,}"
+        raise InvalidBundle.of("archive.limit", "has too many rows", where=where, found=found, expected=expected)
     defects: list[Defect] = []
     rows: dict[str, RecordRow] = {}
     own = 0
 
     def wrong(message: str, found: str = "") -> None:
         defects.append(Defect(code="archive.record", where=where, message=message, found=found))
+        if len(defects) >= MOST_DEFECTS:
+            raise InvalidBundle(f"RECORD is wrong in {MOST_DEFECTS:,} places or more", defects)
 
     for number, cells in enumerate(_cells(data, where), start=1):
         if len(cells) != 3:

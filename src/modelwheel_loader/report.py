@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from .errors import Defect
+from .errors import SHOWN_DEFECTS, Defect
 from .records import Record
 from .text import safe
 
@@ -24,9 +24,12 @@ class Step(Record):
     def lines(self) -> Iterator[str]:
         """The step as text, its defects below it."""
         yield f"{_MARKS[self.outcome]} {self.name}{': ' + safe(self.detail) if self.detail else ''}"
-        for defect in self.defects:
+        shown = self.defects[:SHOWN_DEFECTS]
+        for defect in shown:
             yield f"    {defect}"
-        for advice in dict.fromkeys(defect.advice for defect in self.defects):
+        if len(self.defects) > len(shown):
+            yield f"    … and {len(self.defects) - len(shown):,} more"
+        for advice in dict.fromkeys(defect.advice for defect in shown):
             yield f"    → {advice}"
 
 

@@ -61,6 +61,7 @@ class OnnxRuntime:
             options=options,
             inputs=payload.inputs,
             outputs=[name for names in payload.outputs.values() for name in names],
+            limits=members.limits,
         )
         self._session: onnx_session.Session | None = self._open()
         self._abandoned: list[object] = []

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from .documents import Cursor
 from .errors import Defect, InvalidBundle, UsageError
 from .fields import NO_DEFAULT, Field, Null, Observed, Physical, read_field, usual_physical
-from .limits import DEFAULT
 from .nearest import nearest
 from .records import Record
 from .text import clip, shown
@@ -244,10 +243,10 @@ def _wrong(message: str, found: str) -> Defect:
 def read_schema(cursor: Cursor) -> Schema:
     """The schema in an object of a manifest; what is wrong is collected by the cursor."""
     before = len(cursor.defects)
-    listed = list(cursor.objects("fields"))
-    if len(listed) > DEFAULT.fields:
-        cursor.wrong("fields", f"more than {DEFAULT.fields:,} fields")
+    if len(cursor.list("fields")) > cursor.limits.fields:
+        cursor.wrong("fields", f"more than {cursor.limits.fields:,} fields")
         return Schema(fields=())
+    listed = list(cursor.objects("fields"))
     fields = tuple(read_field(item) for item in listed)
     names = [field.name for field in fields]
     if len(set(names)) != len(names):
