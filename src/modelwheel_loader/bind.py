@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Array, Batch, Column, objects
+from .batch import Array, Batch, Column
 from .bind_frames import compile_frame, compile_series
 from .feeds import compile_feeds
-from .physical import compile_numpy, compile_objects, physical_of
+from .physical import compile_numpy, compile_objects, own_rows, physical_of
 from .schema import Field, Schema
 from .types import Bool, Float, Integer, Tensor
 
@@ -87,13 +87,7 @@ def _restore(field: Field) -> Callable[[Column], Any]:
         return compile_numpy(field)
     if field.type.sparse:
         return _sparse(field)
-    dtype = field.type.dtype
-    return lambda column: _own_rows(column.values, dtype)
-
-
-def _own_rows(values: Any, dtype: str) -> Array:
-    dense = values.toarray() if hasattr(values, "toarray") else values
-    return objects([row.copy() for row in dense]) if dense.dtype == object else np.array(dense, dtype=dtype)
+    return own_rows(field)
 
 
 def _sparse(field: Field) -> Callable[[Column], Any]:

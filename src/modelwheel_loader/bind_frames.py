@@ -10,12 +10,13 @@ import numpy as np
 
 from .batch import Batch, Column
 from .bind_tables import arrow_array, arrow_table, polars_frame, polars_series
-from .physical import compile_numpy, compile_objects, filled, library, physical_of
+from .physical import compile_numpy, compile_objects, filled, library, own_rows, physical_of
 from .python_times import zone_of
 from .schema import Field, Schema
 from .types import (
     Category,
     DataType,
+    Tensor,
     Timestamp,
 )
 
@@ -81,6 +82,8 @@ def _pandas_column(field: Field, pandas: Any) -> Make:
     """A function from a column to the array that a Series of the sample's dtype holds."""
     seen = physical_of(field)
     kind = field.type
+    if isinstance(kind, Tensor):
+        return own_rows(field, cells=True)
     if seen.dtype == "category" and isinstance(kind, Category):
         return _pandas_categories(kind, pandas)
     if isinstance(kind, Timestamp) and kind.zone and seen.dtype.startswith("datetime64["):

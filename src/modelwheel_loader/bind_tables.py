@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .batch import Batch, Column
+from .batch import Batch, Column, objects
 from .physical import compile_objects, filled, library, null_of, physical_of
 from .python_times import iana_zone
 from .schema import Field, Schema
@@ -38,9 +38,10 @@ def _values(field: Field) -> Callable[[Column], list[Any]]:
     null = np.nan if physical_of(field).null == "nan" else None
 
     def values(column: Column) -> list[Any]:
-        found = (
-            as_objects(Column(column.values)).tolist() if not isinstance(field.type, Tensor) else list(column.values)
-        )
+        found = column.values if isinstance(field.type, Tensor) else as_objects(Column(column.values))
+        if isinstance(field.type, Tensor) and found.dtype == object:  # rows of different shapes
+            found = objects([row.tolist() for row in found])
+        found = found.tolist()
         if column.missing is None:
             return list(found)
         return [null if absent else value for value, absent in zip(found, column.missing.tolist(), strict=True)]
@@ -127,8 +128,10 @@ def _polars_type(kind: DataType, polars: Any) -> Any:
         case Struct():
             return polars.Struct({inner.name: _polars_type(inner.type, polars) for inner in kind.fields})
         case Tensor():
-            inner = getattr(polars, kind.dtype.capitalize().replace("Uint", "UInt"))
-            return polars.Array(inner, tuple(kind.shape)) if None not in kind.shape else polars.List(inner)
+            made = _polars_type(parse_type(kind.dtype), polars)
+            for axis in reversed(kind.shape):
+                made = polars.List(made) if axis is None else polars.Array(made, axis)
+            return made
         case String() | Category():
             return polars.String
     return polars.Binary

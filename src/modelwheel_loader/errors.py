@@ -200,6 +200,10 @@ class MissingExtra(EnvironmentMismatch):
 class DataError(ModelwheelError, ValueError):
     """Data does not fit the schema. A `ValueError` too, so that services which map those to 4xx keep working."""
 
+    title = "The data does not fit the schema"
+    status = 422
+    """The HTTP status that says whose fault it is."""
+
     def to_problem(self, *, values: bool = False) -> dict[str, Any]:
         """The error as an RFC 9457 problem (`application/problem+json`).
 
@@ -208,8 +212,8 @@ class DataError(ModelwheelError, ValueError):
         hidden = () if values else ("found", "message")
         return {
             "type": f"urn:modelwheel:error:{self.code}",
-            "title": "The data does not fit the model's schema",
-            "status": 422,
+            "title": self.title,
+            "status": self.status,
             "detail": f"{self.counted} defect{'' if self.counted == 1 else 's'} found",
             "errors": [
                 {
@@ -225,9 +229,14 @@ class DataError(ModelwheelError, ValueError):
 class InputError(DataError):
     """What the caller passed does not fit the input schema."""
 
+    title = "The data does not fit the model's schema"
+
 
 class OutputError(DataError):
-    """What the model answered does not fit the output schema."""
+    """What the model answered does not fit the output schema: no fault of the caller."""
+
+    title = "The answer of the model does not fit its schema"
+    status = 500
 
 
 class PredictionError(ModelwheelError):

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .batch import Array, Batch, objects
+from .errors import InputError
 from .manifest import GraphInput
 from .schema import Field, Schema
+from .text import clip
 from .types import Category, Float, String, Tensor
 
 Feeds = dict[str, Any]
@@ -99,11 +101,28 @@ def _column(name: str, dtype: str) -> Callable[[Batch], Array]:
 
 def _tensor(name: str, dtype: str) -> Callable[[Batch], Any]:
     def feed(batch: Batch) -> Array:
-        values = batch.column(name).values
+        values, missing = batch.column(name)
         dense = values.toarray() if hasattr(values, "toarray") else values
-        return np.ascontiguousarray(dense, dtype=dtype)
+        if missing is not None and (not dtype.startswith("float") or dense.dtype == object):
+            raise InputError.of("input.null", f"the graph is fed {dtype} in one array, which has no null", field=name)
+        if dense.dtype == object:
+            dense = _stacked(dense, name)
+        made = np.ascontiguousarray(dense, dtype=dtype)
+        if missing is not None:
+            made = made.copy()
+            made[missing] = np.nan
+        return made
 
     return feed
+
+
+def _stacked(rows: Array, name: str) -> Array:
+    """Rows of one shape as one array."""
+    shapes = {row.shape for row in rows}
+    if len(shapes) > 1:
+        message, hint = "rows of different shapes do not go into a graph at once", "Pass rows of one shape at a time."
+        raise InputError.of("input.shape", message, field=name, found=clip(", ".join(map(str, shapes))), hint=hint)
+    return np.stack(list(rows))
 
 
 def _texts(fields: Sequence[Field], null_text: str | None, *, flat: bool) -> Callable[[Batch], Array]:

@@ -25,6 +25,7 @@ from .types import (
     Integer,
     List,
     Struct,
+    Tensor,
     Timestamp,
 )
 
@@ -98,6 +99,8 @@ def null_of(name: str | None) -> Any:
 
 def compile_objects(field: Field) -> Restore:
     """A function from a column to an array of Python objects, null as the model saw it."""
+    if isinstance(field.type, Tensor):
+        return own_rows(field, cells=True)
     null_name = physical_of(field).null
     python = _python_values(field)
 
@@ -108,6 +111,28 @@ def compile_objects(field: Field) -> Restore:
         if column.missing is not None:
             values[column.missing] = null_of(null_name)
         return values
+
+    return restore
+
+
+def own_rows(field: Field, *, cells: bool = False) -> Restore:
+    """A function from a column of tensors to one array of its own memory; with `cells`, to an array of arrays.
+
+    It is an array of arrays too where a row is null or the rows have different shapes.
+    """
+    kind = field.type
+    if not isinstance(kind, Tensor):
+        raise TypeError
+    dtype, null = kind.dtype, physical_of(field).null
+
+    def restore(column: Column) -> Array:
+        values = column.values.toarray() if hasattr(column.values, "toarray") else column.values
+        if not cells and column.missing is None and values.dtype != object:
+            return np.array(values, dtype=dtype)
+        made = objects([np.array(row, dtype=dtype) for row in values])
+        if column.missing is not None:
+            made[column.missing] = null_of(null)
+        return made
 
     return restore
 

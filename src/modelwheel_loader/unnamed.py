@@ -70,7 +70,12 @@ def container_error(schema: Schema, data: Any) -> InputError:
     elif schema.layout == "array":
         expected = f"a list or array of {schema.fields[0].type}, one for each row"
     message = "this is no data that the model takes"
-    return InputError.of("input.container", message, found=shown(data), expected=expected, hint=_hint(schema, data))
+    found = shown(data)
+    if isinstance(data, list | tuple) and data:
+        found += f", the first of its items {shown(data[0])}"
+    return InputError.of(
+        "input.container", message, found=clip(found, 120), expected=expected, hint=_hint(schema, data)
+    )
 
 
 def _hint(schema: Schema, data: Any) -> str:
@@ -78,6 +83,9 @@ def _hint(schema: Schema, data: Any) -> str:
         return (
             "A Series has no columns: for one row pass series.to_dict(), or frame.iloc[[0]] instead of frame.iloc[0]."
         )
+    several = isinstance(data, list | tuple) and len(data) > 0 and not hasattr(data, "_asdict")
+    if record := _as_dict(data[0] if several else data):
+        return f"Pass rows as dicts: {record}."
     if isinstance(data, Iterator):
         return "Reading an iterator would use it up: pass list(…)."
     if isinstance(data, str | bytes):
@@ -85,3 +93,14 @@ def _hint(schema: Schema, data: Any) -> str:
     if isinstance(data, np.ndarray):
         return "The model knows its columns by name: pass a DataFrame, a dict of arrays, or a list of dicts."
     return "Pass one row as a dict, rows as a list of dicts, columns as a dict of arrays, or a DataFrame."
+
+
+def _as_dict(row: Any) -> str:
+    """How a row that is an object of a class is made a dict; empty for anything else."""
+    if isinstance(row, type):
+        return ""
+    if hasattr(row, "model_dump"):
+        return "row.model_dump(by_alias=True)"
+    if hasattr(row, "__dataclass_fields__"):
+        return "dataclasses.asdict(row)"
+    return "row._asdict()" if hasattr(row, "_asdict") else ""

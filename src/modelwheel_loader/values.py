@@ -66,6 +66,8 @@ class Mismatch(Exception):
     def describe(self, value: object) -> dict[str, Any]:
         """The parts of the defect of this value."""
         hint = self.hint if isinstance(self.hint, str) else self.hint()
+        if not hint and getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic):
+            hint = "an array without axes is no number: send value.item()"
         parts = {"code": self.code, "message": self.message, "expected": self.expected}
         return {**parts, "hint": hint, "found": found(value)}
 

@@ -12,9 +12,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from modelwheel.infer import infer_schema
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.bind import compile_feeds, compile_native
 from modelwheel_loader.errors import InputError
 from modelwheel_loader.inputs import compile_input
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.types import Tensor
 
 WORDS = ["red", "blue", None, "red", "green", None]
 NUMBERS = [1, 2, None, 3, 2, None]
@@ -114,3 +117,44 @@ def test_a_null_where_none_was_seen_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         compile_input(inferred.schema)({"c": ["a", None]})
     assert [(d.code, d.row, d.field) for d in caught.value.defects] == [("input.null", 1, "c")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "bool"])
+@pytest.mark.parametrize("layout", ["array", "columns", "records", "pandas", "polars", "pyarrow"])
+def test_a_tensor_that_is_null_is_never_zeros(dtype: str, layout: str) -> None:
+    field = Field(name="v", type=Tensor(dtype, (2,)), nullable=True)
+    table: Any = {"layout": "frame", "container": layout} if layout.startswith("p") else {"layout": layout}
+    schema = Schema(fields=(field,), **table)
+    one = [True, False] if dtype == "bool" else [1, 0]
+    made: Any = compile_native(schema)(compile_input(schema)([{"v": one}, {"v": None}]))
+    if layout == "records":
+        made = [row["v"] for row in made]
+    elif layout != "array":
+        made = made["v"]
+    cells = made.to_pylist() if layout == "pyarrow" else list(made)
+    assert cells[1] is None
+    assert list(cells[0]) == one
+
+
+def test_a_graph_is_not_fed_zeros_for_null() -> None:
+    def fed(dtype: str, *rows: Any, shape: Any = (2,)) -> Any:
+        schema = Schema(fields=(Field(name="v", type=Tensor(dtype, shape), nullable=True),), layout="array")
+        item = GraphInput(name="v", dtype=dtype, fields=("v",), shape=(None, *shape))
+        return compile_feeds(schema, [item])(compile_input(schema)([{"v": row} for row in rows]))["v"]
+
+    assert np.isnan(fed("float32", [1, 2], None)).tolist() == [[False, False], [True, True]]
+    with pytest.raises(InputError, match="has no null"):
+        fed("int16", [1, 2], None)
+    assert fed("int16", [1], [2], shape=(None,)).tolist() == [[1], [2]]
+    with pytest.raises(InputError, match="different shapes"):
+        fed("int16", [1], [2, 3], shape=(None,))
+
+
+@pytest.mark.parametrize("shape", [(None, 2), (2, None), (None, None)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "float64"])
+def test_tensors_with_free_axes_are_lists_of_polars(dtype: str, shape: Any) -> None:
+    schema = Schema(fields=(Field(name="v", type=Tensor(dtype, shape)),), layout="frame", container="polars")
+    rows = [{"v": [[1, 0], [0, 1]]}, {"v": [[1, 1], [0, 0]]}]
+    rows = [{"v": [[bool(item) for item in line] for line in row["v"]]} for row in rows] if dtype == "bool" else rows
+    made = compile_native(schema)(compile_input(schema)(rows))
+    assert made["v"].to_list() == [row["v"] for row in rows]
