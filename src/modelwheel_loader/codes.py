@@ -168,6 +168,10 @@ CODES: dict[str, Code] = {
     "input.rows-differ": Code("Columns have different numbers of rows.", "Pass columns of one length."),
     "input.ambiguous": Code("Some values are columns and some are single.", "Pass one row, or columns, not a mix."),
     "input.container": Code("The data is of a kind that the model does not take.", "Pass what is named as expected."),
+    "input.unreadable": Code(
+        "An object in the data raised an error of its own when it was read.",
+        "Pass plain values, arrays or tables; the error that it raised is `error.__cause__`.",
+    ),
     "input.file": Code("The input file cannot be read as what it is said to be.", "Check the file and its kind."),
     "input.library": Code(
         "Parquet and Arrow files need a library that is not installed.", "Install it: pip install pyarrow."

@@ -15,13 +15,14 @@ import numpy as np
 from .batch import Batch, Column, Raw
 from .blocks import Block
 from .columns import Check, compile_column
+from .errors import InputError, ModelwheelError
 from .frames import is_a, is_sequence, is_sparse, is_table, library_of, native, raw, table_columns
 from .nearest import nearest
 from .problems import Inside, Problems
 from .scalars import Quick, compile_scalar
 from .schema import Field, Schema
 from .table_rules import compile_table
-from .text import clip, shown
+from .text import clip, shown, shown_safely
 from .types import Tensor
 from .unnamed import container_error, matrix_of, shape_error
 from .votes import is_columns
@@ -58,13 +59,18 @@ class InputCheck:
 
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
-        if type(data) is dict and self._names:
-            batch = self._quick_row(data)
-            if batch is not None and self._table_rule is None:
-                return batch
-        batch = self._careful(native(data))
-        if self._table_rule is not None:
-            self._table_rule(batch)
+        try:
+            if type(data) is dict and self._names:
+                batch = self._quick_row(data)
+                if batch is not None and self._table_rule is None:
+                    return batch
+            batch = self._careful(native(data))
+            if self._table_rule is not None:
+                self._table_rule(batch)
+        except (ModelwheelError, MemoryError):
+            raise
+        except Exception as error:  # the border to the caller's objects, which may raise whatever they are asked
+            raise _unreadable(error, data) from error
         return batch
 
     def _careful(self, data: Any) -> Batch:
@@ -270,6 +276,12 @@ def _has_bare_labels(schema: Schema) -> bool:
     """Whether the model was fitted on `DataFrame(array)`: its columns are called 0, 1, 2, … and have no other names."""
     labels = [field.physical.label if field.physical is not None else None for field in schema.fields]
     return schema.layout == "frame" and len(labels) > 0 and labels == list(range(len(labels)))
+
+
+def _unreadable(error: Exception, data: Any) -> InputError:
+    """The error for data of which an object raised when it was read."""
+    message = f"an object in the data raised {clip(type(error).__name__)} when it was read"
+    return InputError.of("input.unreadable", message, found=shown_safely(data))
 
 
 def _rows(column: Raw) -> int:

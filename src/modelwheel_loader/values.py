@@ -90,7 +90,7 @@ def converter(kind: DataType) -> Convert:
     return _RULES[type(kind)](kind)
 
 
-def _wrong(kind: object, hint: str = "") -> NoReturn:
+def _wrong(kind: object, hint: Callable[[], str] | str = "") -> NoReturn:
     raise Mismatch("input.wrong-type", "has the wrong type", str(kind), hint)
 
 
@@ -114,7 +114,7 @@ def _integer(kind: Integer) -> Convert:
         elif isinstance(value, float | np.floating | decimal.Decimal):
             number = whole(value, kind)
         else:
-            _wrong(kind, _unquote(value))
+            _wrong(kind, lambda: _unquote(value))
         if not low <= number <= high:
             raise Mismatch("input.out-of-range", f"does not fit {kind}", f"{low} … {high}")
         return number
@@ -153,7 +153,7 @@ def _float(kind: Float) -> Convert:
         if isinstance(value, int | np.integer):
             return _exact(int(value), kind)
         if not isinstance(value, float | np.floating | decimal.Decimal):
-            _wrong(kind, _unquote(value))
+            _wrong(kind, lambda: _unquote(value))
         number = float(value)
         if abs(number) >= overflow and abs(value) != math.inf:
             raise Mismatch("input.out-of-range", f"does not fit {kind}", f"less than {overflow:.4g} in size")

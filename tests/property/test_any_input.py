@@ -111,6 +111,7 @@ def judge(name: str, data: Any) -> None:
         else:
             refused = None
     if refused is not None:
+        assert refused.code != "input.unreadable"  # for objects of the caller that raise, never for an error of ours
         assert refused.counted >= len(refused.defects) > 0
         assert len(str(refused)) < 20_000
         assert refused.to_problem()["counted"] == refused.counted
