@@ -124,7 +124,7 @@ def test_classifiers_answer_as_the_original(model: Any, methods: Sequence[str], 
         (ensemble.HistGradientBoostingRegressor(max_iter=5), ("predict",), "float64"),
         (tree.DecisionTreeRegressor(random_state=0), ("predict",), "float64"),
         (cluster.KMeans(3, n_init=1, random_state=0), ("predict", "transform"), "float64"),
-        (ensemble.IsolationForest(n_estimators=8, random_state=0), ("predict", "decision_function"), "float32"),
+        (ensemble.IsolationForest(n_estimators=8, random_state=0), ("predict", "decision_function"), "float64"),
         (StandardScaler(), ("transform",), "float64"),
         (MinMaxScaler(), ("transform",), "float64"),
         (decomposition.PCA(2), ("transform",), "float64"),
@@ -260,7 +260,7 @@ def test_a_mixed_frame_is_an_input_per_column() -> None:
         (pd.DataFrame({"when": pd.to_datetime(["2020-01-01", "2020-01-02"])}), "the field 'when' is a timestamp"),
         (pd.DataFrame({"b": pd.array([True, None], dtype="boolean")}), "the field 'b' is a nullable bool"),
         (sparse.csr_matrix(np.eye(3)), "ONNX has no sparse matrices"),
-        ([{"a": 1.0}, {"a": 2.0}], "no input for data of the layout 'records'"),
+        ([{"a": [1.0]}, {"a": [2.0]}], "the field 'a' is a list"),
         (np.array([["a", None], ["b", "c"]], dtype=object), "texts that may be null"),
         (np.array([["a", 1.0], ["b", 2.0]], dtype=object), "have different types"),
     ],
@@ -351,15 +351,15 @@ class Own(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 @pytest.mark.parametrize(
     ("model", "sample", "reason"),
     [
-        (Own().fit(X), X, "skl2onnx does not convert it: "),
-        (make_pipeline(FunctionTransformer(np.log1p), StandardScaler()).fit(np.abs(X)), np.abs(X), "skl2onnx does not"),
-        (TfidfVectorizer().fit(["a text", "some text"]), ["a text", "some text"], "locale en_US.UTF-8"),
+        (Own().fit(X), X, "Own is a class of its own, which has no converter"),
+        (make_pipeline(FunctionTransformer(np.linalg.norm)).fit(X), X, "numpy.norm has no counterpart"),
+        (TfidfVectorizer(analyzer=str.split).fit(["a text"]), ["a text"], "its analyzer is a function"),
     ],
 )
 def test_what_does_not_convert_has_a_reason_in_one_line(model: Any, sample: Any, reason: str) -> None:
     found = candidates(model, sample, ["transform"])
-    assert found
-    assert all(isinstance(item, str) and reason in item for item in found)
+    assert all(isinstance(item, str) for item in found)
+    assert reason in str(found[0])
     assert all(len(str(item)) < 300 and "\n" not in str(item) and "/" not in str(item).split()[0] for item in found)
 
 
@@ -367,8 +367,8 @@ def test_methods_that_are_not_asked_for_are_not_there() -> None:
     model = linear_model.LogisticRegression().fit(X, TWO)
     assert [set(item.outputs) for item in candidates(model, X, ["predict_proba"]) if not isinstance(item, str)] == [
         {"predict_proba"}
-    ] * 2
-    assert candidates(model, X, ["predict_log_proba"])[0] == "skl2onnx converts none of its prediction methods"
+    ] * 3
+    assert candidates(model, X, ["predict_log_proba"])[1] == "skl2onnx converts none of its prediction methods"
 
 
 def test_converting_is_quiet_and_leaves_logging_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:

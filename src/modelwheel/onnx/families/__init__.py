@@ -1,0 +1,17 @@
+"""Converters by family. Each says what a method of scikit-learn computes, in NumPy's words, on arrays of a graph."""
+
+from . import (  # noqa: F401 - importing registers them
+    composing,
+    decomposition,
+    encoding,
+    ensembles,
+    imputing,
+    kernels,
+    linear,
+    multiple,
+    neighbors,
+    probabilistic,
+    scaling,
+    text,
+    trees,
+)

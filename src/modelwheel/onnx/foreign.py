@@ -1,0 +1,196 @@
+"""skl2onnx: whole estimators by its converters, and parts of our graphs that it has good ones for (trees)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.text import clip
+
+from .arrays import Array
+from .candidates import Candidate
+from .classifiers import binary_scores, converter_options, gives_scores, is_classifier
+from .converters import custom
+from .frames import Frame
+from .graph import Unconvertible
+
+OPSETS = {"": 21, "ai.onnx.ml": 3}
+"""Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
+
+
+def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -> Candidate | str:
+    """One conversion; the reason when it fails."""
+    nulls = frozenset(item.null_text for item in inputs if item.null_text is not None)
+    scores = gives_scores(model, methods)
+    try:
+        made = _convert(model, _types(inputs), nulls, scores=scores)
+        graph = _finished(made)
+    except Exception as error:  # noqa: BLE001 - the converters of skl2onnx raise anything, NameError included
+        return f"skl2onnx does not convert it: {_told(error)}"
+    if any(node.op_type == "StringNormalizer" for node in made.graph.node):
+        return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which slim machines do not have"
+    outputs = _outputs(model, [item.name for item in made.graph.output], methods, scores=scores)
+    if not outputs:
+        return "skl2onnx converts none of its prediction methods"
+    used = {item.name for item in made.graph.input}
+    return Candidate(
+        graph=graph,
+        inputs=tuple(item for item in inputs if item.name in used),
+        outputs=outputs,
+        opsets={item.domain: item.version for item in made.opset_import},
+    )
+
+
+def embed(model: Any, method: str, x: Frame) -> Array:
+    """What `method` answers, by a graph of skl2onnx that becomes part of ours; `Unconvertible` when it has none."""
+    methods = [name for name in ("predict", "predict_proba", "decision_function", "transform") if hasattr(model, name)]
+    scores = gives_scores(model, methods) or (method == "decision_function" and is_classifier(model))
+    key = ("skl2onnx", id(model), id(x), scores)
+    if key not in x.graph.memory:
+        x.graph.memory[key] = (_spliced(model, x.matrix(), scores=scores), x, model)
+    found: dict[str, Array] = x.graph.memory[key][0]
+    outputs = _outputs(model, list(found), [method], scores=scores)
+    if method not in outputs:
+        raise Unconvertible(f"{type(model).__name__}.{method} has no converter")
+    answer = found[outputs[method][0]]
+    # skl2onnx answers one target as a column
+    return answer[:, 0] if method == "predict" and answer.ndim == 2 and answer.shape[1] == 1 else answer
+
+
+def _spliced(model: Any, matrix: Array, *, scores: bool) -> dict[str, Array]:
+    from onnx import helper
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    try:
+        made = _convert(model, [("x", DoubleTensorType([None, matrix.shape[1]]))], frozenset(), scores=scores)
+    except Exception as error:
+        raise Unconvertible(f"skl2onnx does not convert {type(model).__name__}: {_told(error)}") from error
+    if any(node.op_type == "StringNormalizer" for node in made.graph.node):
+        raise Unconvertible("skl2onnx writes a graph that needs the locale en_US.UTF-8")
+    graph = matrix.graph
+    names = {"": "", "x": matrix.name}
+
+    def renamed(name: str) -> str:
+        if name not in names:
+            names[name] = graph.name()
+        return names[name]
+
+    constants = {}
+    for constant in made.graph.initializer:
+        constant.name = renamed(constant.name)
+        constants[constant.name] = constant
+    for node in made.graph.node:
+        if any(attribute.HasField("g") for attribute in node.attribute):
+            raise Unconvertible(f"skl2onnx writes a loop for {type(model).__name__}")
+        node.name = ""
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+        _without_defaults(node)
+    graph.splice(list(made.graph.node), constants)
+    found = {}
+    for output in made.graph.output:
+        kind = output.type.tensor_type
+        dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        shape = tuple(axis.dim_value or None for axis in kind.shape.dim)
+        found[output.name] = Array(graph, names[output.name], np.dtype(dtype), shape)
+    return found
+
+
+def _convert(model: Any, types: Sequence[tuple[str, Any]], nulls: frozenset[str], *, scores: bool) -> Any:
+    from skl2onnx import convert_sklearn
+
+    with _quiet():
+        converters, shapes = custom(nulls)
+        made = convert_sklearn(
+            model,
+            name="model",
+            initial_types=list(types),
+            options=converter_options(model, scores=scores),
+            target_opset=OPSETS,
+            custom_conversion_functions=converters,
+            custom_shape_calculators=shapes,
+        )
+        if scores:
+            binary_scores(made, model)
+    return made
+
+
+def _told(error: Exception) -> str:
+    told = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])
+    return f"{type(error).__name__}: {clip(told, 200)}"
+
+
+def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types
+
+    kinds = {
+        "float32": data_types.FloatTensorType,
+        "float64": data_types.DoubleTensorType,
+        "int64": data_types.Int64TensorType,
+        "bool": data_types.BooleanTensorType,
+        "string": data_types.StringTensorType,
+    }
+    return [(item.name, kinds[item.dtype](list(item.shape))) for item in inputs]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Converters warn, print and log about what parity shows anyway."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _outputs(
+    model: Any, names: Sequence[str], methods: Sequence[str], *, scores: bool
+) -> Mapping[str, tuple[str, ...]]:
+    """Which outputs answer which methods, by the order in which skl2onnx writes them."""
+    from sklearn.base import is_outlier_detector
+
+    if is_classifier(model):
+        wanted = ("predict", "decision_function" if scores else "predict_proba")
+    elif is_outlier_detector(model):
+        wanted = ("predict", "decision_function")
+    elif "predict" in methods:
+        wanted = ("predict", "transform")  # regressors, and clusterers, which also give distances
+    else:
+        wanted = ("transform", "")
+    pairs = zip(wanted, names, strict=False)
+    return {method: (name,) for method, name in pairs if method in methods}
+
+
+def _finished(made: Any) -> bytes:
+    """The graph's bytes with our own metadata and nothing of the machine."""
+    made.producer_name = "modelwheel"
+    made.producer_version = ""
+    made.domain = ""
+    made.doc_string = ""
+    del made.metadata_props[:]
+    for node in made.graph.node:
+        _without_defaults(node)
+    graph: bytes = made.SerializeToString(deterministic=True)
+    return graph
+
+
+def _without_defaults(node: Any) -> None:
+    """Drop what the specification lets trees leave out: a fifth of the file, and of the time to open it."""
+    if not node.op_type.startswith("TreeEnsemble"):
+        return
+    for attribute in list(node.attribute):
+        unused = attribute.name.startswith("nodes_hitrates")
+        if unused or (attribute.name == "nodes_missing_value_tracks_true" and not any(attribute.ints)):
+            node.attribute.remove(attribute)

@@ -1,0 +1,132 @@
+"""A graph under construction: nodes, constants that are stored once, bodies of loops, and the bytes in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .blocks import WIDE, Blocks
+
+OPSETS: Mapping[str, int] = {"": 21, "ai.onnx.ml": 4}
+"""Operator sets that onnxruntime 1.20 and newer run."""
+MICROSOFT = "com.microsoft"
+IR_VERSION = 10
+STRING = np.dtype(object)
+"""The dtype of texts, as numpy has it when they come as objects."""
+
+
+class Unconvertible(Exception):
+    """Why an estimator, or what it was made with, has no graph. It ends as a reason in the manifest."""
+
+
+class Graph:
+    """Nodes in the order in which they were asked for. Names are counted, so equal steps give equal bytes."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: dict[str, Any] = {}
+        self._known: dict[Any, str] = {}
+        self._inputs: list[Any] = []
+        self._count = 0
+        self.memory: dict[Any, Any] = {}
+        """What was already converted, for methods that share their steps."""
+        self.widest = 0
+        """The most columns that a value has whose width does not follow from the input's: see `blocks`."""
+        self.used: set[str] = set()
+        """After `model`: the names that are read."""
+        self.opsets: dict[str, int] = {}
+        """After `model`: the operator sets that are used."""
+
+    def name(self) -> str:
+        """A name that no value has yet."""
+        self._count += 1
+        return f"v{self._count}"
+
+    def input(self, name: str, dtype: np.dtype[Any], shape: Sequence[int | None]) -> str:
+        """Declare an input; the name is given back."""
+        self._inputs.append(_value_info(name, dtype, shape))
+        return name
+
+    def constant(self, array: np.ndarray[Any, Any]) -> str:
+        """The name of a constant; the same array is stored once."""
+        key = (str(array.dtype), array.shape, repr(array.tolist()) if array.dtype == STRING else array.tobytes())
+        if key not in self._known:
+            self._known[key] = name = f"c{len(self._known)}"
+            self._constants[name] = tensor(array, name)
+        return self._known[key]
+
+    def node(self, operator: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+        """Add a node; the name of its output, or a list of names when there are several."""
+        from onnx import helper
+
+        names = [self.name() for _ in range(outputs)]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def splice(self, nodes: Sequence[Any], constants: Mapping[str, Any]) -> None:
+        """Take in nodes made elsewhere, whose names are new here, with their constants."""
+        self._nodes += nodes
+        self._constants.update(constants)
+
+    def model(self, outputs: Mapping[str, tuple[str, np.dtype[Any], Sequence[int | None]]]) -> bytes:
+        """The serialized model. `outputs` says of which value each is, with its dtype and shape."""
+        from onnx import helper
+
+        ends = [helper.make_node("Identity", [value], [name]) for name, (value, _, _) in outputs.items()]
+        nodes, self.used = _needed(self._nodes, ends)
+        self.opsets = {**OPSETS, **({MICROSOFT: 1} if any(node.domain == MICROSOFT for node in nodes) else {})}
+        used = self.used
+        inputs = [item for item in self._inputs if item.name in used]
+        results = [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()]
+        constants = [constant for name, constant in self._constants.items() if name in used]
+        tails = {name: shape[1:] for name, (_, _, shape) in outputs.items()}
+        if self.widest > WIDE and inputs and None not in [axis for tail in tails.values() for axis in tail]:
+            blocks = Blocks(self.widest)
+            blocks.wrap(nodes, inputs, results, tails)  # type: ignore[arg-type]
+            nodes, constants = blocks.nodes, [*constants, *blocks.constants]
+        made = helper.make_graph(
+            nodes,
+            "model",
+            inputs,
+            results,
+            constants,
+        )
+        imports = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+        model = helper.make_model(made, opset_imports=imports, producer_name="modelwheel", ir_version=IR_VERSION)
+        return bytes(model.SerializeToString(deterministic=True))
+
+
+def tensor(array: np.ndarray[Any, Any], name: str) -> Any:
+    """The array as ONNX stores it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if array.dtype == STRING:
+        texts = [str(value).encode("utf-8", "surrogatepass") for value in array.ravel().tolist()]
+        return helper.make_tensor(name, TensorProto.STRING, array.shape, texts)
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def element_type(dtype: np.dtype[Any]) -> int:
+    """ONNX's number of a dtype."""
+    from onnx import TensorProto, helper
+
+    return TensorProto.STRING if dtype == STRING else int(helper.np_dtype_to_tensor_dtype(dtype))
+
+
+def _value_info(name: str, dtype: np.dtype[Any], shape: Sequence[int | None]) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, element_type(dtype), list(shape))
+
+
+def _needed(nodes: Sequence[Any], ends: Sequence[Any]) -> tuple[list[Any], set[str]]:
+    """The nodes that `ends` depend on, in order, and every name that is read."""
+    used: set[str] = set()
+    kept: list[Any] = []
+    for node in reversed([*nodes, *ends]):
+        if node in ends or used & set(node.output):
+            kept.append(node)
+            used |= set(node.input) - {""}
+    return kept[::-1], used

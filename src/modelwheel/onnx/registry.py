@@ -1,0 +1,91 @@
+"""Who converts what: functions by an estimator's class and method, each mirroring scikit-learn's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .arrays import Array
+from .foreign import embed
+from .frames import Frame
+from .graph import Unconvertible, tensor
+from .untyped import np
+
+Answer = Callable[[Any, Frame], Any]
+_ANSWERS: dict[tuple[str, str], Answer] = {}
+
+
+def answers(method: str, *classes: str) -> Callable[[Answer], Answer]:
+    """Register what answers `method` for estimators of scikit-learn of these classes."""
+
+    def register(function: Answer) -> Answer:
+        _ANSWERS.update(dict.fromkeys([(name, method) for name in classes], function))
+        return function
+
+    return register
+
+
+def known() -> frozenset[str]:
+    """The classes that have a converter of our own for some method."""
+    return frozenset(name for name, _ in _ANSWERS)
+
+
+def ask(model: Any, method: str, x: Frame) -> Any:
+    """What the estimator's method answers for `x`: an `Array`, a list of them, or a `Frame`.
+
+    It is made once per graph. Raises `Unconvertible` when the method has no converter.
+    """
+    if not callable(getattr(model, method, None)):
+        raise Unconvertible(f"this {type(model).__name__} has no {method}")
+    key = (id(model), method, id(x))
+    memory = x.graph.memory
+    if key not in memory:
+        # the frame is kept, for its id must not be given to another
+        memory[key] = (_made(model, method, x), x, model)
+    return memory[key][0]
+
+
+def _made(model: Any, method: str, x: Frame) -> Any:
+    kind = type(model)
+    if not kind.__module__.startswith("sklearn."):
+        raise Unconvertible(f"{kind.__name__} is a class of its own, which has no converter")
+    if (kind.__name__, method) in _ANSWERS:
+        return _ANSWERS[kind.__name__, method](model, x)
+    if method == "predict_log_proba":
+        found = ask(model, "predict_proba", x)
+        return [np.log(part) for part in found] if isinstance(found, list) else np.log(found)
+    return embed(model, method, x)
+
+
+def label(model: Any, places: Array) -> Array:
+    """The classes of a classifier at places."""
+    return labels(model.classes_, places)
+
+
+def labels(classes: Any, places: Array) -> Array:
+    """Labels at places. They are constants of their own type: texts, whole numbers, Booleans or floats."""
+    classes = np.asarray(classes)
+    if classes.dtype.kind not in "USObiuf":
+        raise Unconvertible("the classes are neither texts nor numbers")
+    if classes.dtype.kind == "O" and not all(isinstance(item, str) for item in classes.tolist()):
+        raise Unconvertible("the classes are of several types")
+    return places.of(classes).take(places)
+
+
+def largest(model: Any, scores: Array) -> Array:
+    """The class with the highest score."""
+    return label(model, scores.argmax(1))
+
+
+def ones(x: Frame, width: int | None = None) -> Array:
+    """Ones for every row: of shape (rows,), or (rows, width)."""
+    first = x.blocks[0][:, 0]
+    rows = first.emit("Shape", dtype="int64", shape=(1,))
+    if width is None:
+        return rows.emit("ConstantOfShape", dtype="float64", shape=(None,), value=_one())
+    sizes = np.concatenate([rows, rows.of(np.array([width], np.int64))])
+    return sizes.emit("ConstantOfShape", dtype="float64", shape=(None, width), value=_one())
+
+
+def _one() -> Any:
+    return tensor(np.array([1.0]), "one")

@@ -1,0 +1,72 @@
+"""An estimator as a graph by the converters of `families`, in double precision and with every prediction method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.schema import Schema
+from modelwheel_loader.text import clip
+
+from . import families, numpy_names  # noqa: F401 - the converters register themselves
+from .arrays import Array
+from .candidates import Candidate
+from .frames import Frame
+from .graph import STRING, Graph, Unconvertible
+from .registry import ask
+from .untyped import np
+
+
+def translate(model: Any, inputs: Sequence[GraphInput], schema: Schema, methods: Sequence[str]) -> Candidate | str:
+    """A graph that answers as many of `methods` as have converters; the reason when none has."""
+    graph = Graph()
+    blocks = [_declared(graph, item) for item in inputs]
+    names = schema.names if schema.layout in ("frame", "records") else None
+    x = Frame(blocks, names, [item.null_text for item in inputs])
+    outputs: dict[str, tuple[str, ...]] = {}
+    values: dict[str, Array] = {}
+    reasons: list[str] = []
+    for method in methods:
+        try:
+            parts = _parts(ask(model, method, x))
+        except Exception as error:  # noqa: BLE001 - a function of a user's is asked too, with arrays it does not expect
+            reasons.append(_reason(error))
+            continue
+        outputs[method] = tuple(f"{method}.{place}" if len(parts) > 1 else method for place in range(len(parts)))
+        values.update(zip(outputs[method], parts, strict=True))
+    if not outputs:
+        return "; ".join(dict.fromkeys(reasons))
+    data = graph.model({name: (value.name, value.dtype, value.shape) for name, value in values.items()})
+    used = graph.used
+    return Candidate(
+        graph=data,
+        inputs=tuple(item for item in inputs if item.name in used),
+        outputs=outputs,
+        opsets=graph.opsets,
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Unconvertible):
+        return str(error)
+    return f"{type(error).__name__}: {clip(str(error).partition(chr(10))[0], 200)}"
+
+
+def _declared(graph: Graph, item: GraphInput) -> Array:
+    dtype = STRING if item.dtype == "string" else np.dtype(item.dtype)
+    graph.input(item.name, dtype, item.shape)
+    return Array(graph, item.name, dtype, tuple(item.shape))
+
+
+def _parts(answer: Any) -> list[Array]:
+    """The outputs that make up a method's answer. The first axis is that of rows."""
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, Frame):
+        if len({block.dtype for block in answer.blocks}) > 1 and STRING in {block.dtype for block in answer.blocks}:
+            raise Unconvertible("it answers texts and numbers side by side")
+        if answer.blocks[0].dtype == STRING:
+            return [np.concatenate(answer.blocks, axis=1)]
+        return [answer.matrix()]
+    return [answer]
