@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import MICROSOFT, STRING, Graph, Unconvertible, element_type
+from .graph import STRING, Graph, Unconvertible, element_type
 
 Shape = tuple[int | None, ...]
 UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -57,7 +57,7 @@ class Array:
             array = array.astype(WHOLE)
         return Array(self.graph, self.graph.constant(array), array.dtype, array.shape)
 
-    def astype(self, dtype: Any, **_: Any) -> Array:
+    def astype(self, dtype: Any, copy: Any = None) -> Array:  # noqa: ARG002 - NumPy's
         """Cast; nothing happens when it is of that type."""
         wanted = np.dtype(dtype)
         if wanted == self.dtype:
@@ -184,27 +184,27 @@ class Array:
 
     # -- reductions --------------------------------------------------------------------------------------------------
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False, **_: Any) -> Array:
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The sum, of Booleans the number that is true."""
         return reduce("ReduceSum", self.astype(WHOLE) if self.dtype == BOOL else self, axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, *, keepdims: bool = False, **_: Any) -> Array:
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The mean, in double precision."""
         return reduce("ReduceMean", self.astype(FLOAT), axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, *, keepdims: bool = False, **_: Any) -> Array:
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The largest."""
         return reduce("ReduceMax", self, axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, *, keepdims: bool = False, **_: Any) -> Array:
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The smallest."""
         return reduce("ReduceMin", self, axis, keepdims=keepdims)
 
-    def argmax(self, axis: int = -1, **_: Any) -> Array:
+    def argmax(self, axis: int = -1) -> Array:
         """The place of the largest, the first of equals."""
         return self.emit("ArgMax", axis=axis, keepdims=0, dtype=WHOLE, shape=_without(self.shape, axis))
 
-    def argmin(self, axis: int = -1, **_: Any) -> Array:
+    def argmin(self, axis: int = -1) -> Array:
         """The place of the smallest, the first of equals."""
         return self.emit("ArgMin", axis=axis, keepdims=0, dtype=WHOLE, shape=_without(self.shape, axis))
 
@@ -344,8 +344,3 @@ def _slice(value: Array, axis: int, item: slice) -> Array:
     )
     bounds = [np.array([part], np.int64) for part in (start, stop, axis, step)]
     return value.emit("Slice", *bounds)
-
-
-def microsoft(value: Array, operator: str, *others: Any, dtype: Any, shape: Shape, **attributes: Any) -> Array:
-    """A node of one of onnxruntime's own operators that the loader allows."""
-    return value.emit(operator, *others, dtype=dtype, shape=shape, domain=MICROSOFT, **attributes)

@@ -66,7 +66,7 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     return concatenate([item[(*[slice(None)] * place, None)] for item in arrays], place)
 
 
-def clip(value: Array, low: Any = None, high: Any = None, **_: Any) -> Array:
+def clip(value: Array, low: Any = None, high: Any = None) -> Array:
     """NumPy's `clip`; NaN stays."""
     if low is not None:
         value = where(value < low, low, value)
@@ -116,7 +116,7 @@ def logaddexp(one: Any, other: Any) -> Array:
     return largest + np.log1p(np.exp(-abs(one - other)))
 
 
-def nan_to_num(value: Array, *, nan: float = 0.0, posinf: Any = None, neginf: Any = None, **_: Any) -> Array:
+def nan_to_num(value: Array, *, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
     """NumPy's `nan_to_num` of doubles."""
     ends = np.finfo(value.dtype)
     value = where(isnan(value), nan, value)

@@ -15,9 +15,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..arrays import FLOAT, WHOLE, Array, microsoft
+from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
-from ..graph import STRING, Unconvertible
+from ..graph import MICROSOFT, STRING, Unconvertible
 from ..registry import answers, ones
 from ..steps import look_up, required, text
 from ..untyped import np
@@ -68,7 +68,7 @@ def _hashed(model: Any, x: Frame) -> Array:
         raise Unconvertible("hashes of characters have no converter")
     tokens = _without_stop_words(model, *_tokens(model, x, None))
     found = _joined(tokens, model.ngram_range)
-    hashed = microsoft(found, "MurmurHash3", dtype="int32", shape=found.shape, positive=0).astype(WHOLE)
+    hashed = found.emit("MurmurHash3", domain=MICROSOFT, dtype="int32", shape=found.shape, positive=0).astype(WHOLE)
     places = abs(hashed).emit("Mod", np.array(model.n_features, np.int64))
     there = found != text(found, "")
     signed = model.alternate_sign and not model.binary  # one of each is there, also to `binary`
@@ -182,9 +182,9 @@ def _tokens(
     if column.dtype != STRING or x.width != 1:
         raise Unconvertible("a vectorizer of texts is fed something else")
     pattern = token_pattern(model)
-    raw = microsoft(
-        column[:, 0],
+    raw = column[:, 0].emit(
         "Tokenizer",
+        domain=MICROSOFT,
         dtype=STRING,
         shape=(None, None),
         mark=0,
@@ -236,8 +236,15 @@ def token_pattern(model: Any) -> str:
 
 def _mapped(tokens: Array, table: Mapping[str, str], longest: int, *, sigma: bool) -> Array:
     """Each token with its characters replaced by the table; with `sigma`, Σ is another letter at the end."""
-    whole = microsoft(
-        tokens, "Tokenizer", dtype=STRING, shape=(None, None), mark=0, mincharnum=1, pad_value="", separators=[""]
+    whole = tokens.emit(
+        "Tokenizer",
+        domain=MICROSOFT,
+        dtype=STRING,
+        shape=(None, None),
+        mark=0,
+        mincharnum=1,
+        pad_value="",
+        separators=[""],
     )
     last = np.where(tokens == tokens, "", tokens)[:, None]  # noqa: PLR0124 - one column of empty texts
     characters = np.concatenate([whole, last], axis=1)
