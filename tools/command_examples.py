@@ -95,7 +95,7 @@ churn 1.2.0: good
 ```console
 $ modelwheel check dist/churn-1.2.0-py3-none-any.whl --runtime onnx
 churn 1.2.0 (onnx): good
-  ✓ onnx predict: the golden answers, bit for bit
+  ✓ onnx decision_function: the golden answers within tolerance: …
 …
 ```
 """,
