@@ -14,4 +14,5 @@ from . import (  # noqa: F401 - importing registers them
     scaling,
     text,
     trees,
+    unsolved,
 )

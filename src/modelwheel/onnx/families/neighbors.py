@@ -213,6 +213,23 @@ def _solve(cells: list[list[Any]]) -> list[Any]:
     return found
 
 
+@answers("score_samples", "LocalOutlierFactor")
+def _outlier_factor(model: Any, x: Frame) -> Array:
+    """`_local_reachability_density` of a row against those of its neighbours."""
+    count = model.n_neighbors_
+    distance, places = nearest(model, x, count)
+    reach = np.asarray(model._distances_fit_X_, np.float64)[:, count - 1]
+    mean = np.maximum(distance, places.of(reach).take(places)).mean(1)
+    density = 1.0 / (mean + 1e-10)
+    ratios = places.of(np.asarray(model._lrd, np.float64)).take(places) / density[:, None]  # noqa: SLF001
+    return -ratios.mean(1)
+
+
+@answers("decision_function", "LocalOutlierFactor")
+def _outlier_scores(model: Any, x: Frame) -> Array:
+    return ask(model, "score_samples", x) - float(model.offset_)
+
+
 # -- centres -------------------------------------------------------------------------------------------------------
 
 
