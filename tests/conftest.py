@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from environments import ABSENT, PYTHONS
 from modelwheel.locking.resolvers import Unresolved, resolve
 
 _USED = "modelwheel.locking.lock.resolve"
@@ -27,3 +28,10 @@ def _no_index() -> Iterator[None]:
 def index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks are made, by the index of this machine."""
     monkeypatch.setattr(_USED, resolve)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say when the tests across Pythons had fewer of them than they are for: nobody can download them everywhere."""
+    if ABSENT:
+        said = f"Only Python {', '.join(PYTHONS)} is here: NOT TESTED across Pythons: {', '.join(ABSENT)}"
+        terminalreporter.write_line(said, yellow=True)

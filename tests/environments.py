@@ -39,6 +39,8 @@ def interpreter(version: str) -> Path | None:
 
 
 PYTHONS = [version for version in ("3.11", "3.12", "3.13") if interpreter(version)]
+ABSENT = [version for version in ("3.11", "3.12", "3.13") if version not in PYTHONS]
+"""Those that tests across Pythons do without on this machine; the summary of a test run names them."""
 
 
 def uv() -> str:

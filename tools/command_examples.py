@@ -162,6 +162,17 @@ packed acme-churn 2.0.0, … kB
 wrote dist/acme_churn-2.0.0-py3-none-any.whl
 ```
 """,
+    "env": """\
+A bundle with a lock runs in an environment of its own by `load(…, runtime="isolated")`;
+[Isolated](tasks/isolated.md) says how. Here nothing has run isolated yet:
+
+```console
+$ modelwheel env list --environments environments
+no environment is in …environments
+$ modelwheel env remove --all --environments environments
+nothing to remove
+```
+""",
     "completion": """\
 ```console
 $ modelwheel completion bash > modelwheel.bash && head -1 modelwheel.bash

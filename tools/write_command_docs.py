@@ -25,7 +25,11 @@ def page() -> str:
     commands = [command for name in COMMANDS if (command := application.get_command(context, name)) is not None]
     lines = [INTRODUCTION, *overview(commands)]
     for command in commands:
-        lines += ["", f"## {command.name}", "", *described(command, context), "", EXAMPLES[command.name or ""]]
+        lines += ["", f"## {command.name}", "", *described(command, context)]
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            within = click.Context(command, info_name=command.name, parent=context)
+            lines += ["", f"### {command.name} {inner.name}", "", *described(inner, within)]
+        lines += ["", EXAMPLES[command.name or ""]]
     return "\n".join(line.rstrip("\n") for line in [*lines, "", LOADER]) + "\n"
 
 
@@ -41,7 +45,7 @@ def described(command: click.Command, parent: click.Context) -> Iterator[str]:
     context = click.Context(command, info_name=command.name, parent=parent)
     usage = " ".join(command.collect_usage_pieces(context))
     yield inspect.cleandoc(command.help or "")
-    yield f"\n```\nmodelwheel {command.name} {usage}\n```"
+    yield f"\n```\n{context.command_path} {usage}\n```"
     options = [option for option in command.params if isinstance(option, click.Option)]
     if options:
         yield "\n| option | |\n| --- | --- |"

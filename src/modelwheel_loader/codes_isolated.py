@@ -29,6 +29,7 @@ ISOLATED_CODES: dict[str, tuple[str, str]] = {
         "Name another folder by Isolation(environments=…).",
     ),
     "isolated.unknown": ("There is no environment of that name.", "`modelwheel env list` shows them."),
+    "isolated.ambiguous": ("Several environments begin with that name.", "Write more of the name."),
     # worker.*: the process of an isolated model (worker_process.py). The next call starts a fresh one.
     "worker.start": (
         "The interpreter of the environment does not start.",

@@ -17,6 +17,7 @@ from .text import clip, safe
 
 Progress = Callable[[str, int, int], None]
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_COMPLAINT = re.compile(r"(?:error:|× ).*", re.IGNORECASE)
 _LOG = "build.log"
 _OFTEN = 0.2
 
@@ -27,19 +28,29 @@ def python_of(folder: str) -> str:
 
 
 def build(
-    folder: str, lines: Sequence[str], python: Python, settings: Isolation, progress: Progress | None = None
+    folder: str,
+    lines: Sequence[str],
+    python: Python,
+    settings: Isolation,
+    progress: Progress | None = None,
+    *,
+    cached: bool = True,
 ) -> str:
     """Build an environment with the packages of `lines` (a requirements file) in `folder`, which is empty.
 
-    Gives the name and version of the tool. Raises `EnvironmentMismatch` with the last words of the tool.
+    Without `cached`, the tool keeps no cache of its own: there is no home to keep it in. Gives the name of the tool.
+    Raises `EnvironmentMismatch` with the last words of the tool.
     """
     uv = find_uv()
     requirements = os.path.join(folder, "requirements.txt")
     with open(requirements, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
     target = os.path.join(folder, "environment")
-    for command in (_by_uv if uv else _by_pip)(uv or "", target, requirements, python, settings):
-        _run(command, folder, len(lines), progress)
+    commands = (
+        _by_uv(uv, target, requirements, python, settings) if uv else _by_pip(target, requirements, python, settings)
+    )
+    for command in commands:
+        _run([*command, "--no-cache"] if uv and not cached else command, folder, len(lines), progress)
     os.remove(requirements)
     os.remove(os.path.join(folder, _LOG))
     return "uv" if uv else "pip"
@@ -52,7 +63,7 @@ def _by_uv(uv: str, target: str, requirements: str, python: Python, settings: Is
     return [make, [*install, *binary, *_sources(settings), "-r", requirements]]
 
 
-def _by_pip(_: str, target: str, requirements: str, python: Python, settings: Isolation) -> list[list[str]]:
+def _by_pip(target: str, requirements: str, python: Python, settings: Isolation) -> list[list[str]]:
     make = [python.path, "-I", "-m", "venv", target]
     quiet = ["--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
     install = [python_of(target), "-I", "-m", "pip", "install", *quiet, "--no-deps", "--require-hashes"]
@@ -98,13 +109,15 @@ def _wait(process: subprocess.Popen[bytes], folder: str, packages: int, progress
 
 
 def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
+    """The error, with the first complaint of the tool in its text and all of its last words in its notes."""
     name = os.path.basename(command[0])
     lines = [safe(line) for line in _CREDENTIALS.sub("//…@", said).splitlines() if line.strip()]
+    words = " ".join(" ".join(lines).split())
+    complaint = _COMPLAINT.search(words)
     error = EnvironmentMismatch.of(
         "isolated.build",
         f"the environment of the bundle cannot be built: {safe(name)} failed",
-        found=clip(lines[-1], 300) if lines else "",
+        found=clip(complaint[0] if complaint else words, 300),
     )
-    if len(lines) > 1:
-        error.add_note("\n".join(lines))
+    error.add_note("\n".join(lines))
     return error

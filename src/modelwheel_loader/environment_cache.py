@@ -126,8 +126,12 @@ def ready(
     found = known(root, key)
     if found is None:
         root = _usable(root, settings)
-        with _locked(root, key, progress):
-            found = known(root, key) or _build(root, key, lines, python, settings, bundle, progress)
+        try:
+            with _locked(root, key, progress):
+                found = known(root, key) or _build(root, key, lines, python, settings, bundle, progress)
+        except OSError as error:  # no space, for example
+            message = f"environments cannot be kept in {clip(root, 200)}: {clip(error.strerror or error)}"
+            raise EnvironmentMismatch.of("isolated.folder", message) from error
     with contextlib.suppress(OSError):  # somebody else's, or read-only
         os.utime(os.path.join(found.folder, _NOTE))
     return found
@@ -202,7 +206,7 @@ def _build(
     _clear(root, key)
     unfinished = tempfile.mkdtemp(prefix=f"{key}{_UNFINISHED}", dir=root)
     try:
-        tool = build(unfinished, lines, python, settings, progress)
+        tool = build(unfinished, lines, python, settings, progress, cached=root == folder_of(settings))
         os.mkdir(os.path.join(unfinished, "bytecode"))
         note = {
             "format": _FORMAT,
@@ -229,7 +233,9 @@ def _build(
 def _clear(root: str, key: str) -> None:
     """Remove what killed builds left, and an environment whose interpreter is gone. The lock is held."""
     for name in os.listdir(root):
-        if name == key or name.startswith(f"{key}{_UNFINISHED}"):
+        if name.startswith(f"{key}{_UNFINISHED}"):
+            shutil.rmtree(os.path.join(root, name), ignore_errors=True)  # a tool that was not killed may write there
+        elif name == key:
             shutil.rmtree(os.path.join(root, name))
 
 

@@ -18,7 +18,7 @@ from modelwheel_loader.text import safe
 from ..version import VERSION
 from .status import GOOD, INTERRUPTED, SHORT, USAGE
 
-COMMANDS = ("inspect", "explain", "verify", "check", "prove", "predict", "schema", "list", "pack", "completion")
+COMMANDS = ("inspect", "explain", "verify", "check", "prove", "predict", "schema", "list", "pack", "env", "completion")
 """In the order in which `--help` lists them; each is `command` in the file of its name in `commands/` (`-` as `_`)."""
 
 
