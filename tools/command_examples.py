@@ -173,6 +173,22 @@ $ modelwheel env remove --all --environments environments
 nothing to remove
 ```
 """,
+    "export": """\
+[Install without an index](tasks/air-gap.md) goes through it. A bundle without a lock cannot be exported:
+
+```python
+modelwheel.pack(
+    model, name="unlocked", version="1.0", sample=customers, dependencies=modelwheel.Dependencies(lock="none")
+)
+```
+
+```console
+$ modelwheel export dist/unlocked-1.0-py3-none-any.whl --with-dependencies folder || echo "exit status $?"
+EnvironmentMismatch: unlocked holds no lock…
+…
+exit status 1
+```
+""",
     "completion": """\
 ```console
 $ modelwheel completion bash > modelwheel.bash && head -1 modelwheel.bash

@@ -30,6 +30,15 @@ ISOLATED_CODES: dict[str, tuple[str, str]] = {
     ),
     "isolated.unknown": ("There is no environment of that name.", "`modelwheel env list` shows them."),
     "isolated.ambiguous": ("Several environments begin with that name.", "Write more of the name."),
+    # export.*: folders for machines without an index (modelwheel/airgap)
+    "export.no-wheel": (
+        "The lock lists no wheel of a package for that Python and platform.",
+        "Name a platform that it has wheels for, or build one from its source, and pack with a lock that lists it.",
+    ),
+    "export.download": (
+        "pip could not download a wheel: it is not in the index, or has another hash.",
+        "Read what pip says: it is in the notes of the error. --find-links looks into folders of wheels.",
+    ),
     # worker.*: the process of an isolated model (worker_process.py). The next call starts a fresh one.
     "worker.start": (
         "The interpreter of the environment does not start.",

@@ -124,3 +124,21 @@ def model(acting: Path, environments: Path) -> Iterator[modelwheel.Model]:
     isolation = modelwheel.Isolation(environments=environments)
     with modelwheel.load(acting, trust=TRUST, runtime="isolated", isolation=isolation) as model:
         yield model
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle as `pack` makes it, with the lock that it makes; it needs numpy and cloudpickle."""
+    with pytest.MonkeyPatch.context() as patch:
+        from modelwheel.locking.resolvers import resolve
+
+        patch.setattr("modelwheel.locking.lock.resolve", resolve)
+        return modelwheel.pack(
+            lambda rows: rows.sum(axis=1),
+            name="m",
+            version="1",
+            sample=X,
+            out=tmp_path_factory.mktemp("dist"),
+            options=modelwheel.Options(runtimes=("native",)),
+            dependencies=modelwheel.Dependencies(lock="required", lock_timeout=120),
+        ).path

@@ -34,24 +34,6 @@ print(model.predict(np.ones((2, 3))).tolist(), len({step[0] for step in told}), 
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle as `pack` makes it, with the lock that it makes; it needs numpy and cloudpickle."""
-    with pytest.MonkeyPatch.context() as patch:
-        from modelwheel.locking.resolvers import resolve
-
-        patch.setattr("modelwheel.locking.lock.resolve", resolve)
-        return modelwheel.pack(
-            lambda rows: rows.sum(axis=1),
-            name="m",
-            version="1",
-            sample=X,
-            out=tmp_path_factory.mktemp("dist"),
-            options=modelwheel.Options(runtimes=("native",)),
-            dependencies=modelwheel.Dependencies(lock="required", lock_timeout=120),
-        ).path
-
-
-@pytest.fixture(scope="module")
 def built(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which three processes built the environment at the same time."""
     root = tmp_path_factory.mktemp("environments")

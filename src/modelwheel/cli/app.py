@@ -18,7 +18,20 @@ from modelwheel_loader.text import safe
 from ..version import VERSION
 from .status import GOOD, INTERRUPTED, SHORT, USAGE
 
-COMMANDS = ("inspect", "explain", "verify", "check", "prove", "predict", "schema", "list", "pack", "env", "completion")
+COMMANDS = (
+    "inspect",
+    "explain",
+    "verify",
+    "check",
+    "prove",
+    "predict",
+    "schema",
+    "list",
+    "pack",
+    "env",
+    "export",
+    "completion",
+)
 """In the order in which `--help` lists them; each is `command` in the file of its name in `commands/` (`-` as `_`)."""
 
 
