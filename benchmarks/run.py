@@ -14,6 +14,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import isolated
 import measures
 from measures import Row
 
@@ -55,6 +56,7 @@ def page(rows: list[Row], quick: bool) -> str:
         "- *start*: a new process until its first answer, the imports of Python included.",
         "- *two passes*: one that reads the input (`sum`) and one that copies it. Ours copies, so that a model",
         "  which works in place never changes what it was passed.",
+        "- *isolated*: the model in a worker process with packages of its own, which come from its lock.",
         "- *seen before*: its digest was compared by an earlier load on this machine; *never seen*: it was not.",
     ]
     return "\n".join(lines) + "\n"
@@ -64,18 +66,21 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", default="", help="only measures whose name holds this; the page is not written")
+    quick, only = (given := parser.parse_args()).quick, given.only
     folder = Path(tempfile.mkdtemp(prefix="modelwheel-bench-"))
     try:
         rows = []
-        for measure in measures.ALL:
+        for measure in (*measures.ALL, *isolated.ALL):
+            if only not in f"{measure.__module__}.{measure.__name__}":
+                continue
             print(f"… {measure.__doc__}", file=sys.stderr, flush=True)
             rows += measure(folder, quick)
     finally:
         shutil.rmtree(folder)
     text = page(rows, quick)
     print(text)
-    if not quick:
+    if not (quick or only):
         PAGE.write_text(text, encoding="utf-8")
 
 
