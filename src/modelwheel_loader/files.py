@@ -79,3 +79,16 @@ def read_at(descriptor: int, offset: int, length: int) -> bytes:
         data = os.pread(descriptor, missing, offset + length - missing)
         parts.append(data)
     return b"".join(parts)
+
+
+def read_start(path: str, length: int) -> bytes | None:
+    """The first `length` bytes of a regular file, or all that it has; None when it cannot be read."""
+    try:
+        with Reading(path):
+            descriptor = open_regular(path)
+            try:
+                return read_at(descriptor, 0, length)
+            finally:
+                os.close(descriptor)
+    except ResolutionError:
+        return None

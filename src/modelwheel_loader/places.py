@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from .archive import Member, read_members
 from .errors import MOST_DEFECTS, Defect, InvalidBundle, ResolutionError
-from .files import CHUNK, Reading, absolute, open_regular, read_at
+from .files import CHUNK, Reading, absolute, open_regular, read_at, read_start
 from .limits import Limits
 from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
 from .record import RecordRow, compare_names, parse_record
@@ -250,12 +250,8 @@ class Installed(Folder):
     @property
     def installer(self) -> str | None:
         """What installed the bundle, by the INSTALLER file that pip and uv write; None when nothing says so."""
-        try:
-            with open(os.path.join(self.path, "INSTALLER"), "rb") as stream:
-                data = stream.read(100)
-        except OSError:
-            return None
-        return clip(data.decode("utf-8", "replace").strip())
+        data = read_start(os.path.join(self.location, "INSTALLER"), 100)
+        return None if data is None else clip(data.decode("utf-8", "replace").strip())
 
 
 def _is_ours(name: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .errors import ResolutionError, UsageError
+from .files import read_start
 from .limits import DEFAULT, Limits
 from .membernames import NAMESPACE
 from .names import Requirement, normalize_name, parse_requirement
@@ -138,11 +139,8 @@ def is_bundle(dist_info: str) -> bool:
 
 def _says_bundle(dist_info: str) -> bool:
     """Whether the metadata of a distribution, which its author wrote, say that it is a bundle."""
-    try:
-        with open(os.path.join(dist_info, "entry_points.txt"), "rb") as stream:
-            return stream.readline(_SECTION_BYTES).rstrip() == _SECTION
-    except OSError:
-        return False
+    start = read_start(os.path.join(dist_info, "entry_points.txt"), _SECTION_BYTES) or b""
+    return start.partition(b"\n")[0].rstrip() == _SECTION
 
 
 def installed_bundles(path: Sequence[str] | None = None) -> Iterator[Distribution]:

@@ -99,7 +99,7 @@ def _not_installed(place: Place) -> str | None:
     """Why `place` does not count as installed; None when it does."""
     if not isinstance(place, Installed):
         return f"the bundle is a {place.kind}, not an installed one"
-    folder = os.path.dirname(place.path)
+    folder = os.path.dirname(place.location)
     if _same(folder, os.curdir):
         return "the bundle lies in the current directory, where anybody's files may lie"
     if not any(entry and _same(folder, entry) for entry in sys.path):

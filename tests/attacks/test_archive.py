@@ -207,7 +207,9 @@ def test_every_truncation_is_refused_by_open(path: Path) -> None:
             modelwheel.open(path)
 
 
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one per byte", "every bit"])
+@pytest.mark.parametrize(
+    "every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one per byte", "every bit"]
+)
 def test_every_flipped_bit_is_found_by_open_or_verify(path: Path, every: bool) -> None:
     whole = bytearray(VALID)
     missed = []

@@ -327,3 +327,15 @@ def test_the_path_of_an_installed_bundle_means_that_bundle(wheel: Path, tmp_path
     assert modelwheel.open(bundle.path).digest == bundle.digest
     with pytest.raises(modelwheel.errors.TrustError, match=r"not on sys\.path"):
         bundle.load()
+
+
+def test_a_pipe_among_the_metadata_is_not_waited_for(tmp_path: Path, on_path: Callable[..., None]) -> None:
+    """`open` of a pipe that nobody writes into would never come back."""
+    folder = tmp_path / "line-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").touch()
+    os.mkfifo(folder / "entry_points.txt")
+    on_path(str(tmp_path))
+    with pytest.raises(ResolutionError) as caught:
+        modelwheel.open("line")
+    assert caught.value.code == "resolve.not-a-bundle"
