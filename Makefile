@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modelwheel needs Python 3.11 or newer; set PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group test --group docs --group bench --editable '.[sklearn]'
+	$(BIN)/python -m pip install --quiet --group test --group torch --group docs --group bench --editable '.[sklearn]'
 	@touch $@
 
 demo: $(STAMP)

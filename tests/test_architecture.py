@@ -23,7 +23,7 @@ LOADER = sorted((SRC / "modelwheel_loader").glob("*.py"))
 LONGEST_LOADER_FILE = 330
 MOST_NAMES = 20
 FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
-FOREIGN |= {"xgboost", "lightgbm", "catboost"}
+FOREIGN |= {"xgboost", "lightgbm", "catboost", "torch"}
 """What the loader may import, all but numpy inside functions."""
 
 

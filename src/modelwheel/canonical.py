@@ -33,6 +33,7 @@ from cloudpickle import cloudpickle
 from .codeimports import imports_of
 from .culprit import is_on_gpu
 from .setorder import ordered
+from .tensors import is_tensor, reduce_tensor
 
 OUT_OF_BAND = 64 * 1024
 """Arrays of at least this many bytes lie beside the stream, where they are mapped; smaller ones stay in it."""
@@ -175,6 +176,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
             return self._reduce_module(obj)
         if kind is np.ndarray or kind is np.memmap:
             return _reduce_array(obj)
+        if is_tensor(kind):
+            return reduce_tensor(obj)
         if hasattr(kind, "_check_stop_words_consistency"):
             return _reduce_vectorizer(obj)
         if is_on_gpu(obj):

@@ -15,6 +15,10 @@ FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
         "An installed distribution offers an adapter, and it cannot be used.",
         "Update the distribution that brings it, or uninstall it.",
     ),
+    "pack.training": (
+        "The module is set up for training, not for answering.",
+        "Call model.eval() and model.cpu() before packing.",
+    ),
     "pack.nan": (
         "The model answers NaN for every row of the sample.",
         "Look at its weights, and whether the sample is scaled as the training data was.",

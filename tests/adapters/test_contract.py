@@ -13,6 +13,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api
+import statsmodels.formula.api
 import xgboost
 from onnx import TensorProto
 from sklearn.linear_model import LogisticRegression
@@ -24,8 +26,10 @@ from modelwheel.adapters.function import FunctionAdapter
 from modelwheel.adapters.lightgbm import LightgbmAdapter
 from modelwheel.adapters.onnx_model import OnnxAdapter
 from modelwheel.adapters.sklearn import SklearnAdapter
+from modelwheel.adapters.statsmodels import StatsmodelsAdapter
 from modelwheel.adapters.xgboost import XgboostAdapter
 from modelwheel.errors import PackError
+from modelwheel.packing import pack
 from modelwheel.testing import CHECKS, Case, Check
 
 RANDOM = np.random.default_rng(0)
@@ -36,6 +40,18 @@ SMALL = X[["a"]]
 
 def total(rows: pd.DataFrame) -> Any:
     return rows.sum(axis=1).to_numpy()
+
+
+class Scored:
+    """As MLflow's Python models are."""
+
+    def predict(self, context: object, model_input: pd.DataFrame) -> Any:
+        assert context is None
+        return model_input["a"].to_numpy() * 2
+
+
+def with_target() -> pd.DataFrame:
+    return X.assign(kind=np.where(Y, "u", "v"), y=X["a"] * 2 - X["b"], secret="customer 4711")
 
 
 def graph(operator: str = "Abs") -> object:
@@ -54,6 +70,12 @@ CASES = {
                      module="catboost"),
     "scikit-learn": Case(adapter=SklearnAdapter(), model=LogisticRegression().fit(X, Y), sample=X,
                          unfitted=LogisticRegression(), wrong=SMALL, module="sklearn"),
+    "statsmodels": Case(adapter=StatsmodelsAdapter(), model=statsmodels.api.OLS(X["a"] * 2, X).fit(), sample=X,
+                        wrong=X.assign(d=1.0), graph=False, module="statsmodels"),
+    "statsmodels-formula": Case(adapter=StatsmodelsAdapter(), sample=with_target()[["a", "b", "kind"]], wrong=SMALL,
+                                model=statsmodels.formula.api.ols("y ~ a + I(b ** 2) + C(kind)", with_target()).fit(),
+                                graph=False, module="statsmodels"),
+    "context": Case(adapter=FunctionAdapter(), model=Scored(), sample=X, wrong=X[["b"]], graph=False),
     "function": Case(adapter=FunctionAdapter(), model=total, sample=X, wrong=[object()], graph=False),
 }  # fmt: skip
 
@@ -62,6 +84,16 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_contract(case: Case, check: Check, tmp_path: Path) -> None:
     check(case, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["statsmodels", "statsmodels-formula"])
+def test_training_data_of_statsmodels_stays_here(name: str, tmp_path: Path) -> None:
+    """All of it for arrays; for formulas the columns that they do not name."""
+    case = CASES[name]
+    with pack(case.model, name="line", version="1.0", sample=case.sample, out=tmp_path) as bundle:
+        assert b"customer 4711" not in bundle.path.read_bytes()
+        column = X["b"].to_numpy().tobytes()[80:160]
+        assert (column in bundle.path.read_bytes()) is (name == "statsmodels-formula")
 
 
 # --- somebody else's ---

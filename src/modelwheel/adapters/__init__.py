@@ -17,6 +17,8 @@ from .function import FunctionAdapter
 from .lightgbm import LightgbmAdapter
 from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
+from .statsmodels import StatsmodelsAdapter
+from .torch import TorchAdapter
 from .xgboost import XgboostAdapter
 
 __all__ = ["ADAPTERS", "GROUP", "Adapter", "recognise"]
@@ -28,6 +30,8 @@ ADAPTERS: tuple[Adapter, ...] = (
     LightgbmAdapter(),
     CatboostAdapter(),
     SklearnAdapter(),
+    TorchAdapter(),
+    StatsmodelsAdapter(),
 )
 """In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too."""
 _LAST = FunctionAdapter()

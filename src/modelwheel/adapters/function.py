@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
+from modelwheel_loader.native_wrappers import ContextModel
 from modelwheel_loader.schema import Schema
 
 from ..onnx.candidates import Conversion
@@ -18,6 +21,18 @@ class FunctionAdapter(Adapter):
     def recognises(self, model: object) -> bool:
         """Anything that can be called, or that has a callable `predict`."""
         return not isinstance(model, type) and (callable(model) or callable(getattr(model, "predict", None)))
+
+    def opened(self, model: Any) -> Any:
+        """The model itself, or what gives no context to a `predict` that asks for one."""
+        predict = None if callable(model) else getattr(model, "predict", None)
+        if predict is None:
+            return model
+        given = [name for name, item in inspect.signature(predict).parameters.items() if item.default is item.empty]
+        return ContextModel(model) if given[:1] == ["context"] and len(given) > 1 else model
+
+    def class_name(self, model: Any) -> str:
+        """The class of the object, or the function."""
+        return super().class_name(model.model if isinstance(model, ContextModel) else model)
 
     def methods(self, model: object) -> tuple[str, ...]:
         """`predict`, whether it is a method of the object or the object itself."""

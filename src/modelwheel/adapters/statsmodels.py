@@ -1,0 +1,53 @@
+"""statsmodels: results of a fit, pickled without the data that they were fitted on, as far as formulas allow."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from modelwheel_loader.schema import Schema
+
+from ..onnx.candidates import Conversion
+from .base import Adapter, Predict
+
+
+class StatsmodelsAdapter(Adapter):
+    """What `fit` gives, of formulas and of arrays."""
+
+    framework = "statsmodels"
+
+    def recognises(self, model: object) -> bool:
+        """Whether it is a result. Where statsmodels was never imported, nothing is."""
+        results = getattr(sys.modules.get("statsmodels.base.wrapper"), "ResultsWrapper", None)
+        return results is not None and isinstance(model, results)
+
+    def opened(self, model: Any) -> Any:
+        """A copy without the training data, which answers do not need.
+
+        A formula is read again when its results are unpickled, from the table that it was fitted on: of that, the
+        columns that the formula names have to stay.
+        """
+        made = copy.deepcopy(model)
+        made.remove_data()
+        frame, formula = getattr(made.model.data, "frame", None), str(getattr(made.model, "formula", ""))
+        if frame is not None:
+            made.model.data.frame = frame[[name for name in frame.columns if str(name) in formula]]
+        return made
+
+    def methods(self, model: Any) -> tuple[str, ...]:
+        """`predict`."""
+        return ("predict",)
+
+    def function(self, model: Any, method: str, schema: Schema) -> Predict:
+        """`predict` of rows alone: its other arguments belong to each kind of model."""
+
+        def predict(data: Any) -> Any:
+            return model.predict(data)
+
+        return predict
+
+    def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
+        """No results are converted."""
+        yield "results of statsmodels are not converted"

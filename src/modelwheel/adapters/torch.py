@@ -1,0 +1,64 @@
+"""PyTorch: any `nn.Module`, pickled with its tensors as arrays beside the stream, and exported to ONNX."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.native_wrappers import TorchModule
+from modelwheel_loader.schema import Schema
+
+from ..onnx.candidates import Conversion
+from ..onnx.torch_export import export_module
+from .base import Adapter
+
+
+class TorchAdapter(Adapter):
+    """Modules in evaluation mode on the CPU. They are fed arrays, or a dict with an array for each input."""
+
+    framework = "torch"
+
+    def recognises(self, model: object) -> bool:
+        """Whether it is a module. Where PyTorch was never imported, nothing is."""
+        module = getattr(sys.modules.get("torch.nn"), "Module", None)
+        return module is not None and isinstance(model, module)
+
+    def opened(self, model: Any) -> TorchModule:
+        """The module behind a `predict` that takes and answers arrays."""
+        names = tuple(
+            name
+            for name, given in inspect.signature(model.forward).parameters.items()
+            if given.default is given.empty and given.kind in (given.POSITIONAL_ONLY, given.POSITIONAL_OR_KEYWORD)
+        )
+        return TorchModule(model, names)
+
+    def class_name(self, model: TorchModule) -> str:
+        """The class of the module."""
+        return super().class_name(type(model.module))
+
+    def sample(self, sample: Any) -> Any:
+        """Tensors as arrays, alone or in a dict."""
+        if isinstance(sample, Mapping):
+            return {name: self.sample(item) for name, item in sample.items()}
+        tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+        return sample.detach().cpu().numpy() if tensor is not None and isinstance(sample, tensor) else sample
+
+    def check(self, model: TorchModule) -> None:
+        """Raise `PackError` for a module in training mode, whose answers differ, or not on the CPU."""
+        if model.module.training:
+            raise PackError.of("pack.training", "the module is in training mode", hint="Call model.eval() first.")
+        devices = {item.device.type for item in (*model.module.parameters(), *model.module.buffers())}
+        if devices - {"cpu"}:
+            found = ", ".join(sorted(devices))
+            raise PackError.of("pack.training", "the module is not on the CPU", found=found, hint="Call model.cpu().")
+
+    def methods(self, model: Any) -> tuple[str, ...]:
+        """`predict`, which calls the module."""
+        return ("predict",)
+
+    def convert(self, model: TorchModule, schema: Schema, methods: Sequence[str]) -> Conversion:
+        """By `torch.onnx.export`."""
+        return export_module(model, schema, "predict")

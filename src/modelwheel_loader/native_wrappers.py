@@ -1,0 +1,67 @@
+"""Wrappers that pickles of some models hold, so that those answer rows: arrays for tensors, one argument for two.
+
+Pickles refer to the names here: they are kept as long as format 1 is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class TorchModule:
+    """A module of PyTorch that takes and answers arrays; `inputs` are the names of what its `forward` takes."""
+
+    def __init__(self, module: Any, inputs: tuple[str, ...]) -> None:
+        self.module = module
+        self.inputs = inputs
+
+    def predict(self, data: Any) -> Any:
+        """What `forward` answers for a matrix or array, or for a mapping with an array for each input.
+
+        Floats are fed in the precision of the module's own weights. No gradients are kept.
+        """
+        import torch
+
+        given = [data[name] for name in self.inputs] if isinstance(data, Mapping) else [data]
+        precision = next((item.dtype for item in self.module.parameters() if item.dtype.is_floating_point), None)
+        fed = [torch.from_numpy(np.ascontiguousarray(item)) for item in given]
+        if precision is not None:
+            fed = [item.to(precision) if item.dtype.is_floating_point else item for item in fed]
+        with torch.inference_mode():
+            return _arrays(self.module(*fed))
+
+
+def _arrays(answer: Any) -> Any:
+    if isinstance(answer, Mapping):
+        return {str(name): _arrays(item) for name, item in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [_arrays(item) for item in answer]
+    return answer.numpy() if hasattr(answer, "numpy") else answer
+
+
+def tensor(array: Any, requires_grad: bool) -> Any:  # noqa: FBT001 - called by pickles
+    """A tensor over the array's memory."""
+    import torch
+
+    return torch.from_numpy(array).requires_grad_(requires_grad)
+
+
+def parameter(array: Any, requires_grad: bool) -> Any:  # noqa: FBT001 - called by pickles
+    """A parameter over the array's memory."""
+    import torch
+
+    return torch.nn.Parameter(torch.from_numpy(array), requires_grad=requires_grad)
+
+
+class ContextModel:
+    """A model whose `predict` takes a context first, as MLflow's Python models do; it is given none."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def predict(self, data: Any) -> Any:
+        """What the model answers."""
+        return self.model.predict(None, data)
