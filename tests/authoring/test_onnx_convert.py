@@ -171,10 +171,18 @@ def test_histogram_boosting_is_double_and_knows_what_is_missing() -> None:
     assert answers(model, sample, BOTH, rows) == dict.fromkeys(BOTH, "float64")
 
 
-def test_splits_on_categories_are_not_taken_for_thresholds() -> None:
-    sample = RANDOM.integers(0, 5, (200, 2)).astype(float)
-    model = ensemble.HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]).fit(sample, sample[:, 0] % 2)
-    assert all("splits on categories" in str(item) for item in candidates(model, sample))
+def test_splits_on_categories_know_what_is_missing_and_what_was_never_seen() -> None:
+    sample = RANDOM.integers(0, 40, (400, 2)).astype(float)
+    sample[::9, 0] = np.nan
+    labels = (np.nan_to_num(sample[:, 0], nan=3) % 3 + sample[:, 1] % 2).astype(int)
+    rows = np.array([[np.nan, 1], [3, 1], [3.7, 1], [39, 0], [77, 1], [300, 1], [-1, 0], [0, 45], [12, -3]])
+    for model in (
+        ensemble.HistGradientBoostingClassifier(max_iter=20, categorical_features=[0]),
+        ensemble.HistGradientBoostingClassifier(max_iter=20, categorical_features=[0, 1]),
+    ):
+        model.fit(sample, labels)
+        for data in (sample, rows):
+            assert answers(model, sample, (*BOTH, "decision_function"), data).keys() == {*BOTH, "decision_function"}
 
 
 def test_trees_leave_out_what_has_defaults() -> None:

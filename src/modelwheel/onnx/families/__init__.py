@@ -5,6 +5,7 @@ from . import (  # noqa: F401 - importing registers them
     decomposition,
     encoding,
     ensembles,
+    histograms,
     imputing,
     kernels,
     linear,
