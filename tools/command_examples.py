@@ -91,6 +91,16 @@ churn 1.2.0: good
 …
 ```
 """,
+    "requirements": """\
+```console
+$ modelwheel requirements dist/churn-1.2.0-py3-none-any.whl
+# churn 1.2.0
+# Python >=3.…
+…
+scikit-learn==… --hash=sha256:… …
+…
+```
+""",
     "check": """\
 ```console
 $ modelwheel check dist/churn-1.2.0-py3-none-any.whl --runtime onnx

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelwheel_loader.errors import Defect, DependencyError
+from modelwheel_loader.errors import Defect, DependencyError, UsageError
 from modelwheel_loader.manifest import Requirement
 from modelwheel_loader.names import normalize_name
 from modelwheel_loader.nearest import nearest
@@ -36,6 +37,10 @@ class Overrides:
 
 def read_overrides(settings: Dependencies) -> Overrides:
     """The overrides in `settings`; raises DependencyError for what is no plain requirement."""
+    for name in ("add", "drop", "code", "find_links"):
+        if isinstance(getattr(settings, name), str | os.PathLike):
+            expected = f"a tuple of them: Dependencies({name}=(…,))"
+            raise UsageError.of("usage.argument", f"{name} cannot be one text", expected=expected)
     defects: list[Defect] = []
     made = Overrides(
         add=tuple(_read(settings.add, defects)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.inspection import fields_text, proof_text, size_text, table_notes
+from modelwheel_loader.inspection import fields_text, lock_text, proof_text, size_text, table_notes
 from modelwheel_loader.manifest import LockFile, Manifest, OnnxPayload, Parity, Payload, plain
 from modelwheel_loader.text import clip, safe
 
@@ -91,9 +91,7 @@ class PackReport:
         return f"{examples.rows} rows ({safe(examples.source)})"
 
     def _lock(self, lock: LockFile) -> str:
-        several = lock.platforms in ("all", "some")
-        where = f"for {safe(lock.platforms)} {'platforms' if several else 'only'}"
-        return f"{where}, made by {safe(lock.resolver)}, {size_text(self.manifest.members[lock.member].size)}"
+        return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"
 
     def _repr_html_(self) -> str:
         from modelwheel_loader.html_parts import heading, joined, styled, table, view

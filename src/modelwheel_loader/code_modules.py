@@ -32,8 +32,11 @@ class Source(Record):
     package: bool
 
 
-def read_sources(data: bytes) -> dict[str, Source]:
-    """The modules in the member `data`, by dotted name; raises `InvalidBundle` with all defects. Runs nothing."""
+def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
+    """The modules in the member `data`, by dotted name, below the names `tops`. Runs nothing.
+
+    Raises `InvalidBundle` with all defects.
+    """
     defects: list[Defect] = []
     cursor = Cursor(parse_json(data, MEMBER), MEMBER, defects).object("modules")
     found: dict[str, Source] = {}
@@ -43,6 +46,8 @@ def read_sources(data: bytes) -> dict[str, Source]:
             cursor.wrong(name, "must be the dotted name of a module")
         elif name.partition(".")[0] in sys.stdlib_module_names or name.partition(".")[0] in _RESERVED:
             cursor.wrong(name, "must not have the name of a module of Python or of modelwheel")
+        elif name.partition(".")[0] not in tops:
+            cursor.wrong(name, "must be among the modules that the manifest names")
         elif parent and not (type(cursor.value.get(parent)) is dict and cursor.value[parent].get("package")):
             cursor.wrong(name, "must lie in a package that is there too")
         found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"))

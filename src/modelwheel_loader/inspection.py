@@ -11,7 +11,7 @@ from .types import Category
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .explanation import RuntimeStatus
-    from .manifest import Method, Proof
+    from .manifest import LockFile, Method, Proof
     from .schema import Field, Schema
 
 SHOWN_FIELDS = 40
@@ -73,6 +73,7 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
         ("lies in", f"{bundle.path} ({bundle.kind})"),
         ("packed with", ", ".join(f"{name} {version}" for name, version in packed.items())),
         ("examples", examples_text(bundle)),
+        ("lock", "" if manifest.lock is None else lock_text(manifest.lock)),
         ("proof", "" if manifest.proof is None else proof_text(manifest.proof)),
     ]
     return [fact for fact in said if fact[1]]
@@ -93,6 +94,12 @@ def examples_text(bundle: Bundle) -> str:
     if goldens.source == "sample":
         return f"{goldens.rows} rows, which are real rows of the author's sample"
     return f"{goldens.rows} rows ({safe(goldens.source)})"
+
+
+def lock_text(lock: LockFile) -> str:
+    """For which platforms the lock is, and what made it."""
+    several = lock.platforms in ("all", "some")
+    return f"for {safe(lock.platforms)} {'platforms' if several else 'only'}, made by {safe(lock.resolver)}"
 
 
 def proof_text(proof: Proof) -> str:

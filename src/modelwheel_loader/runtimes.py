@@ -135,7 +135,7 @@ class NativeRuntime:
         if payload.code_member is not None:
             from .code_modules import make_importable, read_sources
 
-            make_importable(read_sources(members.small(payload.code_member)), bundle)
+            make_importable(read_sources(members.small(payload.code_member), payload.modules), bundle)
         self._bind = compile_native(schema)
         data = members.small(payload.member)
         self._model: Any

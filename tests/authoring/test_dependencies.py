@@ -19,7 +19,14 @@ from environments import ROOT
 from modelwheel import Dependencies, Options
 from modelwheel.capture import Captured, capture
 from modelwheel.sources import read_code
-from modelwheel_loader.errors import DependencyError, EnvironmentMismatch, InvalidBundle, ModelwheelError, PackError
+from modelwheel_loader.errors import (
+    DependencyError,
+    EnvironmentMismatch,
+    InvalidBundle,
+    ModelwheelError,
+    PackError,
+    UsageError,
+)
 
 X = np.arange(12.0).reshape(4, 3)
 TRUST = modelwheel.Trust.unsafe_run_code()
@@ -99,6 +106,12 @@ def test_words_that_cannot_be_followed_are_refused(settings: dict[str, Any], mes
     with pytest.raises(DependencyError, match=r"(?s)" + message) as caught:
         captured(**settings)
     assert {defect.code for defect in caught.value.defects} == {"pack.dependency"}
+
+
+def test_one_text_is_no_list_of_them() -> None:
+    for name in ("add", "drop", "code", "find_links"):
+        with pytest.raises(UsageError, match=f"{name} cannot be one text"):
+            captured(**{name: "scipy"})
 
 
 # --- a distribution that no index has ---
@@ -280,6 +293,7 @@ def test_two_bundles_with_different_source_of_one_name(acme: Path, tmp_path: Pat
         ({"modules": {"a.b": {"source": "", "package": False}}}, "must lie in a package"),
         ({"modules": {"a": {"source": "", "package": False}, "a.b": {"source": "", "package": False}}}, "must lie in"),
         ({"modules": {"a": {"source": 1, "package": "no"}}}, "must be a text"),
+        ({"modules": {"b": {"source": "", "package": False}}}, "among the modules that the manifest names"),
         ({}, "is missing"),
     ],
 )
@@ -287,7 +301,7 @@ def test_code_that_is_not_in_the_form_is_refused(document: object, message: str)
     from modelwheel_loader.code_modules import read_sources
 
     with pytest.raises(InvalidBundle, match=message):
-        read_sources(json.dumps(document).encode())
+        read_sources(json.dumps(document).encode(), ("a", "a b", "json", "modelwheel_loader"))
 
 
 def refused(*paths: Path) -> list[str]:

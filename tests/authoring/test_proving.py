@@ -206,3 +206,33 @@ def test_each_way_to_miss_something(said: str, hint: str) -> None:
 def test_other_failures_stay_as_they_are() -> None:
     step = Step(name="load", outcome="failed", detail="division by zero")
     assert explained(step) is step
+
+
+# --- the commands ---
+
+
+def test_the_commands_lock_prove_and_list(
+    proven: modelwheel.Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import joblib
+    from sklearn.linear_model import LinearRegression
+
+    assert main(["requirements", str(proven.path)]) == 0
+    text = capsys.readouterr().out
+    assert text == proven.requirements()
+    assert main(["requirements", str(proven.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["requirements"] == text.splitlines()[2:]
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(LinearRegression().fit(X, X.sum(axis=1)), "model.joblib")
+    np.save("sample.npy", X)
+    (tmp_path / "beside.py").write_text("VALUE = 1\n")
+    options = ["--unsafe-run-code", "--needs", "packaging", "--code", "beside.py", "--lock", "required"]
+    assert main(["pack", "model.joblib", "sample.npy", "-n", "sum", "-v", "1", *options]) == 0
+    bundle = modelwheel.open(tmp_path / "dist" / "sum-1-py3-none-any.whl")
+    native = next(item for item in bundle.runtimes if item.kind == "native")
+    assert {item.name for item in native.requires} >= {"packaging", "scikit-learn"}
+    assert native.modules == ("beside",)
+    assert "packaging==" in bundle.requirements()
+    assert "brings the source of beside" in str(bundle.explain())
+    assert main(["inspect", str(bundle.path)]) == 0
+    assert "for all platforms, made by uv" in " ".join(capsys.readouterr().out.split())

@@ -24,6 +24,7 @@ COMMANDS = (
     "verify",
     "check",
     "prove",
+    "requirements",
     "predict",
     "schema",
     "list",

@@ -17,6 +17,7 @@ from modelwheel_loader.inspection import (
     examples_text,
     field_notes,
     fields_text,
+    lock_text,
     method_notes,
     proof_text,
     size_text,
@@ -84,6 +85,7 @@ def _facts(bundle: Bundle) -> Table:
         "size": f"{size_text(size)} in {len(manifest.members)} files",
         "examples": examples_text(bundle),
         "packed with": _packed_with(manifest.packed_with),
+        "lock": "" if manifest.lock is None else lock_text(manifest.lock),
         "proof": "" if manifest.proof is None else proof_text(manifest.proof),
         "lies in": f"{bundle.path} ({bundle.kind})",
     }

@@ -110,7 +110,8 @@ def _run(name: str, command: Sequence[str], timeout: float) -> None:
                 _end(process)
         if process.returncode:
             said.seek(0)
-            raise Unresolved(f"{name} could not resolve it", _words(said.read()))
+            also = " (uv has its own settings of indexes and does not read those of pip)" if name == "uv" else ""
+            raise Unresolved(f"{name} could not resolve it", f"{_words(said.read())}{also}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

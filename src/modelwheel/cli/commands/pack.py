@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from modelwheel_loader.formats import KINDS
 
-from ...options import Examples, Options, Source
+from ...options import Dependencies, Examples, Options, Source
 from ...packing import pack
 from ...wheel.metadata import About
 from ..arguments import Command, json_option
@@ -18,6 +19,7 @@ from ..samplefile import LIBRARIES, read_sample, shaped
 from ..screen import console, plain, print_json, warn
 from ..status import GOOD
 
+_PATH = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -47,6 +49,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--author-email", default="", help="Where to reach them.")
 @click.option("--license", "licence", default="", metavar="SPDX", help="Such as Apache-2.0.")
 @click.option("--public", is_flag=True, help="Public indexes may take it.")
+@click.option("--needs", multiple=True, metavar="REQUIREMENT", help="A package that nothing shows. Repeatable.")
+@click.option("--code", multiple=True, type=_PATH, help="Source that travels: a file or package. Repeatable.")
+@click.option(
+    "--lock",
+    type=click.Choice(["auto", "required", "none"]),
+    default="auto",
+    show_default=True,
+    help="Whether an index is asked for a lock.",
+)
+@click.option("--prove", is_flag=True, help="Load it in an environment of nothing but its lock, and ask it there.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of this version that has other content.")
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
@@ -70,6 +82,10 @@ def command(  # noqa: PLR0913 - one argument per option
     author_email: str,
     licence: str,
     public: bool,
+    needs: tuple[str, ...],
+    code: tuple[Path, ...],
+    lock: Literal["auto", "required", "none"],
+    prove: bool,
     overwrite: bool,
     as_json: bool,
 ) -> int:
@@ -101,6 +117,8 @@ def command(  # noqa: PLR0913 - one argument per option
             examples=Examples(rows=example_rows, source=examples),
             about=about,
             options=Options(methods=methods or None, runtimes=runtimes or KINDS, overwrite=overwrite),
+            dependencies=Dependencies(add=needs, code=code, lock=lock),
+            prove=prove,
             out=out,
             progress=tell,
         )

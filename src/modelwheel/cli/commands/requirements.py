@@ -1,0 +1,29 @@
+"""`modelwheel requirements`: the lock of a bundle as a requirements file."""
+
+from __future__ import annotations
+
+import click
+
+from modelwheel_loader.bundle import open_bundle
+
+from ..arguments import Command, bundle_argument, json_option
+from ..screen import print_json
+from ..status import GOOD
+
+
+@click.command("requirements", cls=Command, short_help="Print the lock as a requirements file.")
+@bundle_argument
+@json_option
+def command(bundle: str, *, as_json: bool) -> int:
+    """Print the lock of the bundle as a requirements file: exact versions with the hash of every file.
+
+    For `pip install --require-hashes -r FILE`, with the index for which your machine is set up.
+    """
+    with open_bundle(bundle) as opened:
+        text = opened.requirements()
+        if as_json:
+            lines = [line for line in text.splitlines() if not line.startswith("#")]
+            print_json({"name": opened.name, "version": opened.version, "requirements": lines})
+        else:
+            click.echo(text, nl=False)
+    return GOOD
