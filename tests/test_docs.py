@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import jsonschema
 import pytest
 
+import modelwheel
 from doc_blocks import blocks, matches, run_page
 from modelwheel_loader.codes import CODES
 
@@ -79,3 +81,18 @@ def test_the_schema_of_the_manifest_is_a_schema_and_format_md_names_every_key() 
 def test_the_runner_sees_differences() -> None:
     assert matches("a … c\n…\nend", "a b c\nx\ny\nend\n")
     assert not matches("a … c", "a b d\n")
+
+
+def test_the_reference_has_every_public_name() -> None:
+    listed = set(re.findall(r"^::: (\S+)$", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE))
+    for name in modelwheel.__all__:
+        value = getattr(modelwheel, name)
+        place = value.__name__ if isinstance(value, ModuleType) else f"{value.__module__}.{value.__qualname__}"
+        place = place.replace("modelwheel.errors", "modelwheel_loader.errors")
+        assert place in listed or place.rpartition(".")[0] in listed, place
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert not [page for page in pages if f"- {page}\n" not in navigation], "add it to the nav of mkdocs.yml"

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
@@ -47,7 +48,8 @@ FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', mono
 def main(folder: str | None = None) -> None:
     """Draw."""
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = make_bundle(Path(scratch))
+        packed = make_bundle(Path(scratch))
+        wheel = packed.path
         IMAGE.parent.mkdir(exist_ok=True)
         IMAGE.write_text(draw(["inspect", wheel.name], wheel.parent, 92), encoding="utf-8")
         if folder is None:
@@ -59,7 +61,7 @@ def main(folder: str | None = None) -> None:
                 picture = out / f"{name}-{width}.svg"
                 picture.write_text(draw(command, wheel.parent, width), encoding="utf-8")
                 photograph(picture.resolve().as_uri(), picture.with_suffix(".png"), dark=True, width=1600, height=1400)
-        write_views(wheel, out)
+        write_views(packed, out)
         for page in sorted(SITE.rglob("index.html")):
             name = "-".join(page.relative_to(SITE).parent.parts) or "index"
             for scheme in ("light", "dark"):
@@ -67,7 +69,7 @@ def main(folder: str | None = None) -> None:
                 photograph(page.as_uri(), target, dark=scheme == "dark", width=1400, height=2200)
 
 
-def make_bundle(folder: Path) -> Path:
+def make_bundle(folder: Path) -> Any:
     """The bundle in the picture: made from the same numbers each time, so that the picture stays the same."""
     import numpy as np
     import pandas as pd
@@ -103,7 +105,7 @@ def make_bundle(folder: Path) -> Path:
     sample, examples = customers, modelwheel.Examples(source="synthetic")
     return modelwheel.pack(
         model, name="churn", version="1.2.0", sample=sample, about=about, examples=examples, out=folder
-    ).path
+    )
 
 
 def screens(wheel: Path) -> dict[str, list[str]]:

@@ -36,9 +36,9 @@ CHROMIUM = [
 ]
 
 
-def write_views(wheel: Path, folder: Path) -> None:
-    """Every view of the bundle `wheel`, and of errors that it gives rise to."""
-    for name, view in views(wheel).items():
+def write_views(packed: Any, folder: Path) -> None:
+    """Every view of the bundle that `pack` has just returned, and of errors that it gives rise to."""
+    for name, view in views(packed).items():
         for scheme, style in PAGES.items():
             page = folder / f"notebook-{name}-{scheme}.html"
             body = f'<div class="jp-RenderedHTMLCommon">{view}</div>'
@@ -47,8 +47,9 @@ def write_views(wheel: Path, folder: Path) -> None:
             photograph(page.resolve().as_uri(), page.with_suffix(".png"), dark=scheme == "dark")
 
 
-def views(wheel: Path) -> dict[str, str]:
+def views(packed: Any) -> dict[str, str]:
     """The views by name."""
+    wheel = packed.path
     bundle = modelwheel.open(wheel)
     model = bundle.load(runtime="onnx")
     wide = pd.DataFrame(np.arange(5_000.0).reshape(5, 1_000), columns=[f"pixel_{number}" for number in range(1_000)])
@@ -56,6 +57,7 @@ def views(wheel: Path) -> dict[str, str]:
     trust = modelwheel.Trust.digests(bundle.digest)
     shown: dict[str, Any] = {
         "bundle": bundle,
+        "report-pack": packed.report,
         "model": model,
         "schema": bundle.schema,
         "schema-wide": modelwheel.infer_schema(wide).schema,

@@ -13,9 +13,11 @@ AREAS = {
     "archive": "The file, the folder, the installation",
     "environment": "This interpreter and its packages",
     "examples": "Golden examples",
+    "export": "Export",
     "infer": "Inferring a schema",
     "input": "Data that comes in",
     "integrity": "Digests",
+    "isolated": "Isolated models",
     "json": "JSON inside a bundle",
     "manifest": "The manifest",
     "native": "The native payload",
@@ -28,6 +30,7 @@ AREAS = {
     "schema": "Schemas",
     "trust": "Trust",
     "usage": "The call itself",
+    "worker": "The worker of an isolated model",
     "write": "Writing",
 }
 

@@ -70,10 +70,11 @@ def pack(
 ) -> PackedBundle:
     """Pack a trained model into a wheel in the folder `out`; the bundle, opened, replayed and ready to load.
 
-    `model` is a fitted scikit-learn estimator or any callable. `sample` is what it is fed: a DataFrame (pandas, Polars,
-    Arrow), an array, a sparse matrix, a dict of arrays, a list of dicts or of texts; all of it gives the schema, unless
-    `schema` says more: `infer_schema(sample).schema.with_field(…)`, or whatever `Schema.of` takes, such as a pydantic
-    model or a dataclass. Arguments of a callable that have a default become parameters of the method.
+    `model` is a fitted scikit-learn estimator, a booster, an ONNX model or the path of one, or any callable. `sample`
+    is what it is fed: a DataFrame (pandas, Polars, Arrow), an array, a sparse matrix, a dict of arrays, a list of dicts
+    or of texts; all of it gives the schema, unless `schema` says more: `infer_schema(sample).schema.with_field(…)`, or
+    whatever `Schema.of` takes, such as a pydantic model or a dataclass. Arguments of a callable that have a default
+    become parameters of the method.
 
     `dependencies` are your words on what the model runs on, and how it is locked. `prove` builds the locked environment
     in an empty place, loads the bundle there, replays its golden examples, and writes into the manifest that it held.
