@@ -174,3 +174,10 @@ def test_no_host_of_a_registry_or_file_store_is_named() -> None:
         data = path.read_bytes()
         for host in hosts:
             assert host.encode() not in data, f"{name} names {host}"
+
+
+def test_nothing_depends_on_assertions() -> None:
+    """`python -O` leaves them out; only `modelwheel.testing`, which is for tests, has them."""
+    for path in set(FILES) - {SRC / "modelwheel" / "testing.py"}:
+        found = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Assert)]
+        assert not found, path.name

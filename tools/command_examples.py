@@ -15,6 +15,7 @@ installs, `pip install modelwheel`, stays without: there the command says what i
 - Colours and progress are for terminals. `NO_COLOR` switches colours off. Output to a pipe has neither.
 - Nothing of a bundle runs unless you say so: an installed bundle is trusted, a file is not. `--trust-digest` trusts
   exactly one bundle, `--unsafe-run-code` any.
+- Data are UTF-8 in every locale, with or without a byte order mark. A closed stream is an empty one.
 - Text that comes from bundles and data cannot move the cursor, change colours or hide itself: it is escaped.
 
 The examples below use this bundle:

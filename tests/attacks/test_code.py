@@ -75,10 +75,12 @@ assert "it-ran" in str(bundle.explain()) or "mkdir" in str(bundle.explain())
 """
 
 
-def test_nothing_runs_it_without_trust(evil: Path, mark: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("-OO",)], ids=["plain", "optimised"])
+def test_nothing_runs_it_without_trust(evil: Path, mark: Path, flags: tuple[str, ...]) -> None:
+    """Also where Python leaves assertions out; then the checks of the script are those below."""
     environment = {**os.environ, "MODELWHEEL_TRUST": "1", "TRUST": "unsafe_run_code"}
     done = subprocess.run(
-        [sys.executable, "-c", WATCH, evil],
+        [sys.executable, *flags, "-c", WATCH, evil],
         capture_output=True,
         text=True,
         check=False,
