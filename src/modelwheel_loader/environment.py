@@ -33,7 +33,7 @@ def check(
     `python_specifier` is a range of Python versions, or None when any will do. `bundle` and `extra` name the
     requirement that brings everything (`pip install "churn[native]"`). `path` is `sys.path` unless given.
     """
-    installed = versions([item.name for item in requires], path)
+    installed = _installed([_key(item.name) for item in requires], path)
     unmet = [item for item in requires if not _fits(installed.get(_key(item.name)), item)]
     advice = _advice(unmet, bundle, extra)
     defects = [_defect(item, installed.get(_key(item.name)), advice) for item in unmet]
@@ -47,6 +47,26 @@ def _key(name: str) -> str:
 
 
 # --- installed versions ---
+
+_SAME_MODULE = {
+    "onnxruntime": ("onnxruntime_gpu",),
+    "xgboost": ("xgboost_cpu",),
+    "xgboost_cpu": ("xgboost",),
+}
+"""Distributions that bring the same module, built for other processors: either will do."""
+
+
+def _installed(names: Sequence[str], path: Sequence[str] | None) -> Mapping[str, str]:
+    """The installed versions, each by the name asked for, though another distribution may bring the module."""
+    found = dict(versions(names, path))
+    others = {name: _SAME_MODULE[name] for name in names if name not in found and name in _SAME_MODULE}
+    if others:
+        instead = versions([other for several in others.values() for other in several], path)
+        for name, several in others.items():
+            for other in several:
+                if other in instead:
+                    found[name] = instead[other]
+    return found
 
 
 def versions(names: Iterable[str], path: Sequence[str] | None = None) -> Mapping[str, str]:

@@ -99,6 +99,18 @@ def test_all_defects_come_at_once_each_with_the_command(tmp_path: Path) -> None:
     assert "~=3.0" in found[2].expected
 
 
+@pytest.mark.parametrize(
+    ("here", "needed"), [("xgboost_cpu", "xgboost"), ("xgboost", "xgboost-cpu"), ("onnxruntime_gpu", "onnxruntime")]
+)
+def test_another_build_of_the_same_module_will_do(here: str, needed: str, tmp_path: Path) -> None:
+    install(tmp_path, here, "3.2.1")
+    assert check(None, [requirement(needed, "3.2.0", "~=3.2")], path=[str(tmp_path)]) == []
+    (defect,) = check(None, [requirement(needed, "3.3.0", "~=3.3")], path=[str(tmp_path)])
+    assert (defect.code, defect.found) == ("environment.version", "3.2.1")
+    (defect,) = check(None, [requirement(needed, "3.2.0", "~=3.2")], path=[str(tmp_path / "empty")])
+    assert defect.code == "environment.missing"
+
+
 def test_without_a_bundle_the_command_names_the_packages_only(tmp_path: Path) -> None:
     (defect,) = check(None, [requirement("pandas", "3.0.1")], path=[str(tmp_path)])
     assert defect.advice == 'pip install "pandas~=3.0"'
