@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import sys
 import sysconfig
 import tempfile
@@ -78,7 +79,10 @@ def ready_environment(root: Path, data: bytes = EMPTY_LOCK) -> Path:
     folder = root / key_of(data, this_python())
     run(uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment")
     site = next((folder / "environment" / "lib").glob("python*/site-packages"))
-    (site / "tests.pth").write_text(sysconfig.get_path("purelib"))
+    packages = Path(sysconfig.get_path("purelib"))
+    (site / "a0_tests.pth").write_text(str(packages))  # the first, so that the others find what they import
+    for path in packages.glob("*coverage*.pth"):
+        shutil.copy(path, site)  # workers that end by themselves are measured too
     bytecode = Path(tempfile.gettempdir(), f"modelwheel-tests-bytecode-{os.getuid()}")
     bytecode.mkdir(mode=0o700, exist_ok=True)  # kept between runs: compiling all of scikit-learn takes seconds
     (folder / "bytecode").symlink_to(bytecode)

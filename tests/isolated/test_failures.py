@@ -214,3 +214,22 @@ def test_closing_ends_a_worker_that_is_being_started(acting: Path, load: Load, m
         model.close()
         assert isinstance(call.exception(timeout=30), UsageError)
     assert children() == before
+
+
+def test_where_the_kernel_sends_no_signal_a_thread_ends_the_worker() -> None:
+    code = (
+        "import fcntl, sys, time\n"
+        "del fcntl.F_SETSIG\n"
+        "from modelwheel_loader.worker_main import end_with_the_caller\n"
+        "end_with_the_caller(int(sys.argv[1]))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", code, str(reading)]
+    with subprocess.Popen(command, pass_fds=[reading], stdout=subprocess.PIPE, start_new_session=True) as worker:
+        os.close(reading)
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"ready\n"
+        os.close(writing)
+        assert worker.wait(30) == -signal.SIGKILL

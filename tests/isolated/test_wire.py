@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -25,6 +25,8 @@ from modelwheel_loader.errors import WorkerError
 from modelwheel_loader.remote_errors import from_document
 from modelwheel_loader.segments import Incoming, Outgoing
 from modelwheel_loader.wire import Buffers, WireError, decode, encode
+
+calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def travelled(value: Any) -> Any:
@@ -53,6 +55,7 @@ VALUES = st.recursive(
 )
 
 
+@calm
 @given(VALUES)
 def test_values_of_python_travel_unchanged(value: Any) -> None:
     back = travelled(value)
@@ -136,6 +139,7 @@ JSON = st.recursive(
 )
 
 
+@calm
 @given(JSON)
 def test_any_tree_is_a_value_or_an_error_of_the_wire(tree: Any) -> None:
     with contextlib.suppress(WireError):
@@ -232,6 +236,7 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
     channel.close()
 
 
+@calm
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_message_or_an_error_of_the_wire(data: bytes) -> None:
     channel, other = pair()
