@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import Defect
-from .formats import ISOLATED
+from .formats import FORMATS, ISOLATED
 from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from .picklescan import references
 from .records import Record
@@ -24,7 +24,7 @@ class RuntimeStatus(Record):
 
     `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
     information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not. `detail` says in
-    words how it would run.
+    words how it would run, `risk` why opening it needs trust.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class RuntimeStatus(Record):
     copied_bytes: int
     parity: dict[str, Parity]
     detail: str = ""
+    risk: str = ""
 
     @property
     def state(self) -> str:
@@ -145,6 +146,7 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
         parity = dict(payload.parity)
     return RuntimeStatus(
         kind=payload.kind,
+        risk=FORMATS[payload.format].risk,
         available=candidate.available,
         reasons=(*candidate.refusal, *candidate.hindrances),
         methods=payload.methods,
@@ -166,6 +168,7 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
     """The native payload elsewhere: what it needs lies in its lock, and not here."""
     return RuntimeStatus(
         kind=candidate.kind,
+        risk=FORMATS[candidate.payload.format].risk,
         available=candidate.available,
         reasons=(*candidate.refusal, *candidate.hindrances),
         methods=candidate.payload.methods,

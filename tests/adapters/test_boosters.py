@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import modelwheel
 from modelwheel.adapters import recognise
+from modelwheel.cli import main
 from modelwheel.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PackError, TrustError
 from modelwheel.onnx.boosters.catboost_trees import read_catboost
 from modelwheel.onnx.boosters.lightgbm_trees import read_wrapper as read_lightgbm
@@ -366,3 +367,11 @@ def test_loading_imports_one_framework_and_not_scikit_learn(tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], capture_output=True, check=True)
     assert json.loads(done.stdout) == ["lightgbm"]
+
+
+def test_the_command_line_says_what_the_native_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = pack(MODELS["lightgbm-binary"](), tmp_path).path
+    assert main(["explain", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "it is a file of LightGBM, whose compiled reader is not made for files of strangers: --trust-digest" in told
+    assert "pickle" not in told

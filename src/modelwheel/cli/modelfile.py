@@ -35,7 +35,9 @@ def _catboost(module: Any, path: Path) -> Any:
 
 
 def _onnx(module: Any, path: Path) -> Any:
-    return module.load(str(path))
+    """The path itself, when it holds a model: `pack` maps what lies in files beside it, of any size."""
+    module.load(str(path), load_external_data=False)
+    return path
 
 
 def _joblib(module: Any, path: Path) -> Any:

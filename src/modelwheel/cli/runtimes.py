@@ -63,7 +63,9 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
         yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
     if {reason.code for reason in status.reasons} <= {_TRUST}:
         if status.reasons:
-            yield plain("its pickle runs code when it is loaded: --trust-digest DIGEST, or install the bundle", "dim")
+            pickled = status.risk.startswith("a pickle")
+            what = "its pickle runs code when it is loaded" if pickled else f"it is {status.risk}"
+            yield plain(f"{what}: --trust-digest DIGEST, or install the bundle", "dim")
         return
     for reason in status.reasons:
         if reason.code != _TRUST:
