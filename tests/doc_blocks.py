@@ -71,7 +71,9 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 def run_python(block: Block, where: str, namespace: dict[str, Any]) -> str:
     out = io.StringIO()
-    code = compile("\n" * block.line + block.text, where, "exec")
+    code = compile(
+        "\n" * block.line + block.text, where, "exec", dont_inherit=True
+    )  # as in a file: not with the future imports of this one
     with contextlib.redirect_stdout(out):
         exec(code, namespace)
     return out.getvalue()

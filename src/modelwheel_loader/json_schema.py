@@ -65,7 +65,7 @@ def _object(fields: tuple[Field, ...], *, closed: bool) -> dict[str, Any]:
 
 def field_schema(field: Field) -> dict[str, Any]:
     """The JSON Schema of one field, with its constraints and what people want to know of it."""
-    made = _nullable(_allowed(_bounded(type_schema(field.type), field), field), nullable=field.nullable)
+    made = _nullable(_allowed(bounded(type_schema(field.type), field), field), nullable=field.nullable)
     notes = {"description": _description(field), "deprecated": field.deprecated}
     made |= {key: value for key, value in notes.items() if value}
     return made if field.required else made | {"default": field.default}
@@ -76,7 +76,7 @@ def _description(field: Field) -> str:
     return f"{field.description} {unit}".strip()
 
 
-def _bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
+def bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
     """The type with the constraints of the field, where JSON Schema has them."""
     if isinstance(field.type, Integer | Float):
         low = [bound for bound in (made.get("minimum"), field.minimum) if bound is not None]

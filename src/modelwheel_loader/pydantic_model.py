@@ -15,7 +15,8 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 from .errors import MissingExtra
-from .json_schema import anchored, enumerated, type_schema
+from .fields import Field
+from .json_schema import anchored, bounded, enumerated, type_schema
 from .temporal import PER_SECOND
 from .types import (
     Binary,
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from .schema import Field, Schema
+    from .schema import Schema
 
+_FORMATS = {"int64": "int64", "uint64": "uint64", "float32": "float"}
 _FLOAT16, _FLOAT32 = 65504.0, 3.4028234663852886e38
 
 
@@ -132,6 +134,8 @@ class _Maker:
         if isinstance(field.type, Date | Timestamp | Duration | Decimal):
             used = {key: _moment(value, field.type) for key, value in used.items()}
         made = Annotated[made, self.pydantic.Field(**used)] if used else made
+        if isinstance(field.type, Integer | Float):
+            made = Annotated[made, self.pydantic.WithJsonSchema(_for_people(field))]
         if field.allowed is None:
             return made
         known = frozenset(map(converter(field.type), field.allowed))
@@ -156,7 +160,7 @@ class _Maker:
             case Category():
                 return self._one_of(kind.values, kind)
             case List():
-                item = self.type(kind.item, name)
+                item = self._item(kind.item, name)
                 return list[Optional[item] if kind.nullable else item]  # type: ignore[misc]  # noqa: UP045
             case Struct():
                 return self.model(name, kind.fields, extra="ignore")
@@ -164,13 +168,29 @@ class _Maker:
                 return self._tensor(kind, name)
         return _SCALARS[type(kind)](self.pydantic, kind)
 
+    def _item(self, kind: DataType, name: str) -> Any:
+        made = self.type(kind, name)
+        if not isinstance(kind, Integer | Float):
+            return made
+        return Annotated[made, self.pydantic.WithJsonSchema(_for_people(Field(name=name, type=kind)))]
+
     def _tensor(self, kind: Tensor, name: str) -> Any:
-        made: Any = self.type(parse_type(kind.dtype), name)
+        made: Any = self._item(parse_type(kind.dtype), name)
         for axis in reversed(kind.shape):
             limits = {} if axis is None else {"min_length": axis, "max_length": axis}
             nested: Any = list.__class_getitem__(made)
             made = Annotated[nested, self.pydantic.Field(**limits)]
         return made
+
+
+def _for_people(field: Field) -> dict[str, Any]:
+    """The JSON Schema of a number for an OpenAPI page: the limits of wide types as their format."""
+    kind = field.type
+    own, made = type_schema(kind), bounded(type_schema(kind), field)
+    if str(kind) not in _FORMATS:
+        return made
+    limits = {key: made.pop(key) for key in ("minimum", "maximum")}
+    return made | {"format": _FORMATS[str(kind)]} | {key: value for key, value in limits.items() if value != own[key]}
 
 
 def _member_of(value: Any, known: frozenset[Any], kind: DataType | None = None) -> Any:

@@ -148,3 +148,30 @@ def test_defaults_have_their_type_in_python() -> None:
     )
     row = schema.to_pydantic().model_validate({})
     assert (str(row.a), str(row.b)) == ("1:00:00", "1.50")
+
+
+def test_an_openapi_page_shows_limits_and_no_noise() -> None:
+    schema = Schema(
+        fields=(
+            Field(name="age", type=parse_type("int64"), minimum=0, maximum=120),
+            Field(name="id", type=parse_type("int64"), nullable=True),
+            Field(name="small", type=parse_type("int8"), minimum=0),
+            Field(name="rate", type=parse_type("float32"), maximum=1),
+            Field(name="price", type=parse_type("float64")),
+            Field(name="image", type=Tensor("float32", (2,))),
+            Field(name="tags", type=List(parse_type("uint64"), nullable=True)),
+        )
+    )
+    shown = schema.to_pydantic().model_json_schema()["properties"]
+    for told in shown.values():
+        del told["title"]
+    image = {"type": "array", "items": {"type": "number", "format": "float"}, "minItems": 2, "maxItems": 2}
+    assert shown == {
+        "age": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 120},
+        "id": {"anyOf": [{"type": "integer", "format": "int64"}, {"type": "null"}]},
+        "small": {"type": "integer", "minimum": 0, "maximum": 127},
+        "rate": {"type": "number", "format": "float", "maximum": 1},
+        "price": {"type": "number"},
+        "image": image,
+        "tags": {"type": "array", "items": {"anyOf": [{"type": "integer", "format": "uint64"}, {"type": "null"}]}},
+    }
