@@ -41,7 +41,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
 
 fuzz: $(STAMP)
-	$(BIN)/python -m pytest tests/property tests/attacks --hypothesis-profile=fuzz
+	$(BIN)/python -m pytest -n $(WORKERS) tests/property tests/attacks --hypothesis-profile=fuzz
 
 clean:
 	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,15 +1,22 @@
-"""Packing asks an index for a lock unless told otherwise. Tests pack hundreds of times, and ask when they say so."""
+"""What holds for all tests: no index is asked for a lock unless a test says so, and what `make fuzz` changes.
+
+Packing asks an index for a lock unless told otherwise, and tests pack hundreds of times. `make fuzz` gives the property
+tests many times as many examples.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from environments import ABSENT, PYTHONS
 from modelwheel.locking.resolvers import Unresolved, resolve
 
 _USED = "modelwheel.locking.lock.resolve"
+_TIMES = 10
+settings.register_profile("fuzz", deadline=None, max_examples=1000)
 
 
 def _nobody(_: object) -> object:
@@ -35,3 +42,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if ABSENT:
         said = f"Only Python {', '.join(PYTHONS)} is here: NOT TESTED across Pythons: {', '.join(ABSENT)}"
         terminalreporter.write_line(said, yellow=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Raise the numbers of examples that tests set themselves, which win over that of the profile."""
+    if settings.get_current_profile_name() != "fuzz":
+        return
+    tests = {id(test): test for item in items if (test := getattr(item, "obj", None)) is not None}
+    for test in tests.values():
+        own = getattr(test, "_hypothesis_internal_use_settings", None)
+        if own is not None and own is not settings.default:
+            test._hypothesis_internal_use_settings = settings(own, max_examples=_TIMES * own.max_examples)
