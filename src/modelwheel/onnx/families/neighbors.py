@@ -21,9 +21,10 @@ def to_points(model: Any, x: Frame) -> Array:
     if hasattr(points, "toarray"):
         raise Unconvertible("it was fitted on a sparse matrix")
     metric, p = model.effective_metric_, getattr(model, "p", 2)
-    if model.effective_metric_params_ and set(model.effective_metric_params_) - {"p"}:
+    given = {key: value for key, value in (model.effective_metric_params_ or {}).items() if value is not None}
+    p = given.pop("p", p)
+    if given:
         raise Unconvertible(f"the metric {metric!r} with parameters has no converter")
-    p = (model.effective_metric_params_ or {}).get("p", p)
     if metric == "euclidean" and points.shape[1] > MOST_DIFFERENCES:
         return np.sqrt(squared_distances(x.matrix(), points))
     return distances(x.matrix(), points, metric, p)
