@@ -7,7 +7,7 @@ value, and what cannot be is refused with a list: nothing by reference slips thr
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from modelwheel_loader.errors import Defect, DependencyError
@@ -18,7 +18,7 @@ from modelwheel_loader.rules import python_specifier, specifier_for
 from modelwheel_loader.text import clip
 
 from .options import Dependencies
-from .origins import MAIN, Installed, Origins, is_importable, is_standard
+from .origins import MAIN, Origins, is_importable, is_standard
 from .overrides import override, read_overrides
 from .pickling import Pickled, dump, place_of
 from .sources import Sources, read_code
@@ -149,7 +149,7 @@ def _why_local(module: str, origins: Origins) -> str:
 
 
 def _cure(module: str, origins: Origins, otherwise: str) -> str:
-    owner: Installed | None = origins.distribution(module)
+    owner = origins.distribution(module)
     if owner is None:
         return otherwise
     return f'If an index has {owner.name}, say so: Dependencies(add=("{owner.name}",)).'
@@ -183,7 +183,7 @@ def _local_imports(imports: Mapping[str, str], origins: Origins, sources: Source
     """Imports inside packed code that will fail elsewhere; what cannot be imported here either is not needed."""
     for module, function in imports.items():
         relative = module.startswith(".")
-        if relative or _is_missing(module, origins, sources, is_importable):
+        if relative or _is_missing(module, origins, sources):
             yield Defect(
                 code="pack.dependency",
                 message=f"{clip(function, 80)} imports {clip(module, 80)}, {_why_local(module, origins)}",
@@ -197,11 +197,11 @@ def _local_imports(imports: Mapping[str, str], origins: Origins, sources: Source
             )
 
 
-def _is_missing(module: str, origins: Origins, sources: Sources, importable: Callable[[str], bool]) -> bool:
+def _is_missing(module: str, origins: Origins, sources: Sources) -> bool:
     """Whether the module works here and will not elsewhere."""
     if module.partition(".")[0] in origins.carried:
         return module not in sources.modules and not _is_name_in(module, sources)
-    return origins.is_local(module) and importable(module)
+    return origins.is_local(module) and is_importable(module)
 
 
 def _is_name_in(module: str, sources: Sources) -> bool:

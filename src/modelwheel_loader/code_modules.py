@@ -96,10 +96,12 @@ def _is_same(top: str, sources: Mapping[str, Source]) -> bool:
     if top in _FINDER.bundles:
         return mine == _below(top, _FINDER.sources)
     spec = _spec(top)
-    if spec is None or not spec.has_location or spec.origin is None:
+    if spec is None:
         return False
-    folder = os.path.dirname(spec.origin)
-    root = os.path.dirname(folder) if mine[top].package else folder
+    folders = list(spec.submodule_search_locations or ())  # also of a package without `__init__.py`
+    if len(folders) != 1 and not spec.has_location:
+        return False
+    root = os.path.dirname(folders[0] if folders else spec.origin or "")
     return all(_text_at(root, name, source) == source.text for name, source in mine.items())
 
 
@@ -158,10 +160,6 @@ class _Loader:
     def get_source(self, _name: str) -> str:
         """The source, for tracebacks."""
         return self._source.text
-
-    def is_package(self, _name: str) -> bool:
-        """Whether the module is a package."""
-        return self._source.package
 
 
 _FINDER: Any = _Finder()

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -282,6 +283,26 @@ def test_two_bundles_with_different_source_of_one_name(acme: Path, tmp_path: Pat
     )
     done = subprocess.run([sys.executable, "-c", code, first, second], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "native.code"
+
+
+def test_a_folder_without_init_is_a_package_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "plainfolder"
+    folder.mkdir()
+    (folder / "total.py").write_text("class Total:\n    def __call__(self, rows):\n        return rows[:, 0]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = importlib.import_module("plainfolder.total").Total()
+    settings = Dependencies(code=(folder,))
+    bundle = modelwheel.pack(model, name="plain", version="1", sample=X, out=tmp_path / "dist", dependencies=settings)
+    code = "import sys, modelwheel as m; print(m.load(sys.argv[1], trust=m.Trust.unsafe_run_code()).check().ok)"
+    done = subprocess.run([sys.executable, "-c", code, str(bundle.path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+
+
+def test_a_module_that_was_made_by_hand_is_not_shadowed(acme: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    path = packed(acme, tmp_path)
+    monkeypatch.setitem(sys.modules, "acme", types.ModuleType("acme"))
+    with pytest.raises(EnvironmentMismatch, match="acme of the bundle is not the one that is here"):
+        modelwheel.load(path, trust=TRUST, runtime="native")
 
 
 @pytest.mark.parametrize(

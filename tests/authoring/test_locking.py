@@ -307,6 +307,18 @@ def test_what_cannot_be_locked_is_named(package: dict[str, Any], reason: str) ->
         write_pylock([{"name": "a", "version": "1", **package}], requires_python=">=3.11", environments=())
 
 
+def test_without_a_judge_of_locks_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "packaging.pylock", None)
+    with pytest.raises(Unresolved, match="packaging 26 or newer"):
+        write_pylock([], requires_python=">=3.11", environments=())
+
+
+def test_what_exists_as_source_only_is_locked_too() -> None:
+    file = {"url": "https://index.example/a-1.tar.gz", "hashes": {"sha256": SHA}}
+    data = write_pylock([{"name": "a", "version": "1", "sdist": file}], requires_python=">=3.11", environments=())
+    assert read_lock(data).lines == (f"a==1 --hash=sha256:{SHA}",)
+
+
 def test_a_lock_of_nothing_is_a_lock() -> None:
     assert read_lock(write_pylock([], requires_python=">=3.11", environments=())).lines == ()
 

@@ -137,6 +137,18 @@ def test_a_graph_alone_is_proven_too(tmp_path: Path) -> None:
     assert "onnxruntime==" in bundle.requirements()
 
 
+@pytest.mark.slow
+def test_a_loader_that_ends_in_the_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    bundle = packed(LinearRegression().fit(X, X.sum(axis=1)), tmp_path, options=Options(runtimes=("onnx",)))
+    monkeypatch.setattr("modelwheel.proving.room._VERIFY", "raise SystemExit('no loader')")
+    report = modelwheel.prove(bundle)
+    assert not report.ok
+    assert [defect.code for defect in report.defects] == ["prove.failed"]
+    assert "the loader ended there: no loader" in str(report)
+
+
 # --- the copy ---
 
 
