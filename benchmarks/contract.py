@@ -234,7 +234,8 @@ HEAD = """\
 # Benchmarks of the contract
 
 Made by `benchmarks/contract.py`: the shortest of {turns} runs, all in turn, on one machine. The ratio is what holds
-elsewhere; the times do not.
+elsewhere; the times do not. On a machine that does other work too, lines differ between runs by a factor of three:
+repeat it before you quote one.
 
 Machine: {machine}
 """
