@@ -87,8 +87,8 @@ def test_nor_in_a_terminal(command: list[str], bundle: str, request: pytest.Fixt
 
 def test_markup_is_shown_as_it_is_written(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(made)]) == 0
-    words = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "[bold red]loud[/] :smile:" in words
+    words = re.sub(r"\s+", "", capsys.readouterr().out)  # lines are broken anywhere
+    assert "[boldred]loud[/]:smile:" in words
 
 
 def test_the_bundle_lists_safely(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
