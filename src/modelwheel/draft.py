@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from modelwheel_loader.code_modules import MEMBER as CODE
+from modelwheel_loader.cost import Cost
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import ParityError
 from modelwheel_loader.examples import encode_input, encode_output
@@ -33,6 +34,7 @@ from .goldens import Golden
 from .locking.lock import Locked
 from .nativefile import CapturedFile
 from .onnx.candidates import Candidate
+from .onnx.describe import described
 from .onnx.externalize import MEMBER as WEIGHTS
 from .onnx.externalize import externalize, laid_out
 from .onnx.externalize import pieces as content_of
@@ -65,6 +67,7 @@ class Draft:
     locked: Locked
     runtimes: tuple[str, ...]
     proof: Proof | None = None
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     def write(self, stream: BinaryIO, progress: Progress | None) -> None:
         """Write the wheel; raises `ParityError` when no runtime is left."""
@@ -118,6 +121,7 @@ class Draft:
             mapped_bytes=pickled.mapped_bytes,
             copied_bytes=pickled.copied_bytes,
             reproducible=pickled.reproducible,
+            cost=self.costs.get("native"),
         )
         content[payload.member] = [pickled.stream]
         if pickled.buffers:
@@ -145,7 +149,8 @@ class Draft:
         if self.measured is None or self.measured.candidate is None:
             return None
         candidate = self.measured.candidate
-        graph, weights, pieces = candidate.graph, laid_out(candidate.weights), list(content_of(candidate.weights))
+        graph = described(candidate, self.identity.name, self.identity.version, self.schema)
+        weights, pieces = laid_out(candidate.weights), list(content_of(candidate.weights))
         if not weights:
             graph, weights, pieces = externalize(graph)
         payload = OnnxPayload(
@@ -156,6 +161,7 @@ class Draft:
             opsets=candidate.opsets,
             requires=(onnxruntime_requirement(candidate),),
             parity=self.measured.parity,
+            cost=self.costs.get("onnx"),
         )
         content[payload.member] = [graph]
         if weights:

@@ -31,13 +31,16 @@ class Options:
 
     `methods` are the prediction methods to keep (None: all that the model has); `runtimes` the ones to make, in the
     order in which `load` tries them; `overwrite` replaces a file of the same version that has other content;
-    `categories` is how many different values a categorical column may have for them to be stored.
+    `categories` is how many different values a categorical column may have for them to be stored. `measure_cost`
+    records how long each runtime takes to open, for one row and for many, so that `load(…, prefer=…)` can choose and
+    `explain` can tell; two packings then differ in these numbers.
     """
 
     methods: tuple[str, ...] | None = None
     runtimes: tuple[str, ...] = ("onnx", "native")
     overwrite: bool = False
     categories: int = 1000
+    measure_cost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

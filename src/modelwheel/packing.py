@@ -27,6 +27,7 @@ from .adapters import recognise
 from .adapters.base import Adapter
 from .agreement import agree
 from .capture import Captured, capture, origins_for
+from .cost import measure_costs
 from .draft import Draft, onnxruntime_requirement
 from .goldens import choose_goldens
 from .infer import Note, infer_schema
@@ -36,7 +37,7 @@ from .options import Dependencies, Examples, Options, Progress
 from .origins import Origins
 from .overrides import override, read_overrides
 from .parameters import parameters_of
-from .parity import Measured, measure
+from .parity import Measured, Original, measure
 from .progress import chosen
 from .proving.room import prove_bundle
 from .recording import chosen_methods, record
@@ -44,7 +45,7 @@ from .report import PackReport
 from .wheel.metadata import About, check_about, identify
 from .wheel.save import save
 
-_STEPS = ("infer", "pickle", "record", "convert", "lock", "prove", "write", "done")
+_STEPS = ("infer", "pickle", "record", "convert", "lock", "prove", "measure", "write", "done")
 
 
 class PackedBundle(Bundle):
@@ -112,7 +113,15 @@ def pack(
     measured = None
     if "onnx" in options.runtimes:
         conversion = adapter.convert(model, contract, [method.name for method in recorded])
-        measured = measure(conversion, contract, recorded, inferred.sample, inferred.rows)
+        original = Original(
+            schema=contract,
+            methods=methods,
+            recorded=recorded,
+            golden=golden,
+            sample=inferred.sample,
+            rows=inferred.rows,
+        )
+        measured = measure(conversion, original)
 
     step("lock")
     wanted = replace(dependencies, lock="required") if prove and dependencies.lock == "auto" else dependencies
@@ -135,6 +144,9 @@ def pack(
     if prove:
         step("prove")
         draft = replace(draft, proof=_proven(draft, dependencies, tell))
+    if options.measure_cost:
+        step("measure")
+        draft = replace(draft, costs=measure_costs(draft, _open, contract, golden, inferred.sample))
 
     step("write")
     target = Path(out) / identity.file_name

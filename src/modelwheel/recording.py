@@ -23,6 +23,7 @@ from .inference.containers import library_of
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
+_NAN = "pack.nan"
 Predict = Callable[[Any], Any]
 
 
@@ -59,8 +60,8 @@ def record(
 ) -> tuple[list[Recorded], dict[str, str]]:
     """The answers of every method, and why others were left out.
 
-    A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`)
-    or none is left: then `PackError`.
+    A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
+    none is left, or it answers nothing but NaN: then `PackError`.
     """
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
@@ -69,7 +70,7 @@ def record(
         try:
             recorded.append(_record(name, function, golden, golden_rows, sample, rows))
         except PackError as error:
-            if wanted:
+            if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise
             failed[name] = error.message
             cause = error.__cause__ or error
@@ -96,7 +97,7 @@ def _refuse_nan(name: str, whole: Any) -> None:
     """Raise `PackError` when every number of the answer is NaN: weights that broke in training give such."""
     values = _numbers(whole)
     if values and all(array.size and np.isnan(array).all() for array in values):
-        raise PackError.of("pack.nan", f"the model's {name}() answers NaN for every row of the sample")
+        raise PackError.of(_NAN, f"the model's {name}() answers NaN for every row of the sample")
 
 
 def ask(name: str, function: Predict, data: Any) -> Any:

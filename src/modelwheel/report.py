@@ -74,6 +74,8 @@ class PackReport:
             yield f"native, {size}{mapped}: the original, where {_needs(payload)}"
             if not payload.reproducible:
                 yield "  its bytes are not reproducible: two packings of this model differ"
+        if payload.cost is not None:
+            yield from (f"  {safe(line)}" for line in payload.cost.lines())
         missing = [method.name for method in self.manifest.methods if method.name not in payload.methods]
         if missing:
             yield f"  it has no {clip(', '.join(missing), _LONG)}"
@@ -116,9 +118,9 @@ class PackReport:
 
 def _parity(parity: Parity) -> str:
     if parity.exact:
-        return f"as the original, bit for bit, on {parity.rows:,} rows"
+        return f"as the original, bit for bit, on {parity.rows_text}"
     labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""
-    return f"within {parity.max_absolute:.2g} of the original{labels}, on {parity.rows:,} rows"
+    return f"within {parity.max_absolute:.2g} of the original{labels}, on {parity.rows_text}"
 
 
 def _needs(payload: Any) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .limits import Limits as Limits
     from .manifest import Manifest as Manifest
     from .model import Model as Model
+    from .onnx_session import SessionOptions as SessionOptions
     from .report import Report as Report
     from .schema import Field as Field
     from .schema import Schema as Schema
@@ -32,6 +33,7 @@ _PLACES = {
     "Model": "model:Model",
     "Report": "report:Report",
     "Schema": "schema:Schema",
+    "SessionOptions": "onnx_session:SessionOptions",
     "Trust": "trust:Trust",
     "errors": "errors:",
     "load": "bundle:load",
@@ -51,6 +53,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "Model",
     "Report",
     "Schema",
+    "SessionOptions",
     "Trust",
     "errors",
 ]

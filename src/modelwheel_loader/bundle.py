@@ -27,6 +27,7 @@ from .trust import Trust
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .cost import Preference
     from .explanation import Explanation
     from .goldens import Goldens
     from .integrity import Policy
@@ -118,18 +119,18 @@ class Bundle:
         cache: Reference | None = None,
         onnx: SessionOptions | None = None,
         isolation: Isolation | None = None,
+        prefer: Preference | None = None,
     ) -> Model:
         """Open the model for prediction.
 
         `trust` says whether code of the bundle may run; without it, an installed bundle is trusted and a file is not.
         `runtime` is `auto`, or the kind to use and no other. `integrity` says which bytes are compared with their
         digests (`docs/security.md`), `cache` is the directory that remembers what was compared, `onnx` sets up
-        onnxruntime, and `isolation` the isolated runtime, which `auto` takes only when it is given. Raises
-        `TrustError`, `EnvironmentMismatch` with the reason for each runtime, `IntegrityError`.
+        onnxruntime, and `isolation` the isolated runtime, which `auto` takes only when it is given. By `prefer`, `auto`
+        takes the cheapest by recorded cost. Raises `TrustError`, `EnvironmentMismatch` with each runtime's reason.
         """
         given = self._trusting(trust)
-        settings = self._isolation(isolation, runtime)
-        chosen = choose(self._candidates(given, settings), runtime, self.manifest)
+        chosen = choose(self._candidates(given, self._isolation(isolation, runtime)), runtime, self.manifest, prefer)
         payload = chosen.payload
         opened: Runtime
         if chosen.plan is not None:
@@ -138,10 +139,9 @@ class Bundle:
             opened = self.open_native(integrity=integrity, cache=cache)
         else:
             opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
-        methods = {name: self.methods[name] for name in payload.methods}
-        kept = isolation.replace(progress=None) if isolation is not None else None
+        kept = isolation and isolation.replace(progress=None)
         recipe = (self._reference(), self.digest, given, chosen.kind, integrity, cache, onnx, kept, self._limits)
-        return Model(self, opened, methods, (load_again, recipe))
+        return Model(self, opened, {name: self.methods[name] for name in payload.methods}, (load_again, recipe))
 
     def open_native(self, *, integrity: Policy = "first", cache: Reference | None = None) -> NativeRuntime:
         """The original object in this process, whatever the environment: code of the bundle **runs**.
@@ -300,11 +300,13 @@ def load(
     cache: Reference | None = None,
     onnx: SessionOptions | None = None,
     isolation: Isolation | None = None,
+    prefer: Preference | None = None,
     limits: Limits = DEFAULT,
 ) -> Model:
     """Open the bundle that `reference` means and load its model: `open_bundle` and `Bundle.load` in one call."""
-    bundle = open_bundle(reference, limits=limits)
-    return bundle.load(trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx, isolation=isolation)
+    return open_bundle(reference, limits=limits).load(
+        trust=trust, runtime=runtime, integrity=integrity, cache=cache, onnx=onnx, isolation=isolation, prefer=prefer
+    )
 
 
 def verify(

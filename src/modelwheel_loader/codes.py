@@ -294,6 +294,10 @@ CODES: dict[str, Code] = {
     "usage.trust": Code("Trust is not a Boolean.", "Pass one of the policies of `modelwheel.Trust`."),
     "usage.closed": Code("The bundle or the model was closed.", "Open or load it again."),
     "usage.no-examples": Code("The bundle holds no such golden examples.", "Pack with examples, or skip the replay."),
+    "usage.no-cost": Code(
+        "What the runtimes cost was not measured.",
+        "Pack with `Options(measure_cost=True)`, or name the runtime instead of giving `prefer`.",
+    ),
     "usage.runtime": Code("No runtime has that name.", "Use one of the names listed."),
     "usage.runtime-left-out": Code(
         "The bundle was packed without that runtime.", "Use another runtime: `bundle.runtimes` lists them."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .cost import Cost
 from .errors import Defect
 from .formats import FORMATS, ISOLATED
 from .manifest import LeftOut, NativePayload, Parity, Payload, Requirement, plain
@@ -24,7 +25,7 @@ class RuntimeStatus(Record):
 
     `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
     information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not. `detail` says in
-    words how it would run, `risk` why opening it needs trust.
+    words how it would run, `risk` why opening it needs trust, `cost` what it took when that was measured at packing.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class RuntimeStatus(Record):
     parity: dict[str, Parity]
     detail: str = ""
     risk: str = ""
+    cost: Cost | None = None
 
     @property
     def state(self) -> str:
@@ -60,6 +62,8 @@ class RuntimeStatus(Record):
             yield f"  needs {safe(item.name)}{safe(item.specifier)}, {_range(item)}; {clip(item.reason, 160)}"
         for method, parity in self.parity.items():
             yield f"  {safe(method)}: {_parity(parity)}"
+        if self.cost is not None:
+            yield from (f"  {safe(line)}" for line in self.cost.lines())
         if self.mapped_bytes or self.copied_bytes:
             yield f"  {self.mapped_bytes:,} bytes are mapped and shared, {self.copied_bytes:,} are copied"
         if self.imports:
@@ -74,9 +78,9 @@ def _range(item: Requirement) -> str:
 
 def _parity(parity: Parity) -> str:
     if parity.exact:
-        return f"equal to the original, bit for bit, on {parity.rows:,} rows"
+        return f"equal to the original, bit for bit, on {parity.rows_text}"
     return (
-        f"differs from the original by at most {parity.max_absolute:.3g} on {parity.rows:,} rows, "
+        f"differs from the original by at most {parity.max_absolute:.3g} on {parity.rows_text}, "
         f"{parity.label_disagreements} different labels"
     )
 
@@ -117,6 +121,7 @@ class Explanation(Record):
                     "copied_bytes": status.copied_bytes,
                     "parity": {method: plain(parity) for method, parity in status.parity.items()},
                     "detail": status.detail,
+                    "cost": None if status.cost is None else plain(status.cost),
                 }
                 for status in self.runtimes
             ],
@@ -156,6 +161,7 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
         copied_bytes=copied,
         parity=parity,
         detail=_brought(payload),
+        cost=payload.cost,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from .cost import Cost
 from .records import Record
 from .schema import Schema
 from .types import CategoryValue
@@ -47,13 +48,25 @@ class Tolerance(Record):
 
 
 class Parity(Record):
-    """How a runtime's answers compared with the original's: over `rows` rows, the largest differences seen."""
+    """How a runtime's answers compared with the original's: over `rows` rows, the largest differences seen.
+
+    `tried` counts the rows by their kind; `refused` are made-up rows that were not compared, for the contract or the
+    original does not take them.
+    """
 
     rows: int
     exact: bool
     max_absolute: float
     max_relative: float
     label_disagreements: int
+    tried: Mapping[str, int] = _NOTHING
+    refused: int = 0
+
+    @property
+    def rows_text(self) -> str:
+        """How many rows were compared, in words."""
+        made_up = sum(count for kind, count in self.tried.items() if kind not in ("examples", "sample"))
+        return f"{self.rows - made_up:,} rows and {made_up:,} made-up ones" if made_up else f"{self.rows:,} rows"
 
 
 class Method(Record):
@@ -103,6 +116,7 @@ class OnnxPayload(Record):
     opsets: Mapping[str, int] = _NOTHING
     requires: tuple[Requirement, ...] = ()
     parity: Mapping[str, Parity] = _NOTHING
+    cost: Cost | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -137,6 +151,7 @@ class NativePayload(Record):
     copied_bytes: int = 0
     reproducible: bool = True
     settings: Mapping[str, Any] = _NOTHING
+    cost: Cost | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -245,6 +260,8 @@ def _method_to_dict(method: Method) -> dict[str, Any]:
 
 def _payload_to_dict(payload: Payload) -> dict[str, Any]:
     common = {**_plain(payload, "kind", "format", "member", "requires"), "methods": list(payload.methods)}
+    if payload.cost is not None:
+        common["cost"] = plain(payload.cost)
     if isinstance(payload, OnnxPayload):
         weights = {"member": payload.weights_member, "tensors": [plain(weight) for weight in payload.weights]}
         return {

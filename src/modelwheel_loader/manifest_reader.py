@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .cost import read_cost
 from .documents import Cursor, parse_json
 from .errors import Defect, InvalidBundle, UnsupportedFormat
 from .formats import FORMATS, KINDS
@@ -161,6 +162,7 @@ def _onnx(cursor: Cursor) -> OnnxPayload:
         outputs={name: outputs.texts(name) for name in outputs.value},
         opsets={name: opsets.integer(name, minimum=1) for name in opsets.value},
         requires=_requires(cursor),
+        cost=read_cost(cursor),
         parity={name: _parity(item) for name, item in cursor.object("parity").items()},
     )
 
@@ -194,12 +196,15 @@ def _graph_input(cursor: Cursor) -> GraphInput:
 
 
 def _parity(cursor: Cursor) -> Parity:
+    tried = cursor.object("tried") if cursor.has("tried") else None
     return Parity(
         rows=cursor.integer("rows"),
         exact=cursor.flag("exact"),
         max_absolute=cursor.number("max_absolute"),
         max_relative=cursor.number("max_relative"),
         label_disagreements=cursor.integer("label_disagreements"),
+        tried={kind: tried.integer(kind) for kind in tried.value} if tried else {},
+        refused=cursor.integer("refused", 0),
     )
 
 
@@ -218,6 +223,7 @@ def _native(cursor: Cursor) -> NativePayload:
         python_version=python.text("version"),
         python_specifier=python.text("specifier"),
         requires=_requires(cursor),
+        cost=read_cost(cursor),
         mapped_bytes=cursor.integer("mapped_bytes", 0),
         copied_bytes=cursor.integer("copied_bytes", 0),
         reproducible=cursor.flag("reproducible", default=True),

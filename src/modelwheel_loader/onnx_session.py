@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
+from .cores import granted_cores
+from .errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
 from .limits import DEFAULT, Limits
 from .manifest import GraphInput, Weight
 from .onnx_graph import GraphInfo, check_graph
 from .records import Record
-from .text import clip
+from .text import clip, shown
 
 _FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
 # what an onnxruntime says that is too old for the graph, in its own words
@@ -21,14 +22,35 @@ _PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-
 
 
 class SessionOptions(Record):
-    """Settings of onnxruntime. `threads` is how many cores one call may use; None leaves that to onnxruntime.
+    """Settings of onnxruntime, with defaults for services: many models and workers on one machine.
 
-    `spinning` lets idle threads burn their core for a few microseconds of latency; services with many models and
-    workers do better without.
+    `threads` is how many cores one call may use; None is all that this process may use, counting its affinity and its
+    container's quota. `spinning` lets idle threads burn their core for some microseconds of latency. `arena` keeps the
+    memory of a call for the next one: without it, each call allocates and frees, and a large batch leaves nothing.
     """
 
     threads: int | None = None
     spinning: bool = False
+    arena: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= 1024):
+            raise _wrong("threads", self.threads, "None, or a whole number from 1 to 1024")
+        for name in ("spinning", "arena"):
+            if type(getattr(self, name)) is not bool:
+                raise _wrong(name, getattr(self, name), "True or False")
+
+    @classmethod
+    def checked(cls, value: object) -> SessionOptions | None:
+        """`value` when it is None or such settings; raises `UsageError` otherwise."""
+        if value is None or isinstance(value, SessionOptions):
+            return value
+        raise _wrong("onnx", value, "modelwheel_loader.SessionOptions(…)")
+
+
+def _wrong(name: str, value: object, expected: str) -> UsageError:
+    return UsageError.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
 
 
 class Session:
@@ -88,8 +110,10 @@ def open_session(
 def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = _FATAL_ONLY
-    if options.threads is not None:
-        settings.intra_op_num_threads = options.threads
+    threads = options.threads or granted_cores()
+    if threads is not None:
+        settings.intra_op_num_threads = threads
+    settings.enable_cpu_mem_arena = options.arena
     if not options.spinning:
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         settings.add_session_config_entry("session.inter_op.allow_spinning", "0")

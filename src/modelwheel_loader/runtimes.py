@@ -52,6 +52,7 @@ class OnnxRuntime:
     def __init__(
         self, payload: OnnxPayload, schema: Schema, members: Members, options: onnx_session.SessionOptions | None
     ) -> None:
+        options = onnx_session.SessionOptions.checked(options)
         self._payload = payload
         self._feeds = compile_feeds(schema, payload.inputs)
         self._open: Callable[[], onnx_session.Session] = lambda: onnx_session.open_session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from .cost import checked_preference, costs, seconds
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
 from .formats import FORMATS, ISOLATED, RUNTIMES
 from .records import Record
@@ -58,8 +59,13 @@ def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple
     return tuple(trust.refusal(place, digest, risk)) if risk else ()
 
 
-def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) -> Candidate:
-    """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can."""
+def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest, prefer: str | None = None) -> Candidate:
+    """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can.
+
+    With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order.
+    """
+    if prefer is not None:
+        candidates = _cheapest_first(candidates, checked_preference(prefer, runtime) or "", manifest)
     eligible = [c for c in candidates if runtime in ("auto", c.kind)]
     if not eligible:
         raise _absent(runtime, manifest)
@@ -69,6 +75,26 @@ def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest) ->
                 _log(manifest, candidate)
             return candidate
     raise _none(eligible, manifest)
+
+
+def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
+    """The runtimes that can run here, cheapest first, then the others; raises `UsageError` without numbers."""
+    available = [item for item in candidates if item.available]
+    others = [item for item in candidates if not item.available]
+    if len(available) < 2:
+        return [*available, *others]
+    if missing := [item.kind for item in available if item.payload.cost is None]:
+        raise UsageError.of(
+            "usage.no-cost",
+            f"the cost of {manifest.name} {manifest.version} was not measured when it was packed",
+            found=f"no numbers for {', '.join(missing)}",
+        )
+    shared = [name for name in available[0].payload.methods if all(name in costs(item.payload) for item in available)]
+
+    def counted(item: Candidate) -> float:
+        return seconds(costs(item.payload), shared, prefer, isolated=item.kind == ISOLATED)
+
+    return [*sorted(available, key=counted), *others]
 
 
 def _log(manifest: Manifest, candidate: Candidate) -> None:

@@ -109,7 +109,7 @@ def test_several_numbers_per_leaf_keep_their_operator(name: str) -> None:
     model.fit(X, labels)
     made = faster(candidate(model))
     assert operators(made.graph) == {"TreeEnsembleRegressor"}
-    assert made.opsets["ai.onnx.ml"] == 3
+    assert made.opsets["ai.onnx.ml"] < 5
     onnx.checker.check_model(made.graph, full_check=True)
     for rows in (X, edges(model)):
         assert all(apart < 1e-6 for apart in differences(model, made, rows).values())

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto
 
 from graphs import constant, data, external, node, value
-from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError
+from modelwheel_loader.cores import granted_cores
+from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
 from modelwheel_loader.manifest import GraphInput, Weight
 from modelwheel_loader.onnx_session import SessionOptions, open_session
 
@@ -165,3 +169,74 @@ def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], input=ADD, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threads": 0}, {"threads": True}, {"threads": 1.5}, {"threads": 5000}, {"spinning": 1}, {"arena": None}]
+)
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} cannot be that"):
+        SessionOptions(**wrong)
+
+
+def test_only_settings_are_settings() -> None:
+    assert SessionOptions.checked(None) is None
+    assert SessionOptions.checked(SessionOptions(threads=2)) == SessionOptions(threads=2)
+    with pytest.raises(UsageError, match="onnx cannot be that"):
+        SessionOptions.checked({"threads": 2})
+
+
+@pytest.mark.parametrize(
+    ("options", "threads", "spinning", "arena"),
+    [(SessionOptions(), 3, "0", True), (SessionOptions(threads=1, spinning=True, arena=False), 1, None, False)],
+)
+def test_settings_reach_onnxruntime(
+    options: SessionOptions, threads: int, spinning: str | None, arena: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelwheel_loader.onnx_session.granted_cores", lambda: 3)
+    kept = []
+
+    class Kept(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, data: bytes, settings: Any, **more: Any) -> None:
+            kept.append(settings)
+            super().__init__(data, settings, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Kept)
+    open_session(ADD, options=options)
+    (settings,) = kept
+    assert settings.intra_op_num_threads == threads
+    assert settings.enable_cpu_mem_arena is arena
+    if spinning is not None:
+        assert settings.get_session_config_entry("session.intra_op.allow_spinning") == spinning
+
+
+@pytest.mark.parametrize(
+    ("quota", "granted"),
+    [
+        ("200000 100000", 2),
+        ("50000 100000", 1),
+        ("max 100000", None),
+        ("6400000 100000", None),
+        ("", None),
+        ("1 0", None),
+        ("\N{SNOWMAN}", None),
+        (None, None),
+    ],
+)
+def test_a_container_grants_fewer_cores_than_the_machine_has(
+    quota: str | None, granted: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    path = tmp_path / "cpu.max"
+    if quota is not None:
+        path.write_text(quota, encoding="utf-8")
+    assert granted_cores(str(path)) == granted
+
+
+def test_affinity_grants_fewer_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 3})
+    assert granted_cores("/nowhere") == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert granted_cores("/nowhere") is None

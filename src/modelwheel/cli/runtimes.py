@@ -61,6 +61,8 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
         yield plain(memory_text(status))
     for words, methods in _parities(status).items():
         yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
+    if status.cost is not None:
+        yield from (plain(line) for line in status.cost.lines())
     if {reason.code for reason in status.reasons} <= {_TRUST}:
         if status.reasons:
             pickled = status.risk.startswith("a pickle")
@@ -89,7 +91,7 @@ def _parities(status: RuntimeStatus) -> dict[str, list[str]]:
 
 
 def _parity(parity: Parity) -> str:
-    rows = f"on {parity.rows:,} rows"
+    rows = f"on {parity.rows_text}"
     if parity.exact:
         return f"equal to the original, bit for bit, {rows}"
     labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""

@@ -59,6 +59,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Whether an index is asked for a lock.",
 )
 @click.option("--prove", is_flag=True, help="Load it in an environment of nothing but its lock, and ask it there.")
+@click.option("--measure-cost", is_flag=True, help="Measure what each runtime takes, and write it down.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of this version that has other content.")
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
@@ -86,6 +87,7 @@ def command(  # noqa: PLR0913 - one argument per option
     code: tuple[Path, ...],
     lock: Literal["auto", "required", "none"],
     prove: bool,
+    measure_cost: bool,
     overwrite: bool,
     as_json: bool,
 ) -> int:
@@ -116,7 +118,9 @@ def command(  # noqa: PLR0913 - one argument per option
             sample=fed,
             examples=Examples(rows=example_rows, source=examples),
             about=about,
-            options=Options(methods=methods or None, runtimes=runtimes or KINDS, overwrite=overwrite),
+            options=Options(
+                methods=methods or None, runtimes=runtimes or KINDS, overwrite=overwrite, measure_cost=measure_cost
+            ),
             dependencies=Dependencies(add=needs, code=code, lock=lock),
             prove=prove,
             out=out,
