@@ -4,20 +4,30 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# the demo's own: a tenth of what the tests need
+DEMO := .venv-demo
 # one worker per core
 WORKERS ?= auto
 
 .PHONY: demo test test-all lint docs bench fuzz clean format
 
-$(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modelwheel needs Python 3.11 or newer; set PYTHON=…")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group test --group torch --group docs --group bench --editable '.[sklearn]'
-	@touch $@
+# $(call environment,FOLDER,GROUPS): a virtual environment with modelwheel and these groups of dependencies
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modelwheel needs Python 3.11 or newer; set PYTHON=…")'
+$(PYTHON) -m venv $(1)
+$(1)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+$(1)/bin/python -m pip install --quiet $(addprefix --group ,$(2)) --editable '.[sklearn]'
+@touch $(1)/.ready
+endef
 
-demo: $(STAMP)
-	$(BIN)/python demo/flight_delay.py
+$(STAMP): pyproject.toml
+	$(call environment,$(VENV),test torch docs bench)
+
+$(DEMO)/.ready: pyproject.toml
+	$(call environment,$(DEMO),demo)
+
+demo: $(DEMO)/.ready
+	$(DEMO)/bin/python demo/flight_delay.py
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --cov --cov-report=term
@@ -44,4 +54,4 @@ fuzz: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) tests/property tests/attacks --hypothesis-profile=fuzz
 
 clean:
-	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(DEMO) site demo-output .mypy_cache .ruff_cache .hypothesis .coverage*
