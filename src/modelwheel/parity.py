@@ -26,7 +26,7 @@ from .onnx.candidates import Candidate, Conversion
 from .onnx.externalize import laid_out
 from .onnx.trees import faster
 from .recording import Predict, Recorded, ask
-from .steps import has_steps, step_rows
+from .steps import has_steps, step_rows, sums_first
 
 BATCH = 10_000
 """Rows that are answered at a time, so that the memory does not grow with the sample."""
@@ -150,7 +150,8 @@ class _Trial:
             if method.tolerance.absolute > 0:
                 name, apart = method.name, method.tolerance.absolute
                 scores = lambda batch, name=name: one.numbers(name, batch)  # noqa: E731
-                return step_rows(self._original.schema, self._rows, self._check, scores, apart)
+                exact = not sums_first(one.candidate.graph)
+                return step_rows(self._original.schema, self._rows, self._check, scores, apart, exact=exact)
         return []
 
     def _compared(self, one: _Opened, method: Recorded, beside: Sequence[Row]) -> _Found:

@@ -2,7 +2,9 @@
 
 Between two values of one field with different answers lies a step. Halving the interval until the two are neighbours
 among the floats takes 64 calls, whatever lies in front of the trees. If the original steps anywhere else, one of these
-neighbours, in double or in single precision, tells.
+neighbours, in double or in single precision, tells. Where sums come before the step, as in distances to neighbours or
+behind a projection, their last digits depend on the order of adding, and so does the place of the step: there values
+somewhat farther away are tried, still much nearer than single precision could tell apart.
 """
 
 from __future__ import annotations
@@ -21,6 +23,20 @@ from .edges import Check, Row, Rows, varied
 
 OPERATORS = (b"TreeEnsemble", b"Less", b"Greater", b"Floor", b"Ceil", b"Round", b"Sign", b"Binarizer")
 """Operators whose answer jumps. A graph without them is not searched."""
+SUMS = (
+    b"MatMul",
+    b"Gemm",
+    b"ReduceSum",
+    b"ReduceMean",
+    b"ReduceL",
+    b"Einsum",
+    b"LinearClassifier",
+    b"LinearRegressor",
+    b"SVM",
+)
+"""Operators that add many numbers, whose last digits depend on the order."""
+APART = {"float64": 1 << 16, "float32": 1 << 4, "float16": 1}
+"""How many neighbouring floats a step may be off behind sums: 1.5e-11 of the value in double precision."""
 KIND = "thresholds"
 _BASES = 2
 Array = np.ndarray[Any, Any]
@@ -33,8 +49,16 @@ def has_steps(graph: bytes) -> bool:
     return any(operator in graph for operator in OPERATORS)
 
 
-def step_rows(schema: Schema, rows: Rows, check: Check, scores: Scores, tolerance: float) -> list[Row]:
-    """Rows beside the steps that were found, at most one step for each field and two rows of the sample."""
+def sums_first(graph: bytes) -> bool:
+    """Whether sums may lie in front of a step."""
+    return any(operator in graph for operator in SUMS)
+
+
+def step_rows(schema: Schema, rows: Rows, check: Check, scores: Scores, tolerance: float, *, exact: bool) -> list[Row]:
+    """Rows beside the steps that were found, at most one step for each field and two rows of the sample.
+
+    With `exact`, they are the neighbours of a step; else they are as far away as sums may move it.
+    """
     tasks = [task for field in varied(schema) for task in _tasks(field, rows)]
     try:
         found = _halved(tasks, rows, check, scores, tolerance) if tasks else []
@@ -43,7 +67,7 @@ def step_rows(schema: Schema, rows: Rows, check: Check, scores: Scores, toleranc
     return [
         Row(kind=KIND, base=task.base, changes={task.field.name: value})
         for task, *ends in found
-        for value in task.near(ends)
+        for value in task.near(ends, exact=exact)
     ]
 
 
@@ -71,13 +95,16 @@ class _Task:
         bits = number if number >= 0 else -number - (1 << (size - 1))
         return float(np.array(bits, f"i{self.dtype.itemsize}").view(self.dtype))
 
-    def near(self, ends: Sequence[int]) -> list[Any]:
-        """The two values of a step, their neighbours, and those in single precision."""
+    def near(self, ends: Sequence[int], *, exact: bool) -> list[Any]:
+        """Values on both sides of a step, and those near it in single precision."""
         low, high = sorted(ends)
+        apart = 0 if exact else APART.get(self.dtype.name, 0)
+        low, high = low - apart, high + apart
         values = [self.value(number) for number in (low - 1, low, high, high + 1)]
         if self.dtype == np.float64:
-            narrow = np.float32(values[1])
-            values += [float(np.nextafter(narrow, np.float32(side))) for side in (-np.inf, np.inf)] + [float(narrow)]
+            narrow = np.float32(self.value(low + apart))
+            singles = [float(np.nextafter(narrow, np.float32(side))) for side in (-np.inf, np.inf)] + [float(narrow)]
+            values += [value for value in singles if not low < self.counted(value) < high]
         return [value for value in dict.fromkeys(values) if np.isfinite(value)]
 
 

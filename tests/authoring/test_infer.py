@@ -521,4 +521,4 @@ def test_numpy_times_among_objects() -> None:
 def test_notes_name_their_field() -> None:
     notes = [str(note) for note in infer_schema(series(["a"] * 5)).notes]
     assert notes[0].startswith("c: has one value")
-    assert notes[1].startswith("1 of 1 fields")
+    assert notes[1].startswith("c never holds null")

@@ -27,7 +27,7 @@ from modelwheel.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.parity import Measured, Original, measure
 from modelwheel.recording import record
-from modelwheel.steps import has_steps, step_rows
+from modelwheel.steps import has_steps, step_rows, sums_first
 from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.inputs import compile_input
 from modelwheel_loader.manifest import GraphInput, Parity
@@ -140,10 +140,23 @@ def test_a_step_is_found_to_the_last_bit(threshold: float) -> None:
     check = compile_input(schema)
     rows = Rows(schema, check(np.array([[-2.0, 0.0], [2.0, 1.0]])))
     scores = lambda batch: (batch.matrix(schema.names, "float64")[:, :1] <= threshold).astype(float)  # noqa: E731
-    found = {row.changes["x0"] for row in step_rows(schema, rows, check, scores, 1e-6)}
+    found = {row.changes["x0"] for row in step_rows(schema, rows, check, scores, 1e-6, exact=True)}
     assert {threshold, math.nextafter(threshold, math.inf)} <= found
     assert {float(np.float32(threshold))} & found
-    assert all("x1" not in row.changes for row in step_rows(schema, rows, check, scores, 1e-6))
+    assert all("x1" not in row.changes for row in step_rows(schema, rows, check, scores, 1e-6, exact=True))
+
+
+def test_behind_sums_a_step_may_be_off_by_their_last_digits_and_no_more() -> None:
+    schema = infer_schema(np.array([[-2.0], [2.0], [1.0]])).schema
+    check = compile_input(schema)
+    rows = Rows(schema, check(np.array([[-2.0], [2.0]])))
+    scores = lambda batch: (batch.matrix(schema.names, "float64") <= 0.3).astype(float)  # noqa: E731
+    found = {row.changes["x0"] for row in step_rows(schema, rows, check, scores, 1e-6, exact=False)}
+    away = sorted(abs(value - 0.3) / 0.3 for value in found)
+    assert 1e-12 < away[0] < 2e-11
+    assert float(np.float32(0.3)) in found  # in single precision the step would be here
+    assert sums_first(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).graph)
+    assert not sums_first(step_graph(0.0).graph)
 
 
 def test_whole_numbers_and_single_precision_have_steps_too() -> None:
@@ -154,7 +167,7 @@ def test_whole_numbers_and_single_precision_have_steps_too() -> None:
     scores = lambda batch: np.stack(  # noqa: E731
         [batch.column("i")[0] > 7, batch.column("f")[0] > np.float32(0.3)], axis=1
     ).astype(float)
-    made = step_rows(schema, rows, check, scores, 1e-6)
+    made = step_rows(schema, rows, check, scores, 1e-6, exact=True)
     assert {7, 8} <= {row.changes["i"] for row in made if "i" in row.changes}
     near = {row.changes["f"] for row in made if "f" in row.changes}
     assert {float(np.float32(0.3)), float(np.nextafter(np.float32(0.3), np.float32(1)))} <= near
@@ -165,12 +178,12 @@ def test_what_changes_smoothly_has_no_steps() -> None:
     check = compile_input(schema)
     rows = Rows(schema, check(X[:4]))
     smooth = lambda batch: batch.matrix(schema.names, "float64") * 3.0  # noqa: E731
-    assert step_rows(schema, rows, check, smooth, 1e-6) == []
+    assert step_rows(schema, rows, check, smooth, 1e-6, exact=True) == []
 
     def fails(batch: Any) -> Any:
         raise PredictionError.of("predict.failed", "no")
 
-    assert step_rows(schema, rows, check, fails, 1e-6) == []
+    assert step_rows(schema, rows, check, fails, 1e-6, exact=True) == []
     assert has_steps(step_graph(0.0).graph)
     assert not has_steps(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).graph)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import BernoulliRBM
 
 import modelwheel
 from modelwheel.errors import NoSuchMethod, OutputError, PredictionError, UsageError
@@ -82,10 +83,14 @@ def test_methods_that_are_not_there(classifier: modelwheel.Bundle) -> None:
     assert not hasattr(model, "transform")
     with pytest.raises(NoSuchMethod, match="no method 'transform'"):
         _ = model.transform
-    # the bundle has it, this runtime does not
+
+
+def test_methods_that_only_another_runtime_has(tmp_path: Path) -> None:
+    machine = BernoulliRBM(2, random_state=0).fit(X)  # draws at random for `score_samples`, which no graph does
+    bundle = modelwheel.pack(machine, name="c", version="1", sample=X, out=tmp_path)
     with pytest.raises(NoSuchMethod, match="the onnx runtime of c"):
-        _ = model.decision_function
-    assert hasattr(classifier.load(runtime="native"), "decision_function")
+        _ = bundle.load(runtime="onnx").score_samples
+    assert hasattr(bundle.load(runtime="native"), "score_samples")
 
 
 def test_check_replays_the_examples(classifier: modelwheel.Bundle) -> None:
