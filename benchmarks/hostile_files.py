@@ -1,6 +1,6 @@
 """How the readers of boosters take damaged files: each is changed in a few bytes, 120 times, and read in a child.
 
-The table is the reason why opening such a file needs trust, though it runs no code (docs/decisions/0005).
+The table is the reason why opening such a file needs trust, though it runs no code (docs/decisions/0004).
 Run: python benchmarks/hostile_files.py
 """
 

@@ -32,7 +32,7 @@ FORMATS = {
     "pickle": Format(
         kind="native", runs_code=True, member="native/model.pkl", risk="a pickle, which runs code when it is loaded"
     ),
-    # no code, and readers in C++ that fall over damaged files (docs/decisions/0005)
+    # no code, and readers in C++ that fall over damaged files (docs/decisions/0004)
     "xgboost-ubj": Format("native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
     "lightgbm-text": Format("native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
     "catboost-cbm": Format("native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
