@@ -123,7 +123,7 @@ import sys, numpy as np, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 row = {f"f{n}": 0.5 for n in range(30)}
 (x,) = session.get_inputs()
-session.run(["label"], {x.name: np.array([list(row.values())], dtype=np.float64 if "double" in x.type else np.float32)})
+session.run(["predict"], {x.name: np.array([list(row.values())], dtype=np.float64 if "double" in x.type else np.float32)})
 """
 START_JOBLIB = """
 import sys, joblib, pandas as pd
@@ -174,12 +174,12 @@ def rows(folder: Path, quick: bool) -> list[Row]:
     body = create_model("Body", **dict.fromkeys(names, (float, ...)))
 
     def by_hand() -> Any:
-        return session.run(["label"], {graph_input.name: np.array([[row[name] for name in names]], dtype=dtype)})[0][0]
+        return session.run(["predict"], {graph_input.name: np.array([[row[name] for name in names]], dtype=dtype)})[0][0]
 
     def with_pydantic() -> Any:
         checked = body.model_validate(row)
         values = [[getattr(checked, name) for name in names]]
-        return session.run(["label"], {graph_input.name: np.array(values, dtype=dtype)})[0][0]
+        return session.run(["predict"], {graph_input.name: np.array(values, dtype=dtype)})[0][0]
 
     ours, hand, pydantic = in_turn(lambda: model.predict(row), by_hand, with_pydantic, runs=15, repeat=2000)
     return [
