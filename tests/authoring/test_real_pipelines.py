@@ -209,7 +209,7 @@ CASES: list[Callable[[], Case]] = [
 ]  # fmt: skip
 
 LEFT_OUT = {penguins_neighbours: "first on made-up rows of zeros"}
-"""What has no graph, and where the report says that one would differ: donors at equal distances are in any order."""
+"""What has no graph, and the kind of rows on which the report says that one would differ."""
 
 
 def split(data: Any, target: Any) -> tuple[Any, Any, Any]:
