@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import modelwheel
-from modelwheel_loader.formats import FORMATS
+from modelwheel_loader.manifest.formats import FORMATS
 
 CANCER, BENIGN = load_breast_cancer(return_X_y=True, as_frame=True)
 FLOWERS, KIND = load_iris(return_X_y=True, as_frame=True)

@@ -22,8 +22,8 @@ import numpy as np
 import xgboost
 
 from modelwheel.adapters import recognise
-from modelwheel.nativefile import NativeFile
-from modelwheel_loader.native_files import OPENERS
+from modelwheel.adapters.nativefile import NativeFile
+from modelwheel_loader.native.files import OPENERS
 
 TRIES = 120
 SECONDS = 10

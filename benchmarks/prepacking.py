@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from modelwheel.onnx.externalize import laid_out, take_out
-from modelwheel_loader.onnx_session import open_session
+from modelwheel_loader.onnx.session import open_session
 
 WIDTH, LAYERS, REPEATS = 1024, 4, 60
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from modelwheel.wheel.metadata import About, identify, metadata_files
 from modelwheel.wheel.writer import write_wheel
-from modelwheel_loader import zipformat
+from modelwheel_loader.archive import zipformat
+from modelwheel_loader.archive.record import RecordRow, format_record
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Float
 from modelwheel_loader.documents import dump_json
-from modelwheel_loader.manifest import Digest, Manifest, Method, NativePayload, Requirement
-from modelwheel_loader.record import RecordRow, format_record
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Float
+from modelwheel_loader.manifest.records import Digest, Manifest, Method, NativePayload, Requirement
 
 IDENTITY = identify("tiny", "1.0")
 FILE_NAME = IDENTITY.file_name

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.schema import Field
-from modelwheel_loader.types import (
+from modelwheel_loader.contract.schema import Field
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,

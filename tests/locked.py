@@ -20,8 +20,8 @@ import modelwheel
 from environments import run, uv
 from modelwheel.wheel.writer import write_wheel
 from modelwheel_loader.documents import dump_json
-from modelwheel_loader.environment_cache import key_of
-from modelwheel_loader.pythons import this_python
+from modelwheel_loader.environments.cache import key_of
+from modelwheel_loader.environments.pythons import this_python
 
 TRUST = modelwheel.Trust.unsafe_run_code()
 X = np.arange(12.0).reshape(4, 3)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from modelwheel_loader.codes import CODES
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 FILES = sorted(SRC.rglob("*.py"))
-LOADER = sorted((SRC / "modelwheel_loader").glob("*.py"))
+LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
 LONGEST_LOADER_FILE = 330
 MOST_NAMES = 20
 FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
@@ -74,6 +75,30 @@ def test_no_import_loop_even_through_functions() -> None:
         visit(name, ())
 
 
+def folder_of(name: str) -> str:
+    """`modelwheel_loader.archive` of a module in that folder; a module beside the folders stands for itself."""
+    return ".".join(name.split(".")[:2])
+
+
+@pytest.mark.parametrize("package", ["modelwheel_loader", "modelwheel"])
+def test_folders_need_each_other_one_way(package: str) -> None:
+    """By what modules import when they are imported; what a function imports late may look the other way."""
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        if (name := module_name(path)).startswith(f"{package}."):
+            needs = {folder_of(other) for other in imports(path, top_only=True) if other.startswith(f"{package}.")}
+            graph.setdefault(folder_of(name), set()).update(needs - {folder_of(name), package})
+    order = TopologicalSorter(graph)
+    order.prepare()  # a loop is an error that shows it
+
+
+def test_files_that_comments_name_are_there() -> None:
+    for path in FILES:
+        base = SRC / path.relative_to(SRC).parts[0]
+        for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", path.read_text(encoding="utf-8")):
+            assert name == "__init__.py" or (base / name).exists() or (path.parent / name).exists(), f"{path}: {name}"
+
+
 def test_arrows_go_from_modelwheel_to_the_loader_only() -> None:
     for path in LOADER:
         assert not [name for name in imports(path) if name.split(".")[0] == "modelwheel"], path.name
@@ -111,7 +136,7 @@ def test_ordinary_load_judges_no_ranges(tmp_path: Path) -> None:
 
 
 def test_files_can_be_read_in_one_sitting() -> None:
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in LOADER}
+    lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in LOADER}
     assert not {name: length for name, length in lengths.items() if length > LONGEST_LOADER_FILE}
 
 
@@ -152,7 +177,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 def test_every_code_is_used_and_every_used_code_is_listed() -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES if not path.name.startswith("codes"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.parent.name != "codes")
     areas = "|".join(sorted({code.partition(".")[0] for code in CODES}))
     used = set(re.findall(rf'"((?:{areas})\.[a-z0-9-]+)"', text))
     assert set(CODES) - used == set()

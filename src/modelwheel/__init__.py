@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from modelwheel_loader import verify as verify
 
     from . import errors as errors
-    from .infer import infer_schema as infer_schema
+    from .inference.infer import infer_schema as infer_schema
     from .options import Dependencies as Dependencies
     from .options import Examples as Examples
     from .options import Options as Options
-    from .packing import pack as pack
+    from .packing.pack import pack as pack
     from .proving.prove import prove as prove
     from .wheel.metadata import About as About
 
@@ -40,8 +40,8 @@ _OWN = {
     "Dependencies": "options",
     "Examples": "options",
     "Options": "options",
-    "infer_schema": "infer",
-    "pack": "packing",
+    "infer_schema": "inference.infer",
+    "pack": "packing.pack",
     "prove": "proving.prove",
 }
 

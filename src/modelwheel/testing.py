@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.bundle import open_bundle
-from modelwheel_loader.comparison import compare
 from modelwheel_loader.errors import ModelwheelError, PackError, TrustError
-from modelwheel_loader.formats import FORMATS
-from modelwheel_loader.manifest import OnnxPayload
+from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.manifest.formats import FORMATS
+from modelwheel_loader.manifest.records import OnnxPayload
 
 from .adapters import recognise
 from .adapters.base import Adapter
-from .infer import infer_schema
+from .inference.infer import infer_schema
 from .onnx.candidates import Candidate
-from .packing import PackedBundle, pack
+from .packing.pack import PackedBundle, pack
 
 __all__ = ["CHECKS", "Case", "Check"]
 

@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from .bundle import load as load
     from .bundle import open_bundle as open  # noqa: A004 - the design's name, always used as modelwheel.open
     from .bundle import verify as verify
+    from .contract.schema import Field as Field
+    from .contract.schema import Schema as Schema
     from .isolation import Isolation as Isolation
     from .limits import Limits as Limits
-    from .manifest import Manifest as Manifest
+    from .manifest.records import Manifest as Manifest
     from .model import Model as Model
-    from .onnx_session import SessionOptions as SessionOptions
+    from .onnx.session import SessionOptions as SessionOptions
     from .report import Report as Report
-    from .schema import Field as Field
-    from .schema import Schema as Schema
     from .trust import Trust as Trust
 
 _PLACES = {
     "Bundle": "bundle:Bundle",
-    "Field": "schema:Field",
+    "Field": "contract.schema:Field",
     "Isolation": "isolation:Isolation",
     "Limits": "limits:Limits",
-    "Manifest": "manifest:Manifest",
+    "Manifest": "manifest.records:Manifest",
     "Model": "model:Model",
     "Report": "report:Report",
-    "Schema": "schema:Schema",
-    "SessionOptions": "onnx_session:SessionOptions",
+    "Schema": "contract.schema:Schema",
+    "SessionOptions": "onnx.session:SessionOptions",
     "Trust": "trust:Trust",
     "errors": "errors:",
     "load": "bundle:load",

@@ -18,10 +18,10 @@ from typing import IO, Any
 from . import tabletext
 from .bundle import Bundle, open_bundle, verify
 from .errors import ModelwheelError, UsageError
-from .inspection import describe, summary
 from .streams import prepare_streams
 from .text import safe, safe_json
 from .trust import Trust
+from .views.inspection import describe, summary
 
 GOOD, SHORT, USAGE = 0, 1, 2
 BATCH = 10_000

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from .contract.temporal import Instant
 from .errors import InputError
-from .temporal import Instant
 
 Array = np.ndarray[Any, Any]
 _HOLD_NARROW = frozenset({"float32", "float64"})

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy  # noqa: F401, ICN001 - first, so that it is not imported in the depth of our own imports, which is slower
 
-from .consistency import checked_manifest
+from .archive.integrity import Checker
+from .archive.members import Members
+from .archive.resolve import open_place
 from .errors import BundleError, IntegrityError, UsageError
-from .formats import ISOLATED
-from .integrity import Checker
 from .limits import DEFAULT, Limits
-from .manifest import NativePayload
-from .members import Members
+from .manifest.consistency import checked_manifest
+from .manifest.formats import ISOLATED
+from .manifest.records import NativePayload
 from .model import Model
-from .resolve import open_place
 from .runtimes import NativeRuntime, OnnxRuntime
 from .selection import Candidate, choose, judge, judge_isolated
 from .text import safe
@@ -27,18 +27,18 @@ from .trust import Trust
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .cost import Preference
-    from .explanation import Explanation
-    from .goldens import Goldens
-    from .integrity import Policy
-    from .isolated_plan import Plan
+    from .archive.integrity import Policy
+    from .archive.places import Place
+    from .contract.schema import Schema
+    from .golden.goldens import Goldens
+    from .isolated.plan import Plan
     from .isolation import Isolation
-    from .manifest import Manifest, Method, Payload
-    from .onnx_session import SessionOptions
-    from .places import Place
+    from .manifest.cost import Preference
+    from .manifest.records import Manifest, Method, Payload
+    from .onnx.session import SessionOptions
     from .report import Report
     from .runtimes import Runtime
-    from .schema import Schema
+    from .views.explanation import Explanation
 
 Reference = str | os.PathLike[str]
 Progress = Callable[[str, int, int], None]
@@ -89,7 +89,7 @@ class Bundle:
     @cached_property
     def metadata(self) -> Mapping[str, tuple[str, ...]]:
         """The headers of METADATA by their names in lower case: `author`, `license-expression` and so on."""
-        from .metadata import read_headers
+        from .archive.metadata import read_headers
 
         return MappingProxyType(read_headers(self._place, self._limits))
 
@@ -106,7 +106,7 @@ class Bundle:
     @cached_property
     def examples(self) -> Goldens | None:
         """The golden examples, or None when the author left them out. Their values are read when asked for."""
-        from .goldens import Goldens
+        from .golden.goldens import Goldens
 
         return Goldens(self.manifest, self._members("first", None), self._limits) if self.manifest.examples else None
 
@@ -154,7 +154,7 @@ class Bundle:
         return NativeRuntime(payload, self.schema, self._members(integrity, cache), self.name)
 
     def _open_isolated(self, plan: Plan, payload: Payload, integrity: Policy, cache: Reference | None) -> Runtime:
-        from .isolated_plan import open_isolated
+        from .isolated.plan import open_isolated
 
         settings = {"integrity": integrity, "cache": None if cache is None else os.path.abspath(cache)}
         opening = {"path": self._place.location, "digest": self.digest, **settings}
@@ -162,14 +162,14 @@ class Bundle:
 
     def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Explanation:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
-        from .explanation import explain
+        from .views.explanation import explain
 
         candidates = self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED))
         return explain(self.manifest, candidates, self._members("code", None))
 
     def requirements(self) -> str:
         """The lock as a requirements file with hashes; raises `EnvironmentMismatch` when the bundle holds none."""
-        from .lock_requirements import requirements_of
+        from .environments.requirements import requirements_of
 
         return requirements_of(self.manifest, self._members("code", None))
 
@@ -208,7 +208,7 @@ class Bundle:
         return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(self._place.path)}>"
 
     def _repr_html_(self) -> str:
-        from .html_views import bundle_view
+        from .views.html import bundle_view
 
         return bundle_view(self)
 
@@ -232,7 +232,7 @@ class Bundle:
         found = [judge(payload, self.manifest, self._place, self.digest, trust) for payload in self.runtimes]
         native = next((item for item in self.runtimes if isinstance(item, NativePayload)), None)
         if isolation is not None and native is not None:
-            from .isolated_plan import plan
+            from .isolated.plan import plan
 
             planned = plan(native, self.manifest, self._members("code", None), isolation)
             found.append(judge_isolated(native, planned, self._place, self.digest, trust))

@@ -137,7 +137,7 @@ class ModelwheelError(Exception):
         }
 
     def _repr_html_(self) -> str:
-        from .html_errors import error_view
+        from .views.html_errors import error_view
 
         return error_view(self)
 

@@ -7,17 +7,17 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from .checking.inputs import compile_input
+from .checking.outputs import compile_output, empty_output
+from .checking.parameters import ParameterCheck, both
 from .errors import InputError, ModelwheelError, NoSuchMethod, UsageError
-from .inputs import compile_input
-from .outputs import compile_output, empty_output
-from .parameters import ParameterCheck, both
 from .runtimes import failed
 from .text import clip, safe
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-    from .inputs import InputCheck
-    from .manifest import Method
+    from .checking.inputs import InputCheck
+    from .manifest.records import Method
     from .report import Report
     from .runtimes import Call, Runtime
 
@@ -145,7 +145,7 @@ class Model:
         return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
 
     def _repr_html_(self) -> str:
-        from .html_views import model_view
+        from .views.html import model_view
 
         return model_view(self)
 

@@ -11,7 +11,7 @@ from .errors import Defect, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .values import Mismatch
+    from .contract.values import Mismatch
 
 _INSIDE = r"[.\[]"
 COLLECTED = 100

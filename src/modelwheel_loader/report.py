@@ -56,7 +56,7 @@ class Report(Record):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from .html_views import report_view
+        from .views.html import report_view
 
         return report_view(self)
 

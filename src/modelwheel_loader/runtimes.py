@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import environment, onnx_session
+from .environments import check as environment
 from .errors import Defect, PredictionError, UsageError
-from .feeds import compile_feeds
-from .manifest import NativePayload, OnnxPayload, Payload
+from .manifest.records import NativePayload, OnnxPayload, Payload
+from .onnx import session as onnx_session
+from .onnx.feeds import compile_feeds
 from .text import clip, safe
 
 if TYPE_CHECKING:
+    from .archive.members import Members
     from .batch import Batch
-    from .members import Members
-    from .schema import Schema
+    from .contract.schema import Schema
 
 Call = Callable[["Batch", Mapping[str, Any]], object]
 """Answers a checked batch, with the checked parameters that the caller gave beside it."""
@@ -127,25 +128,25 @@ class NativeRuntime:
     kind = "native"
 
     def __init__(self, payload: NativePayload, schema: Schema, members: Members, bundle: str) -> None:
-        from .bind import compile_native
+        from .binding.bind import compile_native
 
         buffers = []
         if payload.buffers_member is not None:
             arrays = members.mapped(payload.buffers_member, code=False)
             buffers = [arrays[offset : offset + size] for offset, size in payload.spans]
         if payload.code_member is not None:
-            from .code_modules import make_importable, read_sources
+            from .native.code_modules import make_importable, read_sources
 
             make_importable(read_sources(members.small(payload.code_member), payload.modules), bundle)
         self._bind = compile_native(schema)
         data = members.small(payload.member)
         self._model: Any
         if payload.format == "pickle":
-            from .native import load_pickle
+            from .native.unpickle import load_pickle
 
             self._model = load_pickle(data, buffers, bundle=bundle)
         else:
-            from .native_files import open_file
+            from .native.files import open_file
 
             self._model = open_file(payload.format, data, payload.settings)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .cost import checked_preference, costs, seconds
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
-from .formats import FORMATS, ISOLATED, RUNTIMES
+from .manifest.cost import checked_preference, costs, seconds
+from .manifest.formats import FORMATS, ISOLATED, RUNTIMES
 from .records import Record
 from .runtimes import hindrances
 from .text import clip, safe
 
 if TYPE_CHECKING:
-    from .isolated_plan import Plan
-    from .manifest import Manifest, Payload
-    from .places import Place
+    from .archive.places import Place
+    from .isolated.plan import Plan
+    from .manifest.records import Manifest, Payload
     from .trust import Trust
 
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any
 
+from .contract.schema import Field, Schema
+from .contract.types import Bool, Category, Float, Integer
 from .errors import Defect, InputError
-from .schema import Field, Schema
 from .text import shown
-from .types import Bool, Category, Float, Integer
 
 Row = dict[str, Any]
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})

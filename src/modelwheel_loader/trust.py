@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Literal, Self
 
+from .archive.places import Installed, Place
 from .errors import Defect, UsageError
-from .places import Installed, Place
 from .records import Record
 from .text import clip, safe, shown
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from . import examples
+from .archive.integrity import verify_everything
 from .errors import Defect, ModelwheelError
-from .integrity import verify_everything
+from .golden import examples
 from .report import Report, Step
 
 if TYPE_CHECKING:
+    from .archive.places import Place
     from .bundle import Bundle, Progress
-    from .manifest import Method
+    from .manifest.records import Method
     from .model import Model
-    from .places import Place
     from .selection import Candidate
     from .trust import Trust
 
@@ -52,7 +52,7 @@ def _examples_fit(bundle: Bundle) -> Step:
     goldens = bundle.examples
     if goldens is None:
         return Step(name="examples", outcome="not run", detail="the author left golden examples out")
-    from .inputs import compile_input
+    from .checking.inputs import compile_input
 
     try:
         rows = compile_input(bundle.schema)(goldens.input).rows

@@ -29,7 +29,7 @@ from modelwheel.adapters.sklearn import SklearnAdapter
 from modelwheel.adapters.statsmodels import StatsmodelsAdapter
 from modelwheel.adapters.xgboost import XgboostAdapter
 from modelwheel.errors import PackError
-from modelwheel.packing import pack
+from modelwheel.packing.pack import pack
 from modelwheel.testing import CHECKS, Case, Check
 
 RANDOM = np.random.default_rng(0)

@@ -14,7 +14,7 @@ import torch
 import modelwheel
 from modelwheel.adapters.torch import TorchAdapter
 from modelwheel.errors import MissingExtra, PackError
-from modelwheel.pickling import dump
+from modelwheel.pickling.dump import dump
 from modelwheel.testing import CHECKS, Case, Check, answers_as_the_model, recognises_its_model_and_no_other
 
 NATIVE = modelwheel.Options(runtimes=("native",))

@@ -13,7 +13,7 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, INFO, PICKLE, ROOT, archive, files, put, record, tiny, with_record
 from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
-from modelwheel_loader import zipformat
+from modelwheel_loader.archive import zipformat
 from modelwheel_loader.limits import Limits
 
 VALID = archive(files())

@@ -12,7 +12,7 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, IDENTITY, PICKLE, ROOT, archive, files, with_record
 from modelwheel.errors import BundleError, UnsupportedFormat
-from modelwheel_loader.inspection import describe
+from modelwheel_loader.views.inspection import describe
 
 GOOD = files()[f"{ROOT}manifest.json"]
 

@@ -12,14 +12,14 @@ import pytest
 
 import modelwheel
 from models import flights_like, flights_like_pipeline
-from modelwheel.cost import ROWS
 from modelwheel.errors import UsageError
-from modelwheel.packing import PackedBundle
+from modelwheel.packing.cost import ROWS
+from modelwheel.packing.pack import PackedBundle
 from modelwheel.version import VERSION
-from modelwheel_loader.cost import ISOLATED_CALL, Cost, MethodCost, checked_preference, seconds, seconds_text
 from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.manifest import Manifest
-from modelwheel_loader.manifest_reader import read_manifest
+from modelwheel_loader.manifest.cost import ISOLATED_CALL, Cost, MethodCost, checked_preference, seconds, seconds_text
+from modelwheel_loader.manifest.reader import read_manifest
+from modelwheel_loader.manifest.records import Manifest
 from modelwheel_loader.selection import Candidate, choose
 
 MEASURED = modelwheel.Options(measure_cost=True)
@@ -92,7 +92,7 @@ def test_a_function_and_rows_that_do_not_travel(tmp_path: Path) -> None:
 
 
 def test_a_slow_method_is_measured_with_fewer_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel.cost.LONGEST", 0.0)
+    monkeypatch.setattr("modelwheel.packing.cost.LONGEST", 0.0)
     made = modelwheel.pack(
         lambda rows: rows.sum(axis=1), name="m", version="1", sample=np.ones((3, 2)), options=MEASURED, out=tmp_path
     )

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from modelwheel.culprit import is_on_gpu, kind_of
 from modelwheel.origins import Origins
-from modelwheel.pickling import dump, place_of
+from modelwheel.pickling.culprit import is_on_gpu, kind_of
+from modelwheel.pickling.dump import dump, place_of
 from modelwheel_loader.errors import PackError
 
 

@@ -36,16 +36,16 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from modelwheel.adapters.sklearn import METHODS
-from modelwheel.infer import infer_schema
+from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx import blocks, graph
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import graph_inputs
 from modelwheel.onnx.translate import translate
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
 from modelwheel_loader.errors import PredictionError
-from modelwheel_loader.feeds import compile_feeds
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.onnx_session import open_session
+from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.onnx.session import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(120, 4)).round(2)

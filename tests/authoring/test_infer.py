@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from modelwheel.infer import infer_schema, rows_of, spread, take
+from modelwheel.inference.infer import infer_schema, rows_of, spread, take
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, Tensor
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, Tensor
 
 
 def only(sample: Any, **options: Any) -> Field:
@@ -488,7 +488,7 @@ def test_a_spread_shows_nulls_rare_values_and_extremes() -> None:
 
 def test_inference_imports_no_library_of_tables() -> None:
     code = (
-        "import sys, numpy as np; from modelwheel.infer import infer_schema, spread, take, infer_output;"
+        "import sys, numpy as np; from modelwheel.inference.infer import infer_schema, spread, take, infer_output;"
         "s = [{'a': 1.5, 'b': 'x'}] * 5; infer_schema(s); take(s, spread(s, rows=2)); infer_output(np.ones(3), 3);"
         "print(sorted({'pandas', 'polars', 'pyarrow', 'scipy', 'pydantic'} & set(sys.modules)))"
     )

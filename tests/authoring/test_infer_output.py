@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from modelwheel.infer import infer_output
+from modelwheel.inference.infer import infer_output
+from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.types import Tensor
 
 KINDS: list[tuple[Any, str, str, list[tuple[str, str]]]] = [
     (np.array([1.5, 2.5]), "array", "numpy", [("value", "float64")]),

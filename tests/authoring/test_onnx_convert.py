@@ -26,17 +26,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from models import flights_like_pipeline
-from modelwheel.infer import infer_schema
+from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import convert_estimator, graph_inputs
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.feeds import compile_feeds
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.onnx_session import open_session
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Tensor
+from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.onnx.session import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 5))
@@ -317,7 +317,7 @@ PROGRAM = """
 import hashlib, warnings
 warnings.simplefilter("ignore")
 from models import flights_like_pipeline
-from modelwheel.infer import infer_schema
+from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.convert import convert_estimator
 model, frame = flights_like_pipeline()
 for candidate in convert_estimator(model, infer_schema(frame).schema, ["predict", "predict_proba"]):

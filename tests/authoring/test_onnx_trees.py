@@ -14,12 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import graphs
-from modelwheel.infer import infer_schema
+from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import convert_estimator
 from modelwheel.onnx.trees import TREES, faster
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.onnx_session import open_session
+from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.onnx.session import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 4))

@@ -21,17 +21,17 @@ from sklearn.tree import DecisionTreeRegressor
 import graphs
 import modelwheel
 from models import flights_like_pipeline
-from modelwheel.edges import MOST_FIELDS, Rows, edge_rows, varied
-from modelwheel.goldens import Golden
-from modelwheel.infer import infer_schema
+from modelwheel.golden.choose import Golden
+from modelwheel.golden.recording import record
+from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
-from modelwheel.parity import Measured, Original, measure
-from modelwheel.recording import record
-from modelwheel.steps import has_steps, step_rows, sums_first
+from modelwheel.parity.edges import MOST_FIELDS, Rows, edge_rows, varied
+from modelwheel.parity.measure import Measured, Original, measure
+from modelwheel.parity.steps import has_steps, step_rows, sums_first
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PredictionError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.manifest import GraphInput, Parity
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.manifest.records import GraphInput, Parity
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 2))
@@ -282,8 +282,8 @@ def test_golden_rows_that_are_not_of_the_sample_are_compared_too() -> None:
 
 
 def test_a_large_sample_is_compared_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel.parity.MOST_ROWS", 50)
-    monkeypatch.setattr("modelwheel.parity.BATCH", 20)
+    monkeypatch.setattr("modelwheel.parity.measure.MOST_ROWS", 50)
+    monkeypatch.setattr("modelwheel.parity.measure.BATCH", 20)
     found = measure(iter([step_graph(0.1)]), original(step(0.1), X))
     assert found.parity["predict"].tried["sample"] == 50
 

@@ -336,8 +336,8 @@ def test_source_date_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_members_beyond_4_gib(tmp_path: Path) -> None:
     """ZIP64 where a number needs it; read by us and by zipfile."""
     from modelwheel.wheel.writer import WheelWriter
-    from modelwheel_loader.archive import read_members
-    from modelwheel_loader.files import read_at
+    from modelwheel_loader.archive.files import read_at
+    from modelwheel_loader.archive.reader import read_members
     from modelwheel_loader.limits import DEFAULT
 
     path, block = tmp_path / "big", bytes(1 << 26)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelwheel.cli import main
-from modelwheel_loader.environment_cache import listed
+from modelwheel_loader.environments.cache import listed
 from modelwheel_loader.isolation import Isolation
 
 

@@ -18,9 +18,10 @@ import pytest
 import modelwheel
 from environments import uv
 from locked import TRUST, X, with_lock
-from modelwheel_loader import environment_cache, pythons
+from modelwheel_loader.environments import cache as environment_cache
+from modelwheel_loader.environments import pythons
 from modelwheel_loader.errors import EnvironmentMismatch
-from modelwheel_loader.isolated_plan import plan
+from modelwheel_loader.isolated.plan import plan
 from processes import alive, gone
 
 ASK = """
@@ -124,7 +125,7 @@ def test_a_build_that_fails_says_what_the_tool_says(
     tool: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if tool == "pip":
-        monkeypatch.setattr("modelwheel_loader.environment_build.find_uv", lambda: None)
+        monkeypatch.setattr("modelwheel_loader.environments.build.find_uv", lambda: None)
     wrong = (
         'lock-version = "1.0"\n[[packages]]\nname = "cloudpickle"\nversion = "3.1.1"\n'
         f'wheels = [{{ path = "x.whl", hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
@@ -229,7 +230,7 @@ def test_what_keeps_a_bundle_from_running_isolated(bundle: Path, tmp_path: Path)
 
 
 def test_windows_is_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel_loader.isolated_plan.sys.platform", "win32")
+    monkeypatch.setattr("modelwheel_loader.isolated.plan.sys.platform", "win32")
     with modelwheel.open(bundle) as opened:
         members = opened._members("code", None)
         (defect,) = plan(opened.manifest.runtimes[0], opened.manifest, members, settings(tmp_path))  # type: ignore[arg-type,misc]

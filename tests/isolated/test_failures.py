@@ -20,7 +20,7 @@ import pytest
 import modelwheel
 from locked import TRUST, Load, X, ready_environment
 from modelwheel.errors import PredictionError, UsageError, WorkerError
-from modelwheel_loader.worker_process import Worker
+from modelwheel_loader.isolated.worker_process import Worker
 from processes import alive, all_processes, children, gone, open_descriptors, session_of
 
 
@@ -220,7 +220,7 @@ def test_where_the_kernel_sends_no_signal_a_thread_ends_the_worker() -> None:
     code = (
         "import fcntl, sys, time\n"
         "del fcntl.F_SETSIG\n"
-        "from modelwheel_loader.worker_main import end_with_the_caller\n"
+        "from modelwheel_loader.isolated.worker_main import end_with_the_caller\n"
         "end_with_the_caller(int(sys.argv[1]))\n"
         "print('ready', flush=True)\n"
         "time.sleep(600)\n"

@@ -14,16 +14,19 @@ import pytest
 
 import modelwheel
 from locked import EMPTY_LOCK
-from modelwheel_loader import environment_build, environment_cache, isolated_plan, pythons
 from modelwheel_loader.batch import Batch, Column
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Float
+from modelwheel_loader.environments import build as environment_build
+from modelwheel_loader.environments import cache as environment_cache
+from modelwheel_loader.environments import pythons
+from modelwheel_loader.environments.pythons import Python
+from modelwheel_loader.environments.requirements import LockedPackages, read_lock
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, UsageError
+from modelwheel_loader.isolated import plan as isolated_plan
+from modelwheel_loader.isolated.wire import Buffers, WireError
+from modelwheel_loader.isolated.wire_batch import compile_answer_decoder, decode_batch, encode_batch
 from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.lock_requirements import LockedPackages, read_lock
-from modelwheel_loader.pythons import Python
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Float
-from modelwheel_loader.wire import Buffers, WireError
-from modelwheel_loader.wire_batch import compile_answer_decoder, decode_batch, encode_batch
 from processes import children
 
 # --- interpreters ---

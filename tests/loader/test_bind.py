@@ -14,13 +14,11 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from modelwheel.infer import infer_schema
-from modelwheel_loader.bind import compile_feeds, compile_native
-from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import (
+from modelwheel.inference.infer import infer_schema
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -36,6 +34,9 @@ from modelwheel_loader.types import (
     Tensor,
     Timestamp,
 )
+from modelwheel_loader.errors import InputError, MissingExtra
+from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.onnx.feeds import compile_feeds
 
 
 def bound(schema: Schema, data: Any) -> Any:

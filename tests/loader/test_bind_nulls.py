@@ -11,13 +11,14 @@ from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from modelwheel.infer import infer_schema
-from modelwheel_loader.bind import compile_feeds, compile_native
+from modelwheel.inference.infer import infer_schema
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Tensor
+from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.onnx.feeds import compile_feeds
 
 WORDS = ["red", "blue", None, "red", "green", None]
 NUMBERS = [1, 2, None, 3, 2, None]

@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 from modelwheel_loader.batch import Raw
-from modelwheel_loader.columns import compile_column
-from modelwheel_loader.problems import COLLECTED, Inside, Problems
-from modelwheel_loader.schema import Field
-from modelwheel_loader.temporal import (
+from modelwheel_loader.checking.columns import compile_column
+from modelwheel_loader.contract.schema import Field
+from modelwheel_loader.contract.temporal import (
     Instant,
     LossyError,
     ZoneError,
@@ -25,7 +24,7 @@ from modelwheel_loader.temporal import (
     duration_count,
     timestamp_count,
 )
-from modelwheel_loader.types import (
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -41,7 +40,8 @@ from modelwheel_loader.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.values import Mismatch, found, is_null
+from modelwheel_loader.contract.values import Mismatch, found, is_null
+from modelwheel_loader.problems import COLLECTED, Inside, Problems
 
 
 def column(kind: DataType, values: Any, **rules: Any) -> list[Any]:
@@ -253,8 +253,8 @@ def test_arrays_inside_columns_that_cannot_be_read() -> None:
 
 
 def test_arrow_lists_of_one_length_are_not_taken_apart() -> None:
-    from modelwheel_loader.foreign import polars_column
-    from modelwheel_loader.foreign_arrow import arrow_column
+    from modelwheel_loader.incoming.arrow import arrow_column
+    from modelwheel_loader.incoming.columns import polars_column
 
     pairs = pa.list_(pa.float64(), 2)
     assert arrow_column(pa.array([[1.0, 2.0]], type=pairs))[0].shape == (1, 2)

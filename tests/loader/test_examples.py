@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from modelwheel.infer import infer_output
+from modelwheel.inference.infer import infer_output
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InvalidBundle, UsageError
-from modelwheel_loader.examples import compare, decode_input, decode_output, encode_columns, encode_output
-from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.golden.examples import compare, decode_input, decode_output, encode_columns, encode_output
 
 ANSWERS: dict[str, Any] = {
     "floats": np.array([0.1, -0.0, np.nan, np.inf, -np.inf, 5e-324, 1.7976931348623157e308]),

@@ -17,11 +17,21 @@ import pyarrow as pa
 import pytest
 
 import modelwheel
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import (
+    Category,
+    DataType,
+    Decimal,
+    Float,
+    Integer,
+    List,
+    Struct,
+    Tensor,
+    parse_type,
+)
 from modelwheel_loader.errors import InputError, PackError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, DataType, Decimal, Float, Integer, List, Struct, Tensor, parse_type
 
 STRUCT = Struct((Field(name="a", type=Integer()),))
 FLAT = Tensor("float32", (2,))
@@ -275,7 +285,7 @@ import pyarrow as pa, pyarrow.ipc
 table = pa.ipc.open_file(sys.argv[1]).read_all()
 assert "pandas" not in sys.modules
 from modelwheel_loader import Schema
-from modelwheel_loader.inputs import compile_input
+from modelwheel_loader.checking.inputs import compile_input
 check = compile_input(Schema.from_arrow(table.schema))
 batch = check(table)
 check(pa.RecordBatchReader.from_batches(table.schema, table.to_batches()))
@@ -317,7 +327,7 @@ class Stream:
     def __init__(self, frame): self.frame = frame
     def __arrow_c_stream__(self, requested_schema=None): return self.frame.__arrow_c_stream__()
 from modelwheel_loader import Field, Schema
-from modelwheel_loader.inputs import compile_input
+from modelwheel_loader.checking.inputs import compile_input
 check = compile_input(Schema(fields=(Field(name="v", type="float64"),)))
 for table in (Stream(polars.DataFrame({"v": [1.5]})), {"v": Stream(polars.Series([1.5]))}):
     assert check(table).column("v").values.tolist() == [1.5]

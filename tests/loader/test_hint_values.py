@@ -17,11 +17,11 @@ import pydantic
 import pydantic.dataclasses
 import pytest
 
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.hint_values import HintError, whole_pattern
+from modelwheel_loader.contract.hints import field_of
+from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import InputError, UsageError
-from modelwheel_loader.hint_values import HintError, whole_pattern
-from modelwheel_loader.hints import field_of
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Schema
 
 UserId = NewType("UserId", int)
 

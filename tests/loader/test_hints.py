@@ -12,11 +12,11 @@ import numpy as np
 import pydantic
 import pytest
 
+from modelwheel_loader.contract.hints import field_of
+from modelwheel_loader.contract.pydantic_model import to_pydantic
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, parse_type
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.hints import field_of
-from modelwheel_loader.pydantic_model import to_pydantic
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, parse_type
 
 
 class Colour(enum.Enum):

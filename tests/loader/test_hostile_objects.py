@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
 
 NUMBER = Schema(fields=(Field(name="a", type=parse_type("float64")),))
 

@@ -18,13 +18,13 @@ import modelwheel
 from hostile import EVIL, hostile_bundle
 from html_reader import Reader
 from models import pack_flights_like
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import String
 from modelwheel_loader.errors import Defect, InputError, ModelwheelError
-from modelwheel_loader.html_parts import LONGEST, Html, joined, paragraph, styled, table, text, view
-from modelwheel_loader.inputs import compile_input
 from modelwheel_loader.report import Report, Step
-from modelwheel_loader.schema import Field, Schema
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import String
+from modelwheel_loader.views.html_parts import LONGEST, Html, joined, paragraph, styled, table, text, view
 
 
 def read(value: Any) -> Reader:

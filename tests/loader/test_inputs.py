@@ -18,10 +18,9 @@ import pytest
 from scipy import sparse
 
 from modelwheel_loader.batch import Batch
-from modelwheel_loader.errors import InputError, UsageError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import (
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -34,6 +33,7 @@ from modelwheel_loader.types import (
     Tensor,
     Timestamp,
 )
+from modelwheel_loader.errors import InputError, UsageError
 
 TABLE = Schema(
     fields=(

@@ -5,11 +5,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.json_schema import to_json_schema
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.json_schema import to_json_schema
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, DataType, List, Struct, Tensor, parse_type
 
 KINDS: dict[str, DataType] = {
     **{name: parse_type(name) for name in ("bool", "int8", "uint64", "float32", "float64", "string", "binary", "date")},

@@ -15,10 +15,10 @@ import pytest
 from onnx import TensorProto
 
 from graphs import constant, data, external, node, value
-from modelwheel_loader.cores import granted_cores
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
-from modelwheel_loader.manifest import GraphInput, Weight
-from modelwheel_loader.onnx_session import SessionOptions, open_session
+from modelwheel_loader.manifest.records import GraphInput, Weight
+from modelwheel_loader.onnx.cores import granted_cores
+from modelwheel_loader.onnx.session import SessionOptions, open_session
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 ADD = data([node("Add", ["x", "one"], ["y"])], initializers=[constant("one", 1.0, "float32")])
@@ -193,7 +193,7 @@ def test_only_settings_are_settings() -> None:
 def test_settings_reach_onnxruntime(
     options: SessionOptions, threads: int, spinning: str | None, arena: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelwheel_loader.onnx_session.granted_cores", lambda: 3)
+    monkeypatch.setattr("modelwheel_loader.onnx.session.granted_cores", lambda: 3)
     kept = []
 
     class Kept(onnxruntime.InferenceSession):  # type: ignore[misc]

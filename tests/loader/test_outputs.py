@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from modelwheel.infer import infer_output
+from modelwheel.inference.infer import infer_output
+from modelwheel_loader.checking.outputs import compile_output, empty_output
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import Tensor, parse_type
 from modelwheel_loader.errors import MissingExtra, OutputError
-from modelwheel_loader.outputs import compile_output, empty_output
-from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import Tensor, parse_type
 
 ANSWERS: dict[str, Any] = {
     "floats": np.array([1.5, np.nan]),

@@ -9,11 +9,11 @@ from typing import Any
 import pydantic
 import pytest
 
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.pydantic_model import to_pydantic
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.pydantic_model import to_pydantic
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, DataType, List, Struct, Tensor, parse_type
 
 
 def schema(kind: DataType | str, **changes: Any) -> Schema:
@@ -109,8 +109,8 @@ def test_extra_fields_are_refused_when_the_schema_says_so() -> None:
 def test_without_pydantic_the_error_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['pydantic'] = None\n"
-        "from modelwheel_loader.schema import Schema\n"
-        "from modelwheel_loader.pydantic_model import to_pydantic\n"
+        "from modelwheel_loader.contract.schema import Schema\n"
+        "from modelwheel_loader.contract.pydantic_model import to_pydantic\n"
         "try:\n    to_pydantic(Schema(fields=()))\n"
         "except Exception as error:\n    print(type(error).__name__, 'modelwheel[pydantic]' in str(error))\n"
     )

@@ -10,9 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from modelwheel_loader.environment import check, fits_python, python_version
-from modelwheel_loader.manifest import Requirement as Needed
-from modelwheel_loader.rules import (
+from modelwheel_loader.environments.check import check, fits_python, python_version
+from modelwheel_loader.environments.rules import (
     FLOORS,
     RULES,
     Rule,
@@ -22,6 +21,7 @@ from modelwheel_loader.rules import (
     satisfies,
     specifier_for,
 )
+from modelwheel_loader.manifest.records import Requirement as Needed
 
 numbers = st.integers(0, 30)
 releases = st.lists(numbers, min_size=1, max_size=5).map(lambda parts: ".".join(map(str, parts)))

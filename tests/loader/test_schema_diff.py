@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.schema_diff import diff
-from modelwheel_loader.types import Category, DataType, parse_type
+from modelwheel_loader.contract.diff import diff
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, DataType, parse_type
 
 
 def schema(*fields: Field, **changes: Any) -> Schema:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelwheel.infer import infer_schema
-from modelwheel_loader.bind import compile_native
+from modelwheel.inference.infer import infer_schema
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, DataType, Decimal, Integer, List, Struct, Tensor, Timestamp
 from modelwheel_loader.errors import InvalidBundle, UsageError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, DataType, Decimal, Integer, List, Struct, Tensor, Timestamp
 
 AGE = Field(name="age", type=Integer())
 

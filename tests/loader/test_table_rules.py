@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 import modelwheel
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import List, parse_type
 from modelwheel_loader.errors import InputError, UsageError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.inspection import table_notes
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import List, parse_type
+from modelwheel_loader.views.inspection import table_notes
 
 FIELDS = (
     Field(name="id", type=parse_type("int64"), nullable=True),

@@ -15,11 +15,22 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import (
+    Category,
+    Date,
+    Decimal,
+    Float,
+    Integer,
+    List,
+    String,
+    Struct,
+    Tensor,
+    Timestamp,
+)
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, Date, Decimal, Float, Integer, List, String, Struct, Tensor, Timestamp
 
 PAIR = (Field(name="a", type=Float(), nullable=True), Field(name="b", type=Float(32)))
 SCHEMAS = {

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from modelwheel_loader.bind import compile_native
+from modelwheel_loader.binding.bind import compile_native
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import Category, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Physical, Schema
-from modelwheel_loader.types import Category, List, Struct, Tensor, parse_type
 
 DAY = dt.date(2026, 1, 31)
 COLUMNS: dict[str, list[Any]] = {

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pytest
 
 import modelwheel
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Category, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import Category, List, Struct, Tensor, parse_type
 
 NUMBER, TEXT, WHOLE = parse_type("float64"), parse_type("string"), parse_type("int64")
 Work = Callable[[int], Callable[[], Any]]

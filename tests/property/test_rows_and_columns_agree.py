@@ -17,10 +17,9 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelwheel_loader.errors import InputError
-from modelwheel_loader.inputs import InputCheck, compile_input
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.types import (
+from modelwheel_loader.checking.inputs import InputCheck, compile_input
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -36,6 +35,7 @@ from modelwheel_loader.types import (
     Tensor,
     Timestamp,
 )
+from modelwheel_loader.errors import InputError
 
 WALL = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))  # noqa: DTZ001
 INSTANTS = WALL.map(lambda value: value.replace(tzinfo=dt.UTC))

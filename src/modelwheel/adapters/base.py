@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from modelwheel_loader.schema import Schema
-from modelwheel_loader.types import CategoryValue
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import CategoryValue
 
-from ..nativefile import NativeFile
 from ..onnx.candidates import Conversion
+from .nativefile import NativeFile
 
 Predict = Callable[..., Any]
 """Answers rows as the sample has them, and the method's own parameters by name."""

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native_boosters import CATBOOST
-from modelwheel_loader.schema import Schema
-from modelwheel_loader.types import CategoryValue
+from modelwheel_loader.native.boosters import CATBOOST
 
-from ..nativefile import NativeFile
 from ..onnx.boosters.catboost_trees import read_catboost
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .nativefile import NativeFile
 
 
 class CatboostAdapter(Adapter):

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native_boosters import LightgbmRegressor
-from modelwheel_loader.schema import Schema
-from modelwheel_loader.types import CategoryValue
+from modelwheel_loader.native.boosters import LightgbmRegressor
 
-from ..nativefile import NativeFile
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.lightgbm_trees import read_lightgbm, read_wrapper
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .nativefile import NativeFile
 
 _WRAPPERS = frozenset({"LGBMClassifier", "LGBMRegressor", "LGBMRanker"})
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
-from modelwheel_loader.feeds import compile_feeds
-from modelwheel_loader.inputs import compile_input
-from modelwheel_loader.onnx_session import open_session
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.onnx.session import open_session
 
 from ..onnx.candidates import Candidate, Conversion
 from ..onnx.externalize import laid_out

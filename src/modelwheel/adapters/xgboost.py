@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native_boosters import XGBOOST, XgboostBooster
-from modelwheel_loader.schema import Schema
-from modelwheel_loader.types import CategoryValue
+from modelwheel_loader.native.boosters import XGBOOST, XgboostBooster
 
-from ..nativefile import NativeFile
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.xgboost_trees import missing_of, read_wrapper, read_xgboost
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .nativefile import NativeFile
 
 
 class XgboostAdapter(Adapter):

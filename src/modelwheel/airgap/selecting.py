@@ -14,8 +14,8 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from modelwheel_loader.environments.requirements import read_lock
 from modelwheel_loader.errors import Defect, ResolutionError
-from modelwheel_loader.lock_requirements import read_lock
 from modelwheel_loader.text import clip
 
 from .targets import Target

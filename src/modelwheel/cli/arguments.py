@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from modelwheel_loader.archive.resolve import installed_bundles
 from modelwheel_loader.errors import ModelwheelError, UsageError
-from modelwheel_loader.formats import RUNTIMES
-from modelwheel_loader.resolve import installed_bundles
+from modelwheel_loader.manifest.formats import RUNTIMES
 from modelwheel_loader.text import safe
 from modelwheel_loader.trust import Trust
 

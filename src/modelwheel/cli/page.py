@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.inspection import (
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.text import clip, safe
+from modelwheel_loader.views.inspection import (
     SHOWN_FIELDS,
     answer_types,
     authors,
@@ -23,8 +25,6 @@ from modelwheel_loader.inspection import (
     size_text,
     table_notes,
 )
-from modelwheel_loader.schema import Schema
-from modelwheel_loader.text import clip, safe
 
 from .runtimes import needs_table, print_imports, runtime_states
 from .screen import plain, show

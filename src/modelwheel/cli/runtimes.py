@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from modelwheel_loader.explanation import Explanation, RuntimeStatus
-from modelwheel_loader.inspection import size_text
-from modelwheel_loader.manifest import Parity
+from modelwheel_loader.manifest.records import Parity
 from modelwheel_loader.text import clip
+from modelwheel_loader.views.explanation import Explanation, RuntimeStatus
+from modelwheel_loader.views.inspection import size_text
 
 from .screen import plain, show
 

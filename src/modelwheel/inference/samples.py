@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.schema import Schema
 
 from .arrays import read_numpy, read_sparse, read_tensor
 from .columns import Array, Note

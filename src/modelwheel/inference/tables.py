@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.arrow_types import from_arrow_type
-from modelwheel_loader.bind_tables import arrow_type_of
-from modelwheel_loader.foreign_arrow import unwrapped
-from modelwheel_loader.text import clip
-from modelwheel_loader.types import (
+from modelwheel_loader.binding.tables import arrow_type_of
+from modelwheel_loader.contract.arrow_types import from_arrow_type
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -31,6 +29,8 @@ from modelwheel_loader.types import (
     TypeTextError,
     parse_type,
 )
+from modelwheel_loader.incoming.arrow import unwrapped
+from modelwheel_loader.text import clip
 
 from .columns import Column, ColumnError, Note, from_array
 from .objects import from_values
@@ -288,6 +288,6 @@ def from_polars_type(dtype: Any) -> DataType:
 
 
 def _polars_member(field: Any) -> Any:
-    from modelwheel_loader.schema import Field
+    from modelwheel_loader.contract.schema import Field
 
     return Field(name=field.name, type=from_polars_type(field.dtype), nullable=True)

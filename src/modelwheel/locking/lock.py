@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelwheel_loader.environments.rules import satisfies
 from modelwheel_loader.errors import Defect, DependencyError, UsageError
-from modelwheel_loader.manifest import LockFile, Requirement
+from modelwheel_loader.manifest.records import LockFile, Requirement
 from modelwheel_loader.names import normalize_name
-from modelwheel_loader.rules import satisfies
 from modelwheel_loader.text import clip, shown
 
 from ..options import Dependencies

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.types import Bool, Category, Float, Integer, String, Tensor
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.schema import Field, Schema
+from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import Bool, Category, Float, Integer, String, Tensor
 
 from .candidates import Conversion
 from .foreign import convert_by_skl2onnx

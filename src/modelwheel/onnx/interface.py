@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from modelwheel_loader.contract.schema import Field, Physical, Schema
+from modelwheel_loader.contract.types import Category, String, Tensor, parse_type
 from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.manifest import GraphInput
+from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.nearest import nearest
-from modelwheel_loader.onnx_graph import GraphInfo
-from modelwheel_loader.onnx_tensors import Shape
-from modelwheel_loader.schema import Field, Physical, Schema
+from modelwheel_loader.onnx.graph import GraphInfo
+from modelwheel_loader.onnx.tensors import Shape
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import Category, String, Tensor, parse_type
 
 
 def fitted(schema: Schema, info: GraphInfo) -> Schema:

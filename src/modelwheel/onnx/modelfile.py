@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from modelwheel_loader.contract.types import TENSOR_DTYPES
 from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
-from modelwheel_loader.onnx_graph import GraphInfo, check_graph
-from modelwheel_loader.onnx_tensors import DTYPES
+from modelwheel_loader.onnx.graph import GraphInfo, check_graph
+from modelwheel_loader.onnx.tensors import DTYPES
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import TENSOR_DTYPES
 
 from .externalize import laid_out, take_out
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import MissingExtra, ModelwheelError
-from modelwheel_loader.native_wrappers import TorchModule
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.native.wrappers import TorchModule
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import Tensor
 
 from .candidates import Candidate, Conversion
 from .interface import fitted, graph_inputs

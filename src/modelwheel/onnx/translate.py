@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
 
 from . import families, numpy_names  # noqa: F401 - the converters register themselves

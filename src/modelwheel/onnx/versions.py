@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwheel_loader.onnx_graph import GraphInfo
+from modelwheel_loader.onnx.graph import GraphInfo
 
 USUAL = ">=1.20"
 """The versions of onnxruntime that run everything which modelwheel writes itself."""

@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import modelwheel_loader
-from modelwheel_loader import environment_cache, pythons
+from modelwheel_loader.archive.resolve import open_place
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.environment_cache import Environment
+from modelwheel_loader.environments import cache as environment_cache
+from modelwheel_loader.environments import pythons
+from modelwheel_loader.environments.cache import Environment
+from modelwheel_loader.environments.requirements import LOCK, MOST_BYTES, read_lock
 from modelwheel_loader.errors import Defect, EnvironmentMismatch, ModelwheelError
 from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.lock_requirements import LOCK, MOST_BYTES, read_lock
-from modelwheel_loader.manifest import NativePayload, Proof
+from modelwheel_loader.manifest.records import NativePayload, Proof
 from modelwheel_loader.report import Report, Step
-from modelwheel_loader.resolve import open_place
 from modelwheel_loader.text import clip
 from modelwheel_loader.trust import Trust
 
@@ -86,7 +87,7 @@ def _native(bundle: Bundle, trust: Trust | None, settings: Isolation) -> Iterato
 _VERIFY = """
 import importlib.util, os, sys
 folder, path = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("boot", os.path.join(folder, "worker_boot.py"))
+spec = importlib.util.spec_from_file_location("boot", os.path.join(folder, "isolated", "worker_boot.py"))
 boot = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(boot)
 boot._make_importable(folder)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.json_schema import anchored, enumerated
-from modelwheel_loader.pydantic_model import attribute_name
-from modelwheel_loader.schema import Field, Schema
-from modelwheel_loader.temporal import duration_count
-from modelwheel_loader.types import (
+from modelwheel_loader.contract.json_schema import anchored, enumerated
+from modelwheel_loader.contract.pydantic_model import attribute_name
+from modelwheel_loader.contract.schema import Field, Schema
+from modelwheel_loader.contract.temporal import duration_count
+from modelwheel_loader.contract.types import (
     Binary,
     Bool,
     Category,
@@ -31,6 +30,7 @@ from modelwheel_loader.types import (
     Timestamp,
     parse_type,
 )
+from modelwheel_loader.errors import MissingExtra
 
 _HEAD = """\
 from __future__ import annotations

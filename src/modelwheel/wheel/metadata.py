@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from modelwheel_loader.consistency import entry_points
+from modelwheel_loader.archive.membernames import DIST_INFO, NAMESPACE
 from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.membernames import DIST_INFO, NAMESPACE
+from modelwheel_loader.manifest.consistency import entry_points
 from modelwheel_loader.names import is_name, normalize_name
 from modelwheel_loader.text import safe, shown
 

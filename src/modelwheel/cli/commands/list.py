@@ -11,12 +11,12 @@ import click
 from rich.console import RenderableType
 from rich.table import Table
 
+from modelwheel_loader.archive.membernames import NAMESPACE
+from modelwheel_loader.archive.resolve import installed_bundles
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import ModelwheelError
-from modelwheel_loader.inspection import size_text
-from modelwheel_loader.membernames import NAMESPACE
-from modelwheel_loader.resolve import installed_bundles
 from modelwheel_loader.text import clip
+from modelwheel_loader.views.inspection import size_text
 
 from ..arguments import Command, json_option
 from ..screen import console, plain, print_json, show

@@ -7,10 +7,10 @@ from typing import Literal
 
 import click
 
-from modelwheel_loader.formats import KINDS
+from modelwheel_loader.manifest.formats import KINDS
 
 from ...options import Dependencies, Examples, Options, Source
-from ...packing import pack
+from ...packing.pack import pack
 from ...wheel.metadata import About
 from ..arguments import Command, json_option
 from ..modelfile import read_model

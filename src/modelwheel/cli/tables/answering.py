@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelwheel_loader.checking.inputs import compile_input
 from modelwheel_loader.errors import Defect, InputError, OutputError, PredictionError
-from modelwheel_loader.inputs import compile_input
 from modelwheel_loader.model import Model
 from modelwheel_loader.tabletext import answer_columns
 

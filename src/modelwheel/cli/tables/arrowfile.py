@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.frames import table_columns
+from modelwheel_loader.incoming.frames import table_columns
 from modelwheel_loader.text import clip, safe
 
 from .chunks import Chunk

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import Float, Integer, String
 from modelwheel_loader.tabletext import MAX_LINE, bad_line, cell_readers
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import Float, Integer, String
 
 from .chunks import Chunk
 from .refusals import Refusals

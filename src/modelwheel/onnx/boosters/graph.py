@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import Bool, Float, Integer, Tensor
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.manifest import GraphInput
-from modelwheel_loader.schema import Schema
+from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
-from modelwheel_loader.types import Bool, Float, Integer, Tensor
 
 from ..candidates import Candidate, Conversion
 from .emit import ML, Nodes, write

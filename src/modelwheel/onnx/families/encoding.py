@@ -25,7 +25,7 @@ def codes(x: Frame, index: int, categories: Any) -> Array:
 
 
 def _text_codes(column: Array, values: Sequence[Any], null: str | None) -> Array:
-    """A null comes as the text `null`; a text that reads like it comes with a zero byte behind (`feeds.py`)."""
+    """A null comes as the text `null`; a text that reads like it comes with a zero byte behind (see `feeds`)."""
     keys, places = [], []
     for place, value in enumerate(values):
         if isinstance(value, str):

@@ -1,0 +1,1 @@
+"""What a model needs beside itself: distributions and source."""

@@ -1,0 +1,209 @@
+"""Which distributions a pickle needs, read from its opcodes and mapped by installed metadata, each with its reason.
+
+Modules that nobody else can get are local code: its source travels when the author says so, else it is packed by
+value, and what cannot be is refused with a list: nothing by reference slips through to a machine that lacks it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from modelwheel_loader.environments.rules import python_specifier, specifier_for
+from modelwheel_loader.errors import Defect, DependencyError
+from modelwheel_loader.manifest.records import Requirement
+from modelwheel_loader.names import normalize_name
+from modelwheel_loader.native.picklescan import COMPUTED, Reference, references
+from modelwheel_loader.text import clip
+
+from ..options import Dependencies
+from ..origins import MAIN, Origins, is_importable, is_standard
+from ..pickling.dump import Pickled, dump, place_of
+from .overrides import override, read_overrides
+from .sources import Sources, read_code
+
+_MEMBER = "model.pkl"
+_BASE = "modelwheel"
+"""What every bundle requires anyway, so that no runtime has to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Captured:
+    """A pickle, what it needs, whether it holds code by value, the local modules that it holds so, and given source."""
+
+    pickled: Pickled
+    requires: tuple[Requirement, ...]
+    by_value: bool
+    local_modules: tuple[str, ...]
+    sources: Sources
+
+    @property
+    def python_version(self) -> str:
+        """The Python that made the pickle."""
+        return platform.python_version()
+
+    @property
+    def python_specifier(self) -> str:
+        """The Pythons that load it."""
+        return python_specifier(self.python_version, by_value=self.by_value, source=bool(self.sources.modules))
+
+
+def origins_for(settings: Dependencies) -> Origins:
+    """The origins of modules as the author sees them."""
+    return Origins(
+        published=read_overrides(settings).published,
+        carried=frozenset(read_code(settings.code).tops),
+    )
+
+
+def capture(
+    model: object,
+    also: Mapping[str, str] | None = None,
+    settings: Dependencies = Dependencies(),  # noqa: B008 - an immutable record
+    origins: Origins | None = None,
+) -> Captured:
+    """Pickle `model` and find what it needs.
+
+    `also` names further distributions that the caller knows of, with the reason for each: the one whose frames the
+    model is fed, for example. `settings` are the author's words, `origins` those that
+    follow from them, when they are known.
+
+    Raises PackError when the model cannot be pickled, and DependencyError with the list of what it refers to and no
+    other machine would have.
+    """
+    origins = origins or origins_for(settings)
+    sources = read_code(settings.code)
+    pickled = dump(model, origins)
+    found = references(pickled.stream)
+    imports = {**pickled.imports, **sources.imports}
+    defects = [*_by_reference(found, origins, model), *_local_imports(imports, origins, sources)]
+    if defects:
+        raise DependencyError("the model refers to code that no other machine has", defects)
+    reasons = dict(_reasons(found, origins)) | dict(_import_reasons(imports, origins))
+    for name, reason in (also or {}).items():
+        reasons.setdefault(normalize_name(name), reason)
+    needed = {name: _requirement(name, reasons[name], origins) for name in sorted(reasons) if name != _BASE}
+    requires = override(needed, read_overrides(settings), origins)
+    return Captured(
+        pickled=pickled,
+        requires=tuple(requires[name] for name in sorted(requires)),
+        by_value=bool(pickled.by_value),
+        local_modules=tuple(_local_modules(pickled.by_value.values(), origins)),
+        sources=sources,
+    )
+
+
+# --- what installed distributions provide ---
+
+
+def _reasons(found: Iterable[Reference], origins: Origins) -> Iterator[tuple[str, str]]:
+    """Each distribution with the first reference into it."""
+    seen = set()
+    for reference in found:
+        owner = None if is_standard(reference.module) else origins.provider(reference.module)
+        if owner is not None and owner.name not in seen:
+            seen.add(owner.name)
+            yield owner.name, f"{clip(reference, 160)} in {_MEMBER}"
+
+
+def _import_reasons(imports: Mapping[str, str], origins: Origins) -> Iterator[tuple[str, str]]:
+    for module, function in imports.items():
+        owner = None if is_standard(module) else origins.provider(module)
+        if owner is not None:
+            yield owner.name, f"import {clip(module, 80)} in {clip(function, 80)}"
+
+
+def _requirement(name: str, reason: str, origins: Origins) -> Requirement:
+    installed = origins.installed.get(name)
+    if installed is None:
+        raise DependencyError.of("pack.dependency", f"{clip(name)} is not installed; it is needed for {clip(reason)}")
+    specifier = specifier_for(name, installed.version)
+    return Requirement(name=name, version=installed.version, specifier=specifier, reason=reason)
+
+
+def distribution_requirement(name: str, specifier: str, reason: str) -> Requirement:
+    """The requirement of an installed distribution whose range does not follow from the rule table."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return Requirement(name=name, version=version(name), specifier=specifier, reason=reason)
+    except PackageNotFoundError as error:
+        message = f"{clip(name)} is not installed; it is needed for {clip(reason)}"
+        raise DependencyError.of("pack.dependency", message) from error
+
+
+# --- what nobody else has ---
+
+
+def _local_modules(modules: Iterable[str], origins: Origins) -> list[str]:
+    return [name for name in dict.fromkeys(modules) if name not in MAIN and origins.is_local(name)]
+
+
+def _why_local(module: str, origins: Origins) -> str:
+    """Why nobody else can get the module, to follow its name."""
+    owner = origins.distribution(module)
+    if owner is None:
+        return "which no installed distribution provides"
+    return f"which {owner.name} provides, and that was installed here from a folder or a file, not from an index"
+
+
+def _cure(module: str, origins: Origins, otherwise: str) -> str:
+    owner = origins.distribution(module)
+    if owner is None:
+        return otherwise
+    return f'If an index has {owner.name}, say so: Dependencies(add=("{owner.name}",)).'
+
+
+_PLACES = 5
+"""For how many defects the object is sought in the model, each time by pickling it again."""
+
+
+def _by_reference(found: Iterable[Reference], origins: Origins, model: object) -> Iterator[Defect]:
+    """References into local modules that by-value packing could not avoid: objects that pickle as a name."""
+    local = [item for item in found if item.module != COMPUTED and origins.is_local(item.module)]
+    for index, reference in enumerate(local):
+        place = place_of(model, *reference, origins) if index < _PLACES else ""
+        module = clip(reference.module)
+        yield Defect(
+            code="pack.dependency",
+            message=f"the model refers to {clip(reference, 160)}, {_why_local(reference.module, origins)}",
+            where=place or _MEMBER,
+            hint=_cure(
+                reference.module,
+                origins,
+                "Move it into a file of its own, and let that travel: Dependencies(code=(…,))."
+                if reference.module in MAIN
+                else f"Let its source travel, Dependencies(code=(…,)), or make {module} part of an installed package.",
+            ),
+        )
+
+
+def _local_imports(imports: Mapping[str, str], origins: Origins, sources: Sources) -> Iterator[Defect]:
+    """Imports inside packed code that will fail elsewhere; what cannot be imported here either is not needed."""
+    for module, function in imports.items():
+        relative = module.startswith(".")
+        if relative or _is_missing(module, origins, sources):
+            yield Defect(
+                code="pack.dependency",
+                message=f"{clip(function, 80)} imports {clip(module, 80)}, {_why_local(module, origins)}",
+                where=_MEMBER if function not in sources.imports.values() else clip(function, 120),
+                hint=_cure(
+                    module,
+                    origins,
+                    f"Import {clip(module)} at the top of the file with the function: then it is packed too. "
+                    "Or let the source of both travel: Dependencies(code=(…,)).",
+                ),
+            )
+
+
+def _is_missing(module: str, origins: Origins, sources: Sources) -> bool:
+    """Whether the module works here and will not elsewhere."""
+    if module.partition(".")[0] in origins.carried:
+        return module not in sources.modules and not _is_name_in(module, sources)
+    return origins.is_local(module) and is_importable(module)
+
+
+def _is_name_in(module: str, sources: Sources) -> bool:
+    """`import a.b` where `b` is no module fails here too; what is meant may be made when `a` runs."""
+    return module.rpartition(".")[0] in sources.modules

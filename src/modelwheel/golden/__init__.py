@@ -1,0 +1,1 @@
+"""Golden rows and the answers of the original."""

@@ -1,0 +1,154 @@
+"""Asks the original: what each method answers for the golden rows and the whole sample, and whether twice alike."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import Float, Tensor
+from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.manifest.records import Tolerance
+from modelwheel_loader.text import clip
+
+from ..adapters.base import Adapter
+from ..inference.containers import library_of
+from ..inference.infer import infer_output
+
+SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
+"""What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
+_NAN = "pack.nan"
+Predict = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """A method of the original: its answers for the golden rows and the whole sample, and what follows from them."""
+
+    name: str
+    output: Schema
+    golden: Any
+    whole: Any
+    deterministic: bool
+    tolerance: Tolerance
+
+
+def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the methods to record; raises `PackError` for those that the model does not have."""
+    names = adapter.methods(model)
+    if unknown := [name for name in wanted or () if name not in names]:
+        have = ", ".join(names) or "none"
+        defects = [
+            Defect(code="pack.method", message=f"the model has no method {clip(name)!r}", expected=have)
+            for name in unknown
+        ]
+        raise PackError("methods that are asked for are not there", defects)
+    if not names:
+        message = f"this {type(model).__name__} has no prediction method"
+        raise PackError.of("pack.method", message, expected="predict, predict_proba, transform, …")
+    return tuple(name for name in names if wanted is None or name in wanted)
+
+
+def record(
+    methods: Mapping[str, Predict], golden: Any, golden_rows: int, sample: Any, rows: int, *, wanted: bool
+) -> tuple[list[Recorded], dict[str, str]]:
+    """The answers of every method, and why others were left out.
+
+    A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
+    none is left, or it answers nothing but NaN: then `PackError`.
+    """
+    recorded: list[Recorded] = []
+    failed: dict[str, str] = {}
+    cause: BaseException | None = None
+    for name, function in methods.items():
+        try:
+            recorded.append(_record(name, function, golden, golden_rows, sample, rows))
+        except PackError as error:
+            if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
+                raise
+            failed[name] = error.message
+            cause = error.__cause__ or error
+    if not recorded:
+        defects = [Defect(code="pack.predict", field=name, message=reason) for name, reason in failed.items()]
+        raise PackError("the model answers the sample with none of its methods", defects) from cause
+    return recorded, failed
+
+
+def _record(name: str, function: Predict, golden: Any, golden_rows: int, sample: Any, rows: int) -> Recorded:
+    first = ask(name, function, golden)
+    again = ask(name, function, golden)
+    output = infer_output(first, golden_rows)
+    whole = ask(name, function, sample)
+    infer_output(whole, rows)  # the answer for many rows must have a layout too
+    _refuse_nan(name, whole)
+    tolerance = _tolerance(output, whole)
+    # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
+    alike = compare(first, again, absolute=tolerance.absolute, relative=tolerance.relative).within
+    return Recorded(name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance)
+
+
+def _refuse_nan(name: str, whole: Any) -> None:
+    """Raise `PackError` when every number of the answer is NaN: weights that broke in training give such."""
+    values = _numbers(whole)
+    if values and all(array.size and np.isnan(array).all() for array in values):
+        raise PackError.of(_NAN, f"the model's {name}() answers NaN for every row of the sample")
+
+
+def ask(name: str, function: Predict, data: Any) -> Any:
+    """The model's answer; raises `PackError` when it raises, with its own error as the cause.
+
+    It is asked with a copy: a model that works in place must change neither the author's sample nor what is recorded.
+    """
+    data = fresh(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a model warns of while it answers its own sample is its author's
+            return function(data)
+    except Exception as error:  # the border to foreign code
+        message = f"the model's {name}() fails on the sample: {type(error).__name__}: {clip(error, 300)}"
+        raise PackError.of("pack.predict", message) from error
+
+
+def fresh(data: Any) -> Any:
+    """A copy of a sample of any kind. Frames of Polars and Arrow cannot be changed, and are their own copies."""
+    return data if library_of(data) in ("polars", "pyarrow") else copy.deepcopy(data)
+
+
+def _tolerance(output: Schema, whole: Any) -> Tolerance:
+    """No tolerance for labels; for numbers what float32 leaves of them, by their usual size."""
+    if not any(_is_float(field.type) for field in output.fields):
+        return Tolerance()
+    values = [np.asarray(part, dtype=np.float64).ravel() for part in _numbers(whole)]
+    sizes = [np.abs(part[np.isfinite(part)]) for part in values]
+    usual = max((float(np.median(part)) for part in sizes if part.size), default=1.0)
+    absolute = (
+        SINGLE_PRECISION.absolute * max(usual, 1.0) if usual > 1 else SINGLE_PRECISION.absolute * max(usual, 1e-3)
+    )
+    return Tolerance(absolute=max(absolute, 1e-8), relative=SINGLE_PRECISION.relative)
+
+
+def _is_float(kind: object) -> bool:
+    return isinstance(kind, Float) or (isinstance(kind, Tensor) and kind.dtype.startswith("float"))
+
+
+def _numbers(answer: Any) -> list[Any]:
+    """The numeric arrays in an answer of any layout."""
+    if hasattr(answer, "tocsr"):
+        return [answer.tocsr().data]
+    if isinstance(answer, Mapping):
+        parts = list(answer.values())
+    elif isinstance(answer, list | tuple) and answer and isinstance(answer[0], np.ndarray):
+        parts = list(answer)
+    elif isinstance(answer, list | tuple) and answer and isinstance(answer[0], Mapping):
+        parts = [[row.get(name) for row in answer] for name in answer[0]]
+    elif hasattr(answer, "columns") and not isinstance(answer, np.ndarray):
+        parts = [answer[name] for name in answer.columns]
+    else:
+        parts = [answer]
+    return [array for array in map(np.asarray, parts) if array.dtype.kind == "f"]

@@ -1,0 +1,77 @@
+"""Schemas from samples: what a model is fed, and what its methods answer.
+
+A schema is inferred from the *whole* sample. Ranges and counts that were seen are recorded as information, never as
+limits; text of few different values stays text; null is allowed where it was seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelwheel_loader.incoming.frames import native
+from modelwheel_loader.text import clip
+
+from .answers import read_answer
+from .columns import Note
+from .containers import rows_of, take
+from .samples import read_sample
+from .spread import choose_rows
+from .walk import Inferred
+
+if TYPE_CHECKING:
+    from modelwheel_loader.contract.schema import Schema
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
+
+_NAMED = 6
+"""How many fields a note names; more are counted."""
+MAX_CATEGORIES = 1000
+"""A categorical column with more categories than this is taken as plain values: its list would be data, not a type."""
+
+
+def infer_schema(sample: Any, *, max_categories: int = MAX_CATEGORIES) -> Inferred:
+    """The schema of everything in `sample`, with notes for its author.
+
+    | sample                                                | layout  | fields                                     |
+    | ----------------------------------------------------- | ------- | ------------------------------------------ |
+    | pandas or Polars DataFrame, pyarrow Table             | frame   | one per column                             |
+    | array of 2 axes, up to 4,096 columns                  | matrix  | `x0`, `x1`, …                              |
+    | wider arrays, arrays of more axes, sparse matrices    | array   | `x`, a tensor per row                      |
+    | array of 1 axis, list of texts or numbers, Series     | array   | `text` or `x`, or the name of the Series   |
+    | dict of arrays                                        | columns | one per key                                |
+    | list of dicts                                         | records | one per key                                |
+
+    Raises `PackError` with every column that no type describes, and `UsageError` for an object that is no sample.
+    """
+    inferred = read_sample(native(sample), max_categories)
+    fields = inferred.schema.fields
+    never = [field.name for field in fields if not field.nullable]
+    if never:
+        few = len(never) <= _NAMED
+        named = ", ".join(clip(name) for name in never) if few else f"{len(never)} of {len(fields)} fields"
+        holds = "holds" if len(never) == 1 else "hold"
+        message = f"{named} never {holds} null in the sample: null will be refused there"
+        note = Note(code="never-null", message=message)
+        return dataclasses.replace(inferred, notes=(*inferred.notes, note))
+    return inferred
+
+
+def infer_output(answer: Any, rows: int) -> Schema:
+    """The schema of what a method answered for `rows` rows.
+
+    An array of 1 axis is a column `value`, one of more axes a tensor per row; a list of arrays is one answer per
+    output; tables, sparse matrices, dicts of arrays and lists of one item per row are themselves. Floats may be NaN
+    or infinite whatever the sample showed. Raises `PackError` when no layout describes the answer.
+    """
+    return read_answer(answer, rows)
+
+
+def spread(sample: Any, *, rows: int = 16) -> np.ndarray[Any, Any]:
+    """The numbers of at most `rows` rows that show what the sample holds: ends, nulls, extremes, rare values."""
+    return choose_rows(sample, rows)

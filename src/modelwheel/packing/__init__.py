@@ -1,0 +1,1 @@
+"""`pack`: a trained model becomes a wheel."""

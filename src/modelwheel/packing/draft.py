@@ -1,0 +1,245 @@
+"""Everything that `pack` has found, and the wheel's content that follows from it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.contract.types import CategoryValue
+from modelwheel_loader.documents import dump_json
+from modelwheel_loader.errors import ParityError
+from modelwheel_loader.golden.examples import encode_input, encode_output
+from modelwheel_loader.manifest.cost import Cost
+from modelwheel_loader.manifest.formats import FORMATS
+from modelwheel_loader.manifest.records import (
+    Digest,
+    ExampleFiles,
+    LeftOut,
+    Manifest,
+    Method,
+    NativePayload,
+    OnnxPayload,
+    Payload,
+    Proof,
+    Requirement,
+)
+from modelwheel_loader.native.code_modules import MEMBER as CODE
+
+from ..adapters.nativefile import CapturedFile
+from ..capturing.capture import Captured, distribution_requirement
+from ..golden.choose import Golden
+from ..golden.recording import Recorded
+from ..locking.lock import Locked
+from ..onnx.candidates import Candidate
+from ..onnx.describe import described
+from ..onnx.externalize import MEMBER as WEIGHTS
+from ..onnx.externalize import externalize, laid_out
+from ..onnx.externalize import pieces as content_of
+from ..onnx.versions import USUAL
+from ..parity.measure import Measured
+from ..version import VERSION
+from ..wheel.metadata import About, Identity, metadata_files
+from ..wheel.writer import Pieces, Progress, write_wheel
+
+BUFFERS = "native/buffers.bin"
+INPUT = "examples/input.json"
+GENERATOR = f"modelwheel {VERSION}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What the steps before writing have found. `runtimes` is the author's order."""
+
+    identity: Identity
+    about: About
+    schema: Schema
+    model: Mapping[str, str]
+    classes: Mapping[str, tuple[CategoryValue, ...] | None]
+    parameters: Mapping[str, Schema | None]
+    recorded: Sequence[Recorded]
+    golden: Golden
+    captured: Captured | CapturedFile | str | None
+    measured: Measured | None
+    locked: Locked
+    runtimes: tuple[str, ...]
+    proof: Proof | None = None
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+
+    def write(self, stream: BinaryIO, progress: Progress | None) -> None:
+        """Write the wheel; raises `ParityError` when no runtime is left."""
+        content: dict[str, Pieces] = dict(self._examples())
+        payloads = self._payloads(content)
+        if not payloads:
+            reasons = "; ".join(item.reason for item in self._left_out(())) or "none was asked for"
+            raise ParityError.of("pack.no-runtime", f"no runtime is left that answers as the model does: {reasons}")
+        if self.locked.file is not None and self.locked.data is not None:
+            content[self.locked.file.member] = [self.locked.data]
+        write_wheel(
+            stream,
+            root=self.identity.root,
+            dist_info=self.identity.dist_info,
+            payload=content,
+            manifest=self._manifest(payloads),
+            metadata=self._metadata(payloads),
+            progress=progress,
+        )
+
+    def _examples(self) -> dict[str, Pieces]:
+        if not self.golden.stored:
+            return {}
+        rows = self.golden.rows
+        made: dict[str, Pieces] = {INPUT: [encode_input(self.golden.batch, self.schema)]}
+        for method in self.recorded:
+            made[_answers(method.name)] = [encode_output(method.golden, method.output, rows)]
+        return made
+
+    def _payloads(self, content: dict[str, Pieces]) -> tuple[Payload, ...]:
+        """The runtimes in the author's order; their members are added to `content`."""
+        made = {"onnx": self._onnx(content), "native": self._native(content)}
+        found = (made.get(kind) for kind in self.runtimes)
+        return tuple(payload for payload in found if payload is not None)
+
+    def _native(self, content: dict[str, Pieces]) -> NativePayload | None:
+        if isinstance(self.captured, CapturedFile):
+            return self._native_file(self.captured, content)
+        if not isinstance(self.captured, Captured):
+            return None
+        pickled = self.captured.pickled
+        payload = NativePayload(
+            buffers_member=BUFFERS if pickled.buffers else None,
+            code_member=CODE if self.captured.sources.modules else None,
+            modules=self.captured.sources.tops,
+            spans=pickled.spans,
+            methods=tuple(method.name for method in self.recorded),
+            python_version=platform.python_version(),
+            python_specifier=self.captured.python_specifier,
+            requires=self.captured.requires,
+            mapped_bytes=pickled.mapped_bytes,
+            copied_bytes=pickled.copied_bytes,
+            reproducible=pickled.reproducible,
+            cost=self.costs.get("native"),
+        )
+        content[payload.member] = [pickled.stream]
+        if pickled.buffers:
+            content[BUFFERS] = pickled.pieces
+        if payload.code_member is not None:
+            content[payload.code_member] = [self.captured.sources.member()]
+        return payload
+
+    def _native_file(self, captured: CapturedFile, content: dict[str, Pieces]) -> NativePayload:
+        file = captured.file
+        payload = NativePayload(
+            format=file.format,
+            member=FORMATS[file.format].member,
+            methods=tuple(method.name for method in self.recorded),
+            python_version=platform.python_version(),
+            python_specifier=captured.python_specifier,
+            requires=captured.requires,
+            copied_bytes=len(file.data),
+            settings=file.settings,
+        )
+        content[payload.member] = [file.data]
+        return payload
+
+    def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:
+        if self.measured is None or self.measured.candidate is None:
+            return None
+        candidate = self.measured.candidate
+        graph = described(candidate, self.identity.name, self.identity.version, self.schema)
+        weights, pieces = laid_out(candidate.weights), list(content_of(candidate.weights))
+        if not weights:
+            graph, weights, pieces = externalize(graph)
+        payload = OnnxPayload(
+            weights_member=WEIGHTS if weights else None,
+            weights=weights,
+            inputs=candidate.inputs,
+            outputs=candidate.outputs,
+            opsets=candidate.opsets,
+            requires=(onnxruntime_requirement(candidate),),
+            parity=self.measured.parity,
+            cost=self.costs.get("onnx"),
+        )
+        content[payload.member] = [graph]
+        if weights:
+            content[WEIGHTS] = pieces
+        return payload
+
+    def _manifest(self, payloads: tuple[Payload, ...]) -> Callable[[Mapping[str, Digest]], bytes]:
+        """A function from the digests of the members to the manifest, which is written after them."""
+
+        def manifest(digests: Mapping[str, Digest]) -> bytes:
+            made = Manifest(
+                name=self.identity.name,
+                version=self.identity.version,
+                summary=self.about.summary,
+                description=self.about.description,
+                packed_with=_packed_with(),
+                model=self.model,
+                input=self.schema,
+                methods=tuple(self._method(method) for method in self.recorded),
+                runtimes=payloads,
+                left_out=self._left_out(payloads),
+                examples=self._example_files(),
+                lock=self.locked.file,
+                proof=self.proof,
+                members=digests,
+            )
+            return dump_json(made.to_dict())
+
+        return manifest
+
+    def _method(self, method: Recorded) -> Method:
+        return Method(
+            name=method.name,
+            output=method.output,
+            deterministic=method.deterministic,
+            tolerance=method.tolerance,
+            classes=self.classes[method.name],
+            parameters=self.parameters[method.name],
+        )
+
+    def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:
+        reasons = {
+            "onnx": "" if self.measured is None else "; ".join(self.measured.reasons),
+            "native": self.captured if isinstance(self.captured, str) else "",
+            "isolated": self.locked.reason if isinstance(self.captured, Captured | CapturedFile) else "",
+        }
+        made = {payload.kind for payload in payloads}
+        return tuple(LeftOut(kind=kind, reason=why) for kind, why in reasons.items() if why and kind not in made)
+
+    def _example_files(self) -> ExampleFiles | None:
+        if not self.golden.stored:
+            return None
+        outputs = {method.name: _answers(method.name) for method in self.recorded}
+        return ExampleFiles(source=self.golden.source, rows=self.golden.rows, input=INPUT, outputs=outputs)
+
+    def _metadata(self, payloads: Sequence[Payload]) -> dict[str, bytes]:
+        """The dist-info files: both extras always exist, with the ranges that the loader checks too."""
+        extras: dict[str, list[str]] = {"onnx": [], "native": []}
+        for payload in payloads:
+            extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
+        base = [f"modelwheel>={VERSION}"]
+        return metadata_files(self.identity, self.about, base=base, extras=extras, generator=GENERATOR)
+
+
+def onnxruntime_requirement(candidate: Candidate) -> Requirement:
+    """What runs the graph."""
+    return distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "runs the graph")
+
+
+def _answers(method: str) -> str:
+    return f"examples/{method}.json"
+
+
+def _packed_with() -> dict[str, str]:
+    """What made the bundle: nothing that tells of a person or a folder."""
+    return {
+        "modelwheel": VERSION,
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": f"{sys.platform}-{platform.machine()}",
+    }

@@ -1,0 +1,128 @@
+"""What `pack` has to say to its author: what was inferred and left out, parity, sizes, what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from modelwheel_loader.manifest.records import LockFile, Manifest, OnnxPayload, Parity, Payload, plain
+from modelwheel_loader.text import clip, safe
+from modelwheel_loader.views.inspection import fields_text, lock_text, proof_text, size_text, table_notes
+
+from ..inference.infer import Note
+
+_LONG = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackReport:
+    """The notes on one packing. `str(report)` reads like a colleague's note; a notebook shows it as a table."""
+
+    manifest: Manifest
+    size: int
+    notes: tuple[Note, ...]
+    methods_left_out: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """What was packed, and how large the file is."""
+        return f"packed {self.manifest.name} {self.manifest.version}, {size_text(self.size)}"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """The report, line by line: what is said of each heading, beside it."""
+        yield safe(self.title)
+        sections = self.sections()
+        width = max(len(heading) for heading in sections) + 2
+        for heading, said in sections.items():
+            for number, line in enumerate(said):
+                yield f"  {'' if number else heading:{width}}{line}"
+
+    def sections(self) -> dict[str, list[str]]:
+        """What there is to say under each heading, made safe to print; headings without anything are not there."""
+        manifest = self.manifest
+        sections = {
+            "takes": [clip(", ".join(self._takes()), _LONG)],
+            "answers": [clip(", ".join(method.name for method in manifest.methods), _LONG)],
+            "runs": [line for payload in manifest.runtimes for line in self._runtime(payload)],
+            "left out": list(self._left_out()),
+            "lock": [] if manifest.lock is None else [self._lock(manifest.lock)],
+            "proof": [] if manifest.proof is None else [proof_text(manifest.proof)],
+            "examples": [self._examples()],
+            "look at": [safe(str(note)) for note in self.notes],
+        }
+        return {heading: said for heading, said in sections.items() if said}
+
+    def _takes(self) -> Iterator[str]:
+        schema = self.manifest.input
+        yield fields_text(schema)
+        yield from table_notes(schema)
+        rows = max((field.observed.rows for field in schema.fields if field.observed is not None), default=0)
+        if rows:
+            yield f"as {rows:,} rows of the sample showed {'them' if len(schema.fields) > 1 else 'it'}"
+
+    def _runtime(self, payload: Payload) -> Iterator[str]:
+        size = size_text(sum(self.manifest.members[name].size for name in payload.members))
+        if isinstance(payload, OnnxPayload):
+            yield f"onnx, {size}"
+            yield from (f"  {clip(name)}: {_parity(parity)}" for name, parity in payload.parity.items())
+        else:
+            mapped = f", {size_text(payload.mapped_bytes)} of it mapped and shared" if payload.mapped_bytes else ""
+            yield f"native, {size}{mapped}: the original, where {_needs(payload)}"
+            if not payload.reproducible:
+                yield "  its bytes are not reproducible: two packings of this model differ"
+        if payload.cost is not None:
+            yield from (f"  {safe(line)}" for line in payload.cost.lines())
+        missing = [method.name for method in self.manifest.methods if method.name not in payload.methods]
+        if missing:
+            yield f"  it has no {clip(', '.join(missing), _LONG)}"
+
+    def _left_out(self) -> Iterator[str]:
+        yield from (f"{safe(item.kind)}: {safe(item.reason)}" for item in self.manifest.left_out)
+        yield from (f"{safe(name)}: {safe(reason)}" for name, reason in self.methods_left_out.items())
+
+    def _examples(self) -> str:
+        examples = self.manifest.examples
+        if examples is None:
+            return "no golden examples: nobody can check that the model answers as it did here"
+        if examples.source == "sample":
+            return f"{examples.rows} rows of your sample travel in the bundle (examples=Examples(…) changes that)"
+        return f"{examples.rows} rows ({safe(examples.source)})"
+
+    def _lock(self, lock: LockFile) -> str:
+        return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"
+
+    def _repr_html_(self) -> str:
+        from modelwheel_loader.views.html_parts import heading, joined, styled, table, view
+
+        rows = [(styled("dim", name), joined(said)) for name, said in self.sections().items()]
+        return view(heading(self.title, level=4), table(rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {
+            "name": self.manifest.name,
+            "version": self.manifest.version,
+            "size": self.size,
+            "runtimes": [payload.kind for payload in self.manifest.runtimes],
+            "lock": plain(self.manifest.lock),
+            "proof": plain(self.manifest.proof),
+            "left_out": [{"kind": item.kind, "reason": item.reason} for item in self.manifest.left_out],
+            "methods_left_out": self.methods_left_out,
+            "notes": [{"code": note.code, "message": note.message, "field": note.field} for note in self.notes],
+        }
+
+
+def _parity(parity: Parity) -> str:
+    if parity.exact:
+        return f"as the original, bit for bit, on {parity.rows_text}"
+    labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""
+    return f"within {parity.max_absolute:.2g} of the original{labels}, on {parity.rows_text}"
+
+
+def _needs(payload: Any) -> str:
+    needed = [f"{safe(item.name)}{safe(item.specifier)}" for item in payload.requires]
+    return clip(", ".join([f"Python {safe(payload.python_specifier)}", *needed]), _LONG)

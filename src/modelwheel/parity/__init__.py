@@ -1,0 +1,1 @@
+"""Whether a graph answers as the original does."""

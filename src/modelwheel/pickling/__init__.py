@@ -1,0 +1,1 @@
+"""Pickles that are the same whenever the model is."""

@@ -1,0 +1,117 @@
+"""The names that files in a bundle may have (THREATS rows 6 and 14), and what the names of a wheel say of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..errors import Defect, InvalidBundle
+from ..limits import Limits
+from ..text import clip
+
+NAMESPACE = "modelwheel_bundles/"
+DIST_INFO = ".dist-info/"
+METADATA_FILES = frozenset({"METADATA", "WHEEL", "RECORD", "entry_points.txt"})
+METADATA_FOLDERS = ("licenses/", "sboms/")
+CODE_SUFFIXES = (
+    *(".py", ".pyc", ".pyo", ".pyi", ".pyw", ".pyx", ".pyd", ".pth", ".egg-link", ".so", ".dll", ".dylib", ".exe"),
+    *(".sh", ".bat", ".cmd", ".ps1"),
+)
+"""Files that an interpreter or a system may run or import; a bundle holds none."""
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f:\\\ud800-\udfff]")
+
+
+def name_defects(names: Sequence[str], limits: Limits) -> Iterator[Defect]:
+    """What is wrong with the names of all members: each alone, and together."""
+    for name in names:
+        for message in _messages(name, limits):
+            yield Defect(code="archive.name", where=clip(name, 120), message=message)
+    folders = {folder for name in names if name.count("/") <= limits.name_depth for folder in _folders(name)}
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = fold(name)
+        if folded in seen:
+            yield Defect(
+                code="archive.name", where=clip(name, 120), message="has the name of another member but for its case"
+            )
+        if folded in folders:
+            yield Defect(code="archive.name", where=clip(name, 120), message="is a file and a folder")
+        seen[folded] = name
+
+
+def fold(name: str) -> str:
+    """The name as a file system that ignores case and normalisation sees it."""
+    if name.isascii():
+        return name.lower()
+    import unicodedata
+
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _folders(name: str) -> Iterator[str]:
+    folded = fold(name)
+    position = folded.find("/")
+    while position >= 0:
+        yield folded[:position]
+        position = folded.find("/", position + 1)
+
+
+def _messages(name: str, limits: Limits) -> Iterator[str]:
+    if len(name.encode("utf-8", "replace")) > limits.name_bytes:
+        yield f"its name is longer than {limits.name_bytes:,} bytes"
+        return
+    if name.count("/") > limits.name_depth:
+        yield f"its name is deeper than {limits.name_depth} folders"
+        return
+    if _FORBIDDEN.search(name):
+        yield "its name holds a backslash, a colon, a control character or bytes that are no UTF-8"
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        yield "its name is absolute, ends with a slash, or has an empty, '.' or '..' part"
+    elif any(part[-1] in ". " for part in parts):
+        yield "a part of its name ends with a dot or a blank"
+    if name.lower().endswith(CODE_SUFFIXES):
+        yield "a bundle holds no code"
+
+
+def split_names(names: Iterable[str]) -> tuple[str, str, str, str]:
+    """The root folder, the dist-info folder, the distribution's name and its version, as the members' names say.
+
+    Raises `InvalidBundle` when there is anything beside one root in the namespace and one `.dist-info`.
+    """
+    tops = {top: None for name in names for top in [_top(name)]}
+    infos = [top for top in tops if top.endswith(DIST_INFO)]
+    roots = [top for top in tops if top.startswith(NAMESPACE) and top != NAMESPACE]
+    others = [clip(top) for top in tops if top not in (*infos, *roots)]
+    if len(infos) != 1 or len(roots) != 1 or others:
+        found = ", ".join([*map(clip, roots), *map(clip, infos), *others]) or "nothing"
+        expected = f"one folder in {NAMESPACE} and one {DIST_INFO[:-1]} folder"
+        raise InvalidBundle.of(
+            "archive.layout", "not the layout of a bundle", found=clip(found, 300), expected=expected
+        )
+    name, _, version = infos[0].removesuffix(DIST_INFO).rpartition("-")
+    if roots[0] != f"{NAMESPACE}{name}/":
+        raise InvalidBundle.of(
+            "archive.layout", "the two folders have different names", found=clip(roots[0]), expected=clip(name)
+        )
+    return roots[0], infos[0], name.replace("_", "-"), version
+
+
+def _top(name: str) -> str:
+    """The folder that decides whose file it is: two levels in the namespace, else one; a lone file is its own."""
+    head, slash, rest = name.partition("/")
+    if head + slash == NAMESPACE and "/" in rest:
+        return NAMESPACE + rest.partition("/")[0] + "/"
+    return head + slash
+
+
+def is_unexpected(name: str) -> bool:
+    """Whether `name`, inside the dist-info folder, is none that a bundle has: old signatures, scripts, and so on."""
+    return name not in METADATA_FILES and not name.startswith(METADATA_FOLDERS)
+
+
+def unexpected_metadata(names: Iterable[str], dist_info: str) -> Iterator[Defect]:
+    """Defects for the files in the dist-info folder that a bundle does not have."""
+    for name in names:
+        if name.startswith(dist_info) and is_unexpected(name.removeprefix(dist_info)):
+            yield Defect(code="archive.layout", where=clip(name, 120), message="does not belong into a bundle")

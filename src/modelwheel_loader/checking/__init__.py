@@ -1,0 +1,1 @@
+"""Data against the contract: what callers pass, parameters, and what models answer."""

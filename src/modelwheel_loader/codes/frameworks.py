@@ -1,0 +1,26 @@
+"""The codes of models of frameworks beyond scikit-learn, each with its cause and its cure."""
+
+from __future__ import annotations
+
+FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
+    "native.file": (
+        "The framework cannot read the model's file that the bundle holds.",
+        "Get the bundle again from its author, or install the version of the framework that `explain` lists.",
+    ),
+    "pack.onnx": (
+        "The ONNX model is not one that a bundle may hold, or it does not take the sample.",
+        "Export the graph again: tensors in and out, a free first axis, standard operators, all data in its files.",
+    ),
+    "pack.adapter": (
+        "An installed distribution offers an adapter, and it cannot be used.",
+        "Update the distribution that brings it, or uninstall it.",
+    ),
+    "pack.training": (
+        "The module is set up for training, not for answering.",
+        "Call model.eval() and model.cpu() before packing.",
+    ),
+    "pack.nan": (
+        "The model answers NaN for every row of the sample.",
+        "Look at its weights, and whether the sample is scaled as the training data was.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""What data a model takes and answers, as data: types, fields, schemas, and what they are made from."""

@@ -1,0 +1,104 @@
+"""From the lock of a bundle (`pylock.toml`, PEP 751) to the lines of a requirements file, hashes included.
+
+Only name, version, marker and hashes are taken: where files lay when the lock was made is no matter, they come from the
+index for which the building machine is set up. Whatever is not in the plain form is refused, for the lines are given
+to pip and uv.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Defect, EnvironmentMismatch, InvalidBundle
+from ..records import Record
+from ..text import clip, safe, shown
+
+if TYPE_CHECKING:
+    from ..archive.members import Members
+    from ..manifest.records import Manifest
+
+LOCK = "pylock.toml"
+"""The member of a bundle that holds its lock."""
+MOST_BYTES = 1 << 24
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,100}")
+_MARKER = re.compile(r"""[\w .'"<>=!~()+*-]{1,2000}""", re.ASCII)
+_PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST = 5_000
+
+
+class LockedPackages(Record):
+    """What a lock holds: the lines of requirements, one for each package, and the Python versions that it is for."""
+
+    lines: tuple[str, ...]
+    requires_python: str
+
+
+def read_lock(data: bytes) -> LockedPackages:
+    """The packages of a lock; raises `InvalidBundle` with all defects."""
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidBundle.of("isolated.lock", f"the lock is no TOML: {clip(error, 200)}") from None
+    packages = document.get("packages")
+    if not isinstance(packages, list) or len(packages) > _MOST:
+        raise InvalidBundle.of("isolated.lock", "the lock lists no packages", found=shown(packages))
+    python = document.get("requires-python", "")
+    defects: list[Defect] = []
+    if str(document.get("lock-version", "")).split(".")[0] != "1":
+        defects.append(_defect("lock-version", document.get("lock-version"), "1.0"))
+    if not isinstance(python, str) or not _PYTHON.fullmatch(python):
+        defects.append(_defect("requires-python", python, "a range of versions"))
+    lines = [_line(package, f"packages[{index}]", defects) for index, package in enumerate(packages)]
+    if defects:
+        raise InvalidBundle("the lock of the bundle cannot be used", defects)
+    return LockedPackages(lines=tuple(lines), requires_python=str(python))
+
+
+def _defect(where: str, found: object, expected: str) -> Defect:
+    message = "is not as it must be in a lock"
+    return Defect(code="isolated.lock", message=message, where=where, found=shown(found), expected=expected)
+
+
+def _line(package: Any, where: str, defects: list[Defect]) -> str:
+    if not isinstance(package, dict):
+        defects.append(_defect(where, package, "a table"))
+        return ""
+    for key, pattern in (("name", _NAME), ("version", _VERSION), ("marker", _MARKER)):
+        value = package.get(key, "" if key != "marker" else "''")
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            defects.append(_defect(f"{where}.{key}", value, f"a plain {key}"))
+            return ""
+    hashes = sorted(set(_hashes(package, where, defects)))
+    if not hashes:
+        defects.append(_defect(where, "no file of a registry", "wheels with SHA-256"))
+    marker = f" ; {package['marker']}" if "marker" in package else ""
+    return f"{package['name']}=={package['version']}{marker} " + " ".join(f"--hash=sha256:{item}" for item in hashes)
+
+
+def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Iterator[str]:
+    wheels = package.get("wheels", [])
+    files = [*(wheels if isinstance(wheels, list) else [wheels]), *([package["sdist"]] if "sdist" in package else [])]
+    for item in files:
+        hashes = item.get("hashes") if isinstance(item, dict) else None
+        sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+        if isinstance(sha256, str) and _SHA256.fullmatch(sha256):
+            yield sha256
+        else:
+            defects.append(_defect(f"{where}.hashes", sha256, "sha256: 64 hexadecimal digits"))
+
+
+def requirements_of(manifest: Manifest, members: Members) -> str:
+    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one package a line."""
+    if LOCK not in manifest.members:
+        why = "; ".join(item.reason for item in manifest.left_out if item.kind == "isolated")
+        message = f"{safe(manifest.name)} holds no lock"
+        raise EnvironmentMismatch.of("isolated.no-lock", f"{message}: {clip(why, 200)}" if why else message)
+    packages = read_lock(members.small(LOCK, limit=MOST_BYTES))
+    head = [f"# {safe(manifest.name)} {safe(manifest.version)}", f"# Python {packages.requires_python}".rstrip()]
+    return "".join(f"{line}\n" for line in (*head, *packages.lines))

@@ -1,0 +1,1 @@
+"""Golden examples: how they are stored, read and compared."""

@@ -1,0 +1,1 @@
+"""What callers pass, taken apart: tables of any library, dicts, lists, arrays."""

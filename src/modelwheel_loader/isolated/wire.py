@@ -1,0 +1,304 @@
+"""Values on their way between a caller and its worker: a tree of JSON types, and the memory of arrays beside it.
+
+Nothing is pickled, so what comes from a worker can only ever become data. Arrays are raw memory with a dtype from a
+fixed list. A tree is a JSON scalar, or an object with one key that says what it is:
+
+| key | value |
+| --- | ----- |
+| `a` | an array: dtype, shape, order (`C` or `F`), where its bytes begin |
+| `t` | an array of texts: shape, where the bytes begin, how many (UTF-8, separated by NUL) |
+| `o` | an array of other objects: shape, the tree of the list of them |
+| `n` | a numpy scalar: the tree of the array of no axes |
+| `p` | a list of JSON scalars, as it is |
+| `l`, `u` | a list, a tuple: of trees |
+| `d` | a dict: a list of keys and a list of values, as trees |
+| `b`, `D`, `date`, `time`, `T`, `s` | bytes (base64), Decimal, date, time, datetime (ISO 8601), timedelta |
+| `csr` | a sparse matrix: SciPy's class, shape, and the trees of data, indices and row pointers |
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..batch import Array, objects
+from ..golden.arraycodec import SparseRows, as_scipy
+from ..text import shown
+
+ALIGNMENT = 64
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_NULL_TYPES = frozenset({"NAType", "NaTType"})
+_DTYPE = re.compile(r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU]\d{1,9}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])")
+_SEPARATOR = "\0"
+_DEEPEST = 200
+
+
+class WireError(ValueError):
+    """What came does not follow the rules of this module, or a value cannot be sent."""
+
+
+class Buffers:
+    """The memory that goes beside a tree: pieces with their place, each aligned for numpy."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, Any]] = []
+        self.size = 0
+
+    def add(self, piece: Any, size: int) -> int:
+        """Put down a piece (bytes, or an array of `size` bytes) and give its place."""
+        start = -(-self.size // ALIGNMENT) * ALIGNMENT
+        self.pieces.append((start, piece))
+        self.size = start + size
+        return start
+
+    def write(self, target: memoryview) -> None:
+        """Copy all pieces to their places."""
+        for start, piece in self.pieces:
+            if isinstance(piece, bytes):
+                target[start : start + len(piece)] = piece
+            else:
+                place: Array = np.frombuffer(target, piece.dtype, piece.size, start)
+                np.copyto(place.reshape(piece.shape), piece)
+
+
+# --- writing ---
+
+
+def encode(value: Any, buffers: Buffers, depth: int = 0) -> Any:
+    """The tree of `value`, with its arrays in `buffers`; raises `WireError` for what cannot travel."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is np.ndarray:
+        return _encode_array(value, buffers, depth)
+    if depth > _DEEPEST:
+        raise WireError("it is nested too deeply")
+    if kind is list:
+        return {"p": value} if _PLAIN.issuperset(map(type, value)) else {"l": _encode_all(value, buffers, depth)}
+    if kind is dict:
+        return {"d": [_encode_all(value, buffers, depth), _encode_all(value.values(), buffers, depth)]}
+    for base, write in _WRITERS:
+        if isinstance(value, base):
+            return write(value, buffers, depth)
+    if hasattr(value, "tocsr"):
+        return _encode_sparse(value, buffers, depth)
+    if kind.__name__ in _NULL_TYPES:
+        return None
+    raise WireError(f"{shown(value)} cannot be sent between processes")
+
+
+def _encode_all(values: Any, buffers: Buffers, depth: int) -> list[Any]:
+    return [encode(value, buffers, depth + 1) for value in values]
+
+
+def _encode_array(array: Array, buffers: Buffers, depth: int) -> Any:
+    if array.dtype.kind in "OT":
+        return _encode_objects(array, buffers, depth)
+    if array.dtype.kind == "V" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise WireError(f"an array of {shown(str(array.dtype))} cannot be sent between processes")
+    order = "F" if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    laid = array.T if order == "F" else array
+    return {"a": [array.dtype.str, list(array.shape), order, buffers.add(laid, array.nbytes)]}
+
+
+def _encode_objects(array: Array, buffers: Buffers, depth: int) -> Any:
+    values = array.ravel().tolist()
+    if values and set(map(type, values)) == {str}:
+        joined = _SEPARATOR.join(values)
+        if joined.count(_SEPARATOR) == len(values) - 1:
+            data = joined.encode("utf-8", "surrogatepass")
+            return {"t": [list(array.shape), buffers.add(data, len(data)), len(data)]}
+    return {"o": [list(array.shape), encode(values, buffers, depth + 1)]}
+
+
+def _encode_sparse(value: Any, buffers: Buffers, depth: int) -> Any:
+    rows = value.tocsr()
+    parts = [encode(np.asarray(part), buffers, depth + 1) for part in (rows.data, rows.indices, rows.indptr)]
+    return {"csr": [type(value).__name__, [int(axis) for axis in rows.shape], *parts]}
+
+
+def _encode_scalar(value: Any, buffers: Buffers, depth: int) -> Any:
+    return {"n": encode(np.asarray(value), buffers, depth + 1)}
+
+
+def _encode_datetime(value: Any, buffers: Buffers, depth: int) -> Any:
+    if hasattr(value, "to_datetime64"):  # pandas.Timestamp
+        return _encode_scalar(value.to_datetime64(), buffers, depth) if value.tzinfo is None else _encode_aware(value)
+    return {"T": value.isoformat()} if value.tzinfo is None else _encode_aware(value)
+
+
+def _encode_aware(value: Any) -> Any:
+    moment = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
+    return {"T": [moment.isoformat(), str(getattr(moment.tzinfo, "key", "") or "")]}
+
+
+def _encode_delta(value: Any, buffers: Buffers, depth: int) -> Any:
+    if hasattr(value, "to_timedelta64"):  # pandas.Timedelta
+        return _encode_scalar(value.to_timedelta64(), buffers, depth)
+    return {"s": [value.days, value.seconds, value.microseconds]}
+
+
+_WRITERS: tuple[tuple[type, Callable[[Any, Buffers, int], Any]], ...] = (
+    (np.generic, _encode_scalar),
+    (str, lambda value, _, __: str.__str__(value)),
+    (bytes, lambda value, _, __: {"b": b64encode(value).decode("ascii")}),
+    (decimal.Decimal, lambda value, _, __: {"D": str(value)}),
+    (dt.datetime, _encode_datetime),
+    (dt.date, lambda value, _, __: {"date": value.isoformat()}),
+    (dt.time, lambda value, _, __: {"time": value.isoformat()}),
+    (dt.timedelta, _encode_delta),
+    (np.ndarray, lambda value, buffers, depth: _encode_array(np.asarray(value), buffers, depth)),
+    (tuple, lambda value, buffers, depth: {"u": _encode_all(value, buffers, depth)}),
+    (list, lambda value, buffers, depth: {"l": _encode_all(value, buffers, depth)}),
+    (dict, lambda value, buffers, depth: encode(dict(value), buffers, depth + 1)),
+)
+
+
+# --- reading ---
+
+
+def decode(tree: Any, memory: memoryview) -> Any:
+    """The value of `tree`, whose arrays lie in `memory` and stay there; raises `WireError` for anything irregular."""
+    if type(tree) in _PLAIN:
+        return tree
+    if type(tree) is not dict or len(tree) != 1:
+        raise WireError("a value is neither a scalar nor a tree")
+    ((key, content),) = tree.items()
+    read = _READERS.get(key)
+    if read is None:
+        raise WireError(f"there is no kind of value {shown(key)}")
+    try:
+        return read(content, memory)
+    except WireError:
+        raise
+    except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError, KeyError) as error:
+        raise WireError(f"a value of kind {key!r} is broken: {shown(str(error))}") from None
+
+
+def _shape(axes: Any) -> tuple[int, ...]:
+    if type(axes) is not list or len(axes) > 32 or not all(type(axis) is int and axis >= 0 for axis in axes):
+        raise WireError("a shape is a list of lengths")
+    return tuple(axes)
+
+
+def _piece(memory: memoryview, start: Any, size: int) -> memoryview:
+    if type(start) is not int or start < 0 or start + size > len(memory):
+        raise WireError("an array lies outside of the memory that was sent")
+    return memory[start : start + size]
+
+
+def _decode_array(content: Any, memory: memoryview) -> Array:
+    name, axes, order, start = content
+    if not _DTYPE.fullmatch(name) or order not in ("C", "F"):
+        raise WireError(f"no array can be of {shown(name)}")
+    dtype, shape = np.dtype(name), _shape(axes)
+    size = math.prod(shape) * dtype.itemsize
+    if not size:
+        return np.zeros(shape, dtype)
+    flat: Array = np.frombuffer(_piece(memory, start, size), dtype)
+    if dtype.kind == "b" and flat.view(np.uint8).max() > 1:
+        raise WireError("the bytes of Booleans are neither 0 nor 1")
+    return flat.reshape(shape, order=order)
+
+
+def _decode_texts(content: Any, memory: memoryview) -> Array:
+    axes, start, size = content
+    shape = _shape(axes)
+    if type(size) is not int or size < 0:
+        raise WireError("a size is a whole number")
+    texts = str(_piece(memory, start, size), "utf-8", "surrogatepass").split(_SEPARATOR)
+    return objects(texts).reshape(shape)
+
+
+def _decode_objects(content: Any, memory: memoryview) -> Array:
+    axes, tree = content
+    values = decode(tree, memory)
+    if type(values) is not list:
+        raise WireError("the objects of an array are a list")
+    return objects(values).reshape(_shape(axes))
+
+
+def _decode_plain(content: Any, _: memoryview) -> list[Any]:
+    if type(content) is not list or not _PLAIN.issuperset(map(type, content)):
+        raise WireError("a plain list holds scalars")
+    return content
+
+
+def _decode_all(content: Any, memory: memoryview) -> list[Any]:
+    if type(content) is not list:
+        raise WireError("a list is a list")
+    return [decode(item, memory) for item in content]
+
+
+def _decode_dict(content: Any, memory: memoryview) -> dict[Any, Any]:
+    keys, values = content
+    return dict(zip(_decode_all(keys, memory), _decode_all(values, memory), strict=True))
+
+
+def _decode_moment(content: Any, _: memoryview) -> dt.datetime:
+    if isinstance(content, str):
+        return dt.datetime.fromisoformat(content)
+    text, zone = content
+    moment = dt.datetime.fromisoformat(text)
+    if not zone:
+        return moment
+    from zoneinfo import ZoneInfo
+
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def _decode_sparse(content: Any, memory: memoryview) -> Any:
+    kind, axes, *parts = content
+    shape = _shape(axes)
+    data, indices, pointers = (decode(part, memory) for part in parts)
+    _check_sparse(shape, data, indices, pointers)
+    made = as_scipy(SparseRows(data, indices, pointers, (shape[0], shape[1])))
+    return made if isinstance(made, SparseRows) else _of_class(made, kind)
+
+
+def _check_sparse(shape: Sequence[int], data: Any, indices: Any, pointers: Any) -> None:
+    """SciPy's compiled code reads wherever the indices point: they must point inside."""
+    right = len(shape) == 2 and all(type(part) is np.ndarray and part.ndim == 1 for part in (data, indices, pointers))
+    if not right or not all(part.dtype.kind == "i" for part in (indices, pointers)):
+        raise WireError("a sparse matrix is three arrays")
+    inside = len(pointers) == shape[0] + 1 and pointers[0] == 0 and pointers[-1] == len(data) == len(indices)
+    if not inside or bool((np.diff(pointers) < 0).any()):
+        raise WireError("the row pointers are not those of the values")
+    if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < shape[1]):
+        raise WireError("a column number is outside the matrix")
+
+
+def _of_class(rows: Any, kind: Any) -> Any:
+    from ..checking.output_tables import SPARSE_KINDS
+
+    if kind not in SPARSE_KINDS:
+        raise WireError(f"there is no sparse matrix {shown(kind)}")
+    from scipy import sparse
+
+    return getattr(sparse, kind)(rows)
+
+
+_READERS: dict[str, Callable[[Any, memoryview], Any]] = {
+    "a": _decode_array,
+    "t": _decode_texts,
+    "o": _decode_objects,
+    "n": lambda content, memory: decode(content, memory)[()],
+    "p": _decode_plain,
+    "l": _decode_all,
+    "u": lambda content, memory: tuple(_decode_all(content, memory)),
+    "d": _decode_dict,
+    "b": lambda content, _: b64decode(content, validate=True),
+    "D": lambda content, _: decimal.Decimal(content),
+    "date": lambda content, _: dt.date.fromisoformat(content),
+    "time": lambda content, _: dt.time.fromisoformat(content),
+    "T": _decode_moment,
+    "s": lambda content, _: dt.timedelta(*content),
+    "csr": _decode_sparse,
+}

@@ -1,0 +1,152 @@
+"""The worker: opens one bundle's original object in its own interpreter and answers calls until its caller is gone.
+
+It follows its caller: it opens what it is told to, whose digest it is given, and trusts nothing but that digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelwheelError, OutputError
+from ..text import clip
+from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
+from .remote_errors import to_document
+from .wire import Buffers, WireError, decode
+
+if TYPE_CHECKING:
+    from ..bundle import Bundle
+
+Method = Callable[[Message, Buffers], Any]
+
+
+def main(numbers: Sequence[int]) -> None:
+    """Serve: `numbers` are the descriptors of the socket, of the lifeline and of the file for faults, and a limit."""
+    connection, lifeline, faults, memory = numbers
+    for number in (connection, lifeline, faults):  # what the model starts has no business with them
+        os.set_inheritable(number, False)  # noqa: FBT003
+    end_with_the_caller(lifeline)
+    faulthandler.enable(faults)
+    if memory:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    channel = Channel(socket.socket(fileno=connection))
+    os.register_at_fork(after_in_child=channel.close)  # the caller must see when this process ends
+    with contextlib.suppress(Closed):
+        serve(channel)
+    channel.close()
+
+
+def end_with_the_caller(lifeline: int) -> None:
+    """Have this process, and all that it starts, ended when the other end of the pipe `lifeline` closes.
+
+    Linux does it by itself, whatever this process is busy with. (A signal on the parent's death would come when the
+    thread that started the worker ends.) Elsewhere a thread waits for it, which runs when the model lets it.
+    """
+    if not hasattr(fcntl, "F_SETSIG"):
+        threading.Thread(target=_wait_for_the_end, args=(lifeline,), daemon=True).start()
+        return
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+    flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        _wait_for_the_end(lifeline)  # it was gone before the kernel was asked
+
+
+def _wait_for_the_end(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def serve(channel: Channel) -> None:
+    """Open what the first message says, then answer calls."""
+    methods: dict[str, Method] = {}
+    if _reply(channel, *_outcome(Kind.READY, lambda message, _: _open(message.document, methods), channel.receive())):
+        while True:
+            _reply(
+                channel,
+                *_outcome(
+                    Kind.ANSWER,
+                    lambda message, buffers: methods[message.document["method"]](message, buffers),
+                    channel.receive(),  # kept by nobody: its memory must be free again when the answer goes
+                ),
+            )
+
+
+def _outcome(kind: Kind, work: Method, message: Message) -> tuple[Kind, Any, Buffers]:
+    """What comes of the work: its answer, or the error as a document."""
+    buffers = Buffers()
+    try:
+        return kind, work(message, buffers), buffers
+    except MemoryError:
+        _flush()
+        os._exit(OUT_OF_MEMORY)  # what is left of this process is not to be relied on
+    except ModelwheelError as error:
+        failure = to_document(error)
+    except WireError as error:
+        failure = to_document(_unsendable(clip(error, 200)))
+    except Exception as error:  # noqa: BLE001 - the border to foreign code: answers may be of any class
+        failure = to_document(_unsendable(f"{type(error).__name__}: {clip(error, 200)}"))
+    return Kind.FAILED, failure, Buffers()
+
+
+def _unsendable(why: str) -> OutputError:
+    return OutputError.of("output.type", f"the model's answer cannot be sent: {why}")
+
+
+def _reply(channel: Channel, kind: Kind, document: Any, buffers: Buffers) -> bool:
+    """Send what came of the work; whether it went well."""
+    _flush()  # what the model printed comes before its answer
+    channel.send(kind, document, buffers)
+    return kind is not Kind.FAILED
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
+    """Open the bundle and prepare its methods."""
+    from ..bundle import open_again
+    from ..limits import Limits
+
+    bundle = open_again(document["path"], document["digest"], None, limits=Limits(**document["limits"]))
+    runtime = bundle.open_native(integrity=document["integrity"], cache=document["cache"])
+    for name in document["methods"]:
+        methods[name] = _compile(name, runtime.prepare(name), bundle)
+    bundle.close()
+    return {"python": sys.version.partition(" ")[0]}
+
+
+def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
+    from ..runtimes import failed
+    from .wire_batch import compile_answer_encoder, decode_batch
+
+    schema = bundle.schema
+    write = compile_answer_encoder(bundle.methods[name].output)
+
+    def answer(message: Message, buffers: Buffers) -> Any:
+        document = message.document
+        batch = decode_batch(document["batch"], message.memory, schema)
+        parameters = decode(document["parameters"], message.memory)
+        try:
+            raw = call(batch, parameters)
+        except (ModelwheelError, MemoryError):
+            raise
+        except BaseException as error:  # the border to foreign code, which may also raise SystemExit
+            raise failed(name, error) from error
+        return write(raw, batch.rows, buffers)
+
+    return answer

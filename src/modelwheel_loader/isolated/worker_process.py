@@ -1,0 +1,237 @@
+"""A worker as its caller sees it: started, asked, watched, ended. All that goes wrong with it is a `WorkerError`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping
+from threading import Lock
+from typing import IO, Any
+
+from ..errors import WorkerError
+from ..text import clip, safe
+from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
+from .remote_errors import from_document
+from .wire import Buffers, WireError
+
+_COPIED = 1 << 22
+"""Up to so many bytes an answer is copied out of shared memory: a small one must not hold a large segment."""
+_PATIENCE = 2.0
+"""The seconds in which a worker that is told to end must have ended."""
+_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_boot.py")
+_HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
+
+
+class Worker:
+    """One child process, which has opened one bundle. It answers one call at a time.
+
+    It belongs to the thread that has it; another one may only `stop` it.
+    """
+
+    def __init__(self, python: str, bytecode: str, opening: Mapping[str, Any], memory: int | None) -> None:
+        """Start the process and tell it what to open; `ready` waits for that."""
+        self._reaping = Lock()
+        self._faults: IO[bytes] = tempfile.TemporaryFile(prefix="modelwheel-")  # noqa: SIM115 - as long as the worker
+        mine, other = socket.socketpair()
+        reading, lifeline = os.pipe()
+        self._lifeline: int | None = lifeline
+        self._channel: Channel | None = Channel(mine, copied=_COPIED)
+        try:
+            self._process = _start(python, bytecode, (other.fileno(), reading, self._faults.fileno(), memory or 0))
+        except OSError as error:
+            self._let_go()
+            raise WorkerError.of("worker.start", f"{safe(python)} cannot be started: {clip(error, 200)}") from error
+        finally:
+            other.close()
+            os.close(reading)
+        _ALL.add(self)
+        with contextlib.suppress(Closed):  # `ready` tells why
+            self._channel.send(Kind.OPEN, dict(opening), Buffers())
+
+    def ready(self, timeout: float) -> None:
+        """Wait until the model is open; raises what kept the worker from opening it."""
+        try:
+            self._exchange(None, Kind.READY, timeout, "open the model")
+        except BaseException:
+            self.kill()
+            raise
+
+    def ask(self, document: Any, buffers: Buffers, timeout: float | None) -> Message:
+        """Send a call and give the answer. Raises the error of the model, or `WorkerError` and the worker is gone."""
+        return self._exchange((document, buffers), Kind.ANSWER, timeout, "answer")
+
+    def _exchange(self, call: tuple[Any, Buffers] | None, expected: Kind, timeout: float | None, what: str) -> Message:
+        """Send `call`, if any, and give what comes then, which must be of the `expected` kind."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        channel = self._channel
+        if channel is None:
+            raise _death(None, what, "")
+        try:
+            if call is not None:
+                channel.send(Kind.CALL, *call, deadline)
+            message = channel.receive(deadline)
+        except Closed:
+            raise self._ended(what) from None
+        except TimeoutError:
+            self.kill()
+            said = f"the worker did not {what} within {timeout:g} seconds, and was ended"
+            raise WorkerError.of("worker.timeout", said) from None
+        except WireError as error:
+            self.kill()
+            raise WorkerError.of("worker.protocol", f"what the worker sent is broken: {clip(error, 200)}") from error
+        except BaseException:  # interrupted: what comes later would be taken for the answer to the next call
+            self.kill()
+            raise
+        if message.kind is Kind.FAILED:
+            raise from_document(message.document)
+        if message.kind is not expected:
+            self.kill()
+            raise WorkerError.of("worker.protocol", f"the worker sent {message.kind.name} instead of {expected.name}")
+        return message
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there to be asked."""
+        return self._channel is not None and self._running()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def _running(self) -> bool:
+        """Whether the process runs; one that has ended is left to be waited for, which keeps its number its own."""
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is None
+        if self._process.returncode is not None:
+            return False
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:  # the caller has told the kernel to wait for its children
+            return False
+
+    def _ends_soon(self) -> bool:
+        """Whether the process ends by itself within some seconds."""
+        until = time.monotonic() + _PATIENCE
+        while self._running():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def _ended(self, what: str) -> WorkerError:
+        """The error for a worker that hung up."""
+        by_itself = self._ends_soon()
+        faults = self._fault_lines()
+        self.kill()
+        return _death(self._process.returncode if by_itself else None, what, faults)
+
+    def _fault_lines(self) -> str:
+        self._faults.seek(0)
+        lines = self._faults.read(4000).decode("utf-8", "replace").split("\n")
+        return "\n".join(safe(line) for line in lines if line)
+
+    def stop(self) -> None:
+        """End the process, and all that it started. Any thread may do so: who waits for an answer is told."""
+        with self._reaping:
+            if self._process.returncode is None:  # not waited for: no other process has its number
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def hang_up(self) -> None:
+        """Tell the worker to end."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def close(self) -> None:
+        """Tell the worker to end, and see to it that it does."""
+        self.hang_up()
+        self._ends_soon()
+        self.kill()
+
+    def kill(self) -> None:
+        """End the worker, and all processes that it started, at once."""
+        self.stop()
+        with self._reaping:
+            self._process.wait()
+        self._let_go()
+
+    def forget(self) -> None:
+        """In a forked child: the worker belongs to the parent, which must be the only one that holds it."""
+        self._reaping = Lock()
+        self._process.returncode = 0  # it is no child of this process: nobody here may wait for it or end it
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.hang_up()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        self._faults.close()
+
+
+_ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for worker in list(_ALL):
+        worker.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def _start(python: str, bytecode: str, numbers: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """The interpreter, isolated from everything that its caller has set up for Python."""
+    return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
+        [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, numbers)],
+        stdin=subprocess.DEVNULL,
+        stdout=_screen(),  # what a model prints is no answer: it goes where messages go
+        stderr=_screen(),
+        env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
+        pass_fds=numbers[:3],
+        start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
+    )
+
+
+def _screen() -> int:
+    """The descriptor of the caller's standard error; the null device when it has none."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return subprocess.DEVNULL
+    return 2
+
+
+def _death(status: int | None, what: str, faults: str) -> WorkerError:
+    """The error for a process that ended with `status` before it did what was asked; None: it only hung up."""
+    code = "worker.crashed"
+    if status == OUT_OF_MEMORY:
+        code, message = "worker.memory", f"the worker ran out of memory before it could {what}"
+    elif status is None:
+        message = f"the worker hung up before it could {what}"
+    elif status == -signal.SIGKILL:
+        code, message = "worker.killed", f"the worker was killed (SIGKILL) before it could {what}"
+    elif status < 0:
+        message = f"the worker crashed ({_signal_name(-status)}) before it could {what}"
+    else:
+        message = f"the worker ended (exit status {status}) before it could {what}"
+    error = WorkerError.of(code, message)
+    if faults:
+        error.add_note(faults)
+    return error
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,1 @@
+"""`manifest.json`: what a bundle says of itself."""

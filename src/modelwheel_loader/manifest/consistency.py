@@ -1,0 +1,116 @@
+"""Whether the parts of a bundle agree: the manifest, the files, RECORD, METADATA and the names of the folders."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..archive.metadata import read_headers
+from ..errors import Defect, IntegrityError, InvalidBundle
+from ..limits import Limits
+from ..text import clip, shown
+from .reader import read_manifest
+from .records import MEMBER, Manifest
+
+if TYPE_CHECKING:
+    from ..archive.places import Place
+
+_WHEEL = re.compile(r"Wheel-Version: 1\.0\nGenerator: [ -~]{1,100}\nRoot-Is-Purelib: true\nTag: py3-none-any\n\n?")
+
+
+def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
+    """The manifest of the bundle at `place`, agreeing with all that lies around it, and its digest.
+
+    Raises `IntegrityError` when the manifest is not what RECORD says, `InvalidBundle` with every contradiction.
+    """
+    full = place.root + MEMBER
+    if full not in place.members:
+        raise InvalidBundle.of("manifest.members", f"there is no {MEMBER}", where=clip(place.root))
+    data = place.read(full, limit=limits.manifest)
+    found = hashlib.sha256(data).hexdigest()
+    recorded = place.record[full].sha256
+    if found != recorded:
+        raise IntegrityError.of(
+            "integrity.digest", "differs from its recorded digest", where=MEMBER, expected=recorded, found=found
+        )
+    manifest = read_manifest(data, limits=limits)
+    defects = [
+        *_names(place, manifest),
+        *_metadata(place, limits),
+        *_installable(place, limits),
+        *_members(place, manifest),
+    ]
+    if defects:
+        raise InvalidBundle("the parts of the bundle contradict each other", defects)
+    return manifest, f"sha256:{found}"
+
+
+def _defect(where: str, message: str, *, found: str = "", expected: str = "") -> Defect:
+    return Defect(code="manifest.members", where=where, message=message, found=found, expected=expected)
+
+
+def _names(place: Place, manifest: Manifest) -> Iterator[Defect]:
+    for what, declared, outside in (
+        ("name", manifest.name, place.name),
+        ("version", manifest.version, place.version),
+    ):
+        if declared != outside:
+            where = f"{MEMBER}.{what}"
+            yield _defect(where, f"is not the {what} of the wheel", found=shown(declared), expected=shown(outside))
+
+
+def _metadata(place: Place, limits: Limits) -> Iterator[Defect]:
+    """Name and Version in METADATA are what installers and indexes go by."""
+    member = f"{place.dist_info}METADATA"
+    if member not in place.members:
+        yield _defect("METADATA", "is missing")
+        return
+    headers = read_headers(place, limits)
+    for key, expected in (("name", place.name), ("version", place.version)):
+        values = list(headers.get(key, ()))
+        if values != [expected]:
+            yield _defect(
+                f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected
+            )
+
+
+def _installable(place: Place, limits: Limits) -> Iterator[Defect]:
+    """Installing the bundle must put data into one folder and nothing else: no scripts, no other entry points."""
+    for member, expected in (
+        ("entry_points.txt", entry_points(place.name, place.root)),
+        ("WHEEL", None),
+    ):
+        full = place.dist_info + member
+        if full not in place.members:
+            yield _defect(member, "is missing")
+            continue
+        text = place.read(full, limit=limits.metadata).decode("utf-8", "replace").replace("\r\n", "\n")
+        if expected is not None and text != expected:
+            yield _defect(member, "must list the bundle and nothing else", found=shown(text), expected=shown(expected))
+        if expected is None and not _WHEEL.fullmatch(text):
+            yield _defect(member, "must tell of a wheel for any Python and platform", found=shown(text))
+
+
+def entry_points(name: str, root: str) -> str:
+    """The one content that entry_points.txt has: data that lists the bundle; nothing is ever imported by it."""
+    return f"[modelwheel.bundles]\n{name} = {root.rstrip('/').replace('/', '.')}\n"
+
+
+def _members(place: Place, manifest: Manifest) -> Iterator[Defect]:
+    """Every file is declared, with its size and with the digest that RECORD has, and every declared one is there."""
+    present = {name.removeprefix(place.root) for name in place.members if name.startswith(place.root)} - {MEMBER}
+    for name in sorted(present - set(manifest.members)):
+        yield _defect(clip(name), "is not listed in the manifest")
+    for name in sorted(set(manifest.members) - present):
+        yield _defect(clip(name), "is listed in the manifest and not there")
+    for name in sorted(present & set(manifest.members)):
+        declared, row = manifest.members[name], place.record[place.root + name]
+        size = place.members[place.root + name].size
+        if declared.size != size:
+            yield _defect(
+                clip(name), "does not have its declared size", found=f"{size:,}", expected=f"{declared.size:,}"
+            )
+        if (declared.sha256, declared.size) != (row.sha256, row.size):
+            yield _defect(clip(name), "has different digests in the manifest and in RECORD")

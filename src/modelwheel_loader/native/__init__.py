@@ -1,0 +1,1 @@
+"""The original objects: pickles scanned and opened, and files of frameworks."""

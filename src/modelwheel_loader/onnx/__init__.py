@@ -1,0 +1,1 @@
+"""ONNX files: walked before any runtime sees them, then run by onnxruntime."""

@@ -1,0 +1,153 @@
+"""Runs a checked graph by onnxruntime, with settings that suit services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
+from ..limits import DEFAULT, Limits
+from ..manifest.records import GraphInput, Weight
+from ..records import Record
+from ..text import clip, shown
+from .cores import granted_cores
+from .graph import GraphInfo, check_graph
+
+_FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
+# what an onnxruntime says that is too old for the graph, in its own words
+_TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
+_PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?"
+"""What an exception of onnxruntime begins with: its number, and the file and function of its source."""
+
+
+class SessionOptions(Record):
+    """Settings of onnxruntime, with defaults for services: many models and workers on one machine.
+
+    `threads` is how many cores one call may use; None is all that this process may use, counting its affinity and its
+    container's quota. `spinning` lets idle threads burn their core for some microseconds of latency. `arena` keeps the
+    memory of a call for the next one: without it, each call allocates and frees, and a large batch leaves nothing.
+    """
+
+    threads: int | None = None
+    spinning: bool = False
+    arena: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= 1024):
+            raise _wrong("threads", self.threads, "None, or a whole number from 1 to 1024")
+        for name in ("spinning", "arena"):
+            if type(getattr(self, name)) is not bool:
+                raise _wrong(name, getattr(self, name), "True or False")
+
+    @classmethod
+    def checked(cls, value: object) -> SessionOptions | None:
+        """`value` when it is None or such settings; raises `UsageError` otherwise."""
+        if value is None or isinstance(value, SessionOptions):
+            return value
+        raise _wrong("onnx", value, "modelwheel_loader.SessionOptions(…)")
+
+
+def _wrong(name: str, value: object, expected: str) -> UsageError:
+    return UsageError.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
+
+
+class Session:
+    """An open graph. Threads may call `run` at the same time."""
+
+    def __init__(self, session: Any, info: GraphInfo, kept: object) -> None:
+        # the session behind the public one: the public `run` looks at its arguments again, which costs as much as a
+        # small model itself; both take the same arguments
+        self._run = getattr(session, "_sess", session).run
+        self.info = info
+        self._kept = (session, kept)  # the weights' memory, which onnxruntime refers to
+
+    def run(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        """The named outputs for the given inputs; raises `PredictionError` when the graph fails on them."""
+        try:
+            answers: list[Any] = self._run(outputs, feeds, None)
+        except Exception as error:  # onnxruntime's errors share no base but Exception
+            raise PredictionError.of("predict.failed", f"onnxruntime: {_said(error)}") from error
+        return answers
+
+
+def open_session(
+    data: bytes,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    declared: Collection[Weight] = (),
+    options: SessionOptions | None = None,
+    inputs: Collection[GraphInput] = (),
+    outputs: Collection[str] = (),
+    limits: Limits = DEFAULT,
+) -> Session:
+    """Open the graph in `data`, its large initializers given as arrays by name (they are not copied).
+
+    The graph is walked first (`onnx_graph`); when `inputs` or `outputs` are given, it must have just those inputs and
+    at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
+    the installed onnxruntime does not know an operator or operator set.
+    """
+    info = check_graph(data, weights=declared, limits=limits)
+    if inputs or outputs:
+        _check_interface(info, inputs, outputs)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        message = "running ONNX needs onnxruntime, which is not installed"
+        raise MissingExtra.of("onnx.extra", message, hint='pip install "modelwheel[onnx]"') from error
+    settings = _settings(onnxruntime, options or SessionOptions())
+    kept = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (weights or {}).values()]
+    if kept:
+        settings.add_external_initializers(list(weights or {}), kept)
+    try:
+        session = onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base but Exception
+        raise _not_opened(error) from error
+    return Session(session, info, (kept, weights))
+
+
+def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = _FATAL_ONLY
+    threads = options.threads or granted_cores()
+    if threads is not None:
+        settings.intra_op_num_threads = threads
+    settings.enable_cpu_mem_arena = options.arena
+    if not options.spinning:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return settings
+
+
+def _check_interface(info: GraphInfo, inputs: Collection[GraphInput], outputs: Collection[str]) -> None:
+    """Raise `InvalidBundle` unless the manifest and the graph agree on what goes in and comes out."""
+    declared = {item.name: item.dtype for item in inputs}
+    found = {name: dtype for name, (dtype, _) in info.inputs.items()}
+    defects = [
+        Defect(
+            code="onnx.graph",
+            where=clip(f"input {name}", 120),
+            message="the manifest and the graph disagree on an input",
+            found=declared.get(name, "none") + " in the manifest",
+            expected=found.get(name, "none"),
+        )
+        for name in sorted(declared.keys() | found.keys())
+        if declared.get(name) != found.get(name)
+    ]
+    defects += [
+        Defect(code="onnx.graph", where=clip(f"output {name}", 120), message="the graph has no such output")
+        for name in sorted(set(outputs) - info.outputs.keys())
+    ]
+    if defects:
+        raise InvalidBundle("the ONNX graph is not the one that the manifest describes", defects)
+
+
+def _not_opened(error: Exception) -> EnvironmentMismatch | InvalidBundle:
+    if any(sign in str(error) for sign in _TOO_OLD):
+        return EnvironmentMismatch.of("onnx.runtime", f"the installed onnxruntime cannot run the graph: {_said(error)}")
+    return InvalidBundle.of("onnx.graph", f"onnxruntime refuses the graph: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return clip(re.sub(_PREFIX, "", str(error)), 300)

@@ -1,0 +1,1 @@
+"""What people see of bundles, models, schemas and errors."""
