@@ -49,7 +49,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 import modelwheel
-from real_data import flights, paragraphs, penguins
+from real_data import flights, paragraphs, penguins, split
 
 Case = tuple[Any, Any, Any]
 """A pipeline that is not fitted, its data and its target."""
@@ -207,14 +207,6 @@ CASES: list[Callable[[], Case]] = [
     penguins_comments, text_calibrated, text_topics, cancer_search, cancer_threshold, digits_network, digits_vote,
     diabetes_polynomials, diabetes_boosting, wine_least_squares, exercise_chain,
 ]  # fmt: skip
-
-
-def split(data: Any, target: Any) -> tuple[Any, Any, Any]:
-    """The first three quarters, their target, and the rows that are held back."""
-    count = len(data) * 3 // 4
-    if isinstance(data, pd.DataFrame):
-        return data[:count], None if target is None else target[:count], data[count:].reset_index(drop=True)
-    return data[:count], None if target is None else target[:count], data[count:]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -12,6 +12,8 @@ from .graph import Unconvertible, tensor
 from .untyped import np
 
 Answer = Callable[[Any, Frame], Any]
+_BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
+"""Packages beside scikit-learn whose classes have converters."""
 _ANSWERS: dict[tuple[str, str], Answer] = {}
 
 
@@ -47,13 +49,16 @@ def ask(model: Any, method: str, x: Frame) -> Any:
 
 def _made(model: Any, method: str, x: Frame) -> Any:
     kind = type(model)
-    if not kind.__module__.startswith("sklearn."):
+    package = kind.__module__.partition(".")[0]
+    if package != "sklearn" and package not in _BOOSTERS:
         raise Unconvertible(f"{kind.__name__} is a class of its own, which has no converter")
     if (kind.__name__, method) in _ANSWERS:
         return _ANSWERS[kind.__name__, method](model, x)
     if method == "predict_log_proba":
         found = ask(model, "predict_proba", x)
         return [np.log(part) for part in found] if isinstance(found, list) else np.log(found)
+    if package in _BOOSTERS:
+        raise Unconvertible(f"{kind.__name__}.{method} has no converter")
     return embed(model, method, x)
 
 

@@ -35,39 +35,41 @@ class Nodes:
 
 
 def write(boosted: Boosted, nodes: Nodes, source: str, *, wide: bool) -> dict[str, str]:
-    """The outputs by what they are: `scores` (after the link), and of classifiers `labels` and `probabilities`.
+    """The outputs by what they are: `scores` (after the link), or `labels`, `probabilities` and `raw` scores.
 
-    `source` is a matrix of floats, in double precision when `wide`. Scores are single precision, as trees of ONNX
-    answer.
+    `source` is a matrix of floats, in double precision when `wide`. Scores and probabilities have the precision of
+    the trees: operators of trees answer in single precision until `trees.faster` rewrites those with a cast behind.
     """
+    dtype = "float64" if boosted.trees.double else "float32"
     if wide and boosted.single:
         source, wide = _cast(nodes, source, np.float32), False
     if not wide and boosted.trees.double:
         source = _cast(nodes, source, np.float64)
     if boosted.missing is not None:
-        dtype = "float64" if boosted.trees.double else "float32"
         absent = nodes.add("Equal", source, nodes.constant([boosted.missing], dtype))
         source = nodes.add("Where", absent, nodes.constant([np.nan], dtype), source)
     raw = nodes.add("TreeEnsembleRegressor", source, domain=ML, attributes=boosted.trees.attributes())
+    if boosted.trees.double:
+        raw = _cast(nodes, raw, np.float64)
     answers = _linked(boosted, nodes, raw)
     if boosted.classes is None:
         flat = boosted.trees.targets == 1
         return {"scores": nodes.add("Reshape", answers, nodes.constant([-1], "int64")) if flat else answers}
     judged = answers if boosted.by_probability else raw
     if boosted.trees.targets == 1:
-        limit = nodes.constant([0.5 if boosted.by_probability else 0.0], "float32")
+        limit = nodes.constant([0.5 if boosted.by_probability else 0.0], dtype)
         place = _cast(nodes, nodes.add("Greater", judged, limit), np.int64)
         place = nodes.add("Reshape", place, nodes.constant([-1], "int64"))
-        one = nodes.constant([1.0], "float32")
+        one = nodes.constant([1.0], dtype)
         answers = nodes.add("Concat", nodes.add("Sub", one, answers), answers, attributes={"axis": 1})
     else:
         place = nodes.add("ArgMax", judged, attributes={"axis": 1, "keepdims": 0})
     if boosted.labels_only:
-        return {"scores": _cast(nodes, place, np.float32)}
+        return {"scores": _cast(nodes, place, np.dtype(dtype))}
     if boosted.label_column:
         place = nodes.add("Reshape", place, nodes.constant([-1, 1], "int64"))
     labels = nodes.add("Gather", nodes.constant(_labels(boosted.classes)), place)
-    return {"labels": labels, "probabilities": answers}
+    return {"labels": labels, "probabilities": answers, "raw": raw}
 
 
 def _linked(boosted: Boosted, nodes: Nodes, raw: str) -> str:

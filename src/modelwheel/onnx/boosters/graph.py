@@ -93,7 +93,7 @@ def _kind_of(boosted: Boosted, labels: bool) -> int:  # noqa: FBT001 - of one ca
     from onnx import TensorProto, helper
 
     if not labels or boosted.classes is None:
-        return int(TensorProto.FLOAT)
+        return int(TensorProto.DOUBLE if boosted.trees.double else TensorProto.FLOAT)
     import numpy as np
 
     dtype = np.asarray(boosted.classes).dtype

@@ -1,6 +1,7 @@
 """Converters by family. Each says what a method of scikit-learn computes, in NumPy's words, on arrays of a graph."""
 
 from . import (  # noqa: F401 - importing registers them
+    boosters,
     composing,
     decomposition,
     encoding,
