@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import struct
 import zipfile
 import zlib
@@ -110,6 +111,39 @@ def put(offset: int, form: str, value: int) -> Patch:
         return bytes(changed)
 
     return change
+
+
+def replaced(wheel: Path, others: Mapping[str, bytes], out: Path) -> Path:
+    """The bundle `wheel` with these members, new or in place of old ones, and a manifest and RECORD that fit them."""
+    with zipfile.ZipFile(wheel) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    (info,) = {name.partition("/")[0] + "/" for name in members if ".dist-info/" in name}
+    root = next(name for name in members if name.endswith("/manifest.json")).removesuffix("manifest.json")
+    manifest = json.loads(members[f"{root}manifest.json"])
+    payload = {
+        name.removeprefix(root): [content]
+        for name, content in members.items()
+        if name.startswith(root) and not name.endswith("/manifest.json")
+    }
+    stream = io.BytesIO()
+    write_wheel(
+        stream,
+        root=root,
+        dist_info=info,
+        payload=payload | {name: [data] for name, data in others.items()},
+        manifest=lambda digests: dump_json(
+            manifest | {"members": {name: digest.attributes() for name, digest in digests.items()}}
+        ),
+        metadata={
+            name.removeprefix(info): content
+            for name, content in members.items()
+            if name.startswith(info) and not name.endswith("/RECORD")
+        },
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / wheel.name
+    path.write_bytes(stream.getvalue())
+    return path
 
 
 def tiny(folder: Path) -> Path:

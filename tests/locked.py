@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import os
 import shutil
 import sys
 import sysconfig
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 import modelwheel
+from builders import replaced
 from environments import run, uv
-from modelwheel.wheel.writer import write_wheel
-from modelwheel_loader.documents import dump_json
 from modelwheel_loader.environments.cache import key_of
 from modelwheel_loader.environments.pythons import this_python
 
@@ -40,35 +37,7 @@ def lock(*requirements: str, python: str = "3.11") -> bytes:
 
 def with_lock(wheel: Path, data: bytes, out: Path) -> Path:
     """The bundle `wheel` with this lock in it, or with another one, in the folder `out`."""
-    with zipfile.ZipFile(wheel) as opened:
-        members = {name: opened.read(name) for name in opened.namelist()}
-    (info,) = {name.partition("/")[0] + "/" for name in members if ".dist-info/" in name}
-    root = next(name for name in members if name.endswith("/manifest.json")).removesuffix("manifest.json")
-    manifest = json.loads(members[f"{root}manifest.json"])
-    payload = {
-        name.removeprefix(root): [content]
-        for name, content in members.items()
-        if name.startswith(root) and not name.endswith("/manifest.json")
-    }
-    stream = io.BytesIO()
-    write_wheel(
-        stream,
-        root=root,
-        dist_info=info,
-        payload=payload | {"pylock.toml": [data]},
-        manifest=lambda digests: dump_json(
-            manifest | {"members": {name: digest.attributes() for name, digest in digests.items()}}
-        ),
-        metadata={
-            name.removeprefix(info): content
-            for name, content in members.items()
-            if name.startswith(info) and not name.endswith("/RECORD")
-        },
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / wheel.name
-    path.write_bytes(stream.getvalue())
-    return path
+    return replaced(wheel, {"pylock.toml": data}, out)
 
 
 EMPTY_LOCK = b'lock-version = "1.0"\ncreated-by = "tests"\npackages = []\n'

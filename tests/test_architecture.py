@@ -24,7 +24,7 @@ LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
 LONGEST_LOADER_FILE = 330
 MOST_NAMES = 20
 FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
-FOREIGN |= {"xgboost", "lightgbm", "catboost", "torch"}
+FOREIGN |= {"xgboost", "lightgbm", "catboost", "torch", "skops"}
 """What the loader may import, all but numpy inside functions."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Source = Literal["sample", "given", "synthetic", "none"]
+NativeFormat = Literal["auto", "skops"]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -34,6 +35,9 @@ class Options:
     `categories` is how many different values a categorical column may have for them to be stored. `measure_cost`
     records how long each runtime takes to open, for one row and for many, so that `load(…, prefer=…)` can choose and
     `explain` can tell; two packings then differ in these numbers.
+
+    `native="skops"` keeps a scikit-learn model as a skops file, not as a pickle: loading it builds objects of classes
+    that the bundle lists, and of no others. `auto` is the framework's own file format, where it has one, else a pickle.
     """
 
     methods: tuple[str, ...] | None = None
@@ -41,6 +45,7 @@ class Options:
     overwrite: bool = False
     categories: int = 1000
     measure_cost: bool = False
+    native: NativeFormat = "auto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,5 +69,9 @@ class Adapter(Protocol):
         """The model in a file format of its own; None to pickle it; a text that says why it has no native form."""
         return None
 
+    def native_as(self, model: Any, form: str) -> NativeFile | None:
+        """The model in the format that its author asks for (`Options(native=…)`); None where there is none such."""
+        return None
+
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """Graphs to try, best first, and reasons where there is none. Never raises for a model it cannot convert."""

@@ -13,6 +13,8 @@ from modelwheel_loader.errors import PackError
 from ..onnx.candidates import Conversion
 from ..onnx.convert import convert_estimator
 from .base import Adapter
+from .nativefile import NativeFile
+from .skopsfile import skops_file
 
 METHODS = (
     "predict",
@@ -57,6 +59,10 @@ class SklearnAdapter(Adapter):
             return None
         values = tuple(found.tolist())
         return values if all(type(value) in (str, int, float, bool) for value in values) else None
+
+    def native_as(self, model: object, form: str) -> NativeFile | None:
+        """A skops file."""
+        return skops_file(model) if form == "skops" else None
 
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
         """By skl2onnx."""

@@ -80,10 +80,10 @@ def capture(
     defects = [*_by_reference(found, origins, model), *_local_imports(imports, origins, sources)]
     if defects:
         raise DependencyError("the model refers to code that no other machine has", defects)
-    reasons = dict(_reasons(found, origins)) | dict(_import_reasons(imports, origins))
+    reasons = reasons_of(found, imports, origins, _MEMBER)
     for name, reason in (also or {}).items():
         reasons.setdefault(normalize_name(name), reason)
-    needed = {name: _requirement(name, reasons[name], origins) for name in sorted(reasons) if name != _BASE}
+    needed = {name: _requirement(name, reasons[name], origins) for name in sorted(reasons)}
     requires = override(needed, read_overrides(settings), origins)
     return Captured(
         pickled=pickled,
@@ -97,14 +97,20 @@ def capture(
 # --- what installed distributions provide ---
 
 
-def _reasons(found: Iterable[Reference], origins: Origins) -> Iterator[tuple[str, str]]:
+def reasons_of(found: Iterable[Reference], imports: Mapping[str, str], origins: Origins, where: str) -> dict[str, str]:
+    """The distributions that references in the member `where` and imports of code need, each with the reason."""
+    made = dict(_reasons(found, origins, where)) | dict(_import_reasons(imports, origins))
+    return {name: reason for name, reason in made.items() if name != _BASE}
+
+
+def _reasons(found: Iterable[Reference], origins: Origins, where: str) -> Iterator[tuple[str, str]]:
     """Each distribution with the first reference into it."""
     seen = set()
     for reference in found:
         owner = None if is_standard(reference.module) else origins.provider(reference.module)
         if owner is not None and owner.name not in seen:
             seen.add(owner.name)
-            yield owner.name, f"{clip(reference, 160)} in {_MEMBER}"
+            yield owner.name, f"{clip(reference, 160)} in {where}"
 
 
 def _import_reasons(imports: Mapping[str, str], origins: Origins) -> Iterator[tuple[str, str]]:
@@ -153,6 +159,27 @@ def _cure(module: str, origins: Origins, otherwise: str) -> str:
     if owner is None:
         return otherwise
     return f'If an index has {owner.name}, say so: Dependencies(add=("{owner.name}",)).'
+
+
+def local_defects(found: Iterable[Reference], form: str, origins: Origins) -> Iterator[Defect]:
+    """References of a file of the format `form`, which holds no code, into modules that nobody else has."""
+    for reference in found:
+        if origins.is_local(reference.module):
+            yield Defect(
+                code="pack.dependency",
+                message=f"the model refers to {clip(reference, 160)}, {_why_local(reference.module, origins)}",
+                where=f"the {form} file, which holds no code",
+                hint=_cure(
+                    reference.module,
+                    origins,
+                    "Move it into a file of its own, and let that travel: Dependencies(code=(…,)).",
+                ),
+            )
+
+
+def import_defects(sources: Sources, origins: Origins) -> Iterator[Defect]:
+    """Imports of source that travels which will fail elsewhere."""
+    return _local_imports(sources.imports, origins, sources)
 
 
 _PLACES = 5

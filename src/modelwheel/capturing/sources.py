@@ -37,6 +37,10 @@ class Sources:
         return dump_json({"modules": modules})
 
 
+NO_SOURCES = Sources(modules={}, imports={})
+"""What travels when nothing does."""
+
+
 def read_code(paths: Sequence[str | os.PathLike[str]]) -> Sources:
     """The modules and packages at `paths`: files that end in `.py`, and folders.
 

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from modelwheel_loader.manifest.formats import ISOLATED
 from modelwheel_loader.manifest.records import Parity
 from modelwheel_loader.text import clip
 from modelwheel_loader.views.explanation import Explanation, RuntimeStatus
@@ -63,6 +64,8 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
         yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
     if status.cost is not None:
         yield from (plain(line) for line in status.cost.lines())
+    if status.detail and status.kind != ISOLATED:
+        yield plain(status.detail)
     if {reason.code for reason in status.reasons} <= {_TRUST}:
         if status.reasons:
             pickled = status.risk.startswith("a pickle")

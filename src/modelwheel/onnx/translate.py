@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from modelwheel_loader.contract.schema import Schema
@@ -39,24 +38,13 @@ def translate(model: Any, inputs: Sequence[GraphInput], schema: Schema, methods:
     if not outputs:
         return "; ".join(dict.fromkeys(reasons))
     data = graph.model({name: (value.name, value.dtype, value.shape) for name, value in values.items()})
-    return replace(_candidate(graph, data, inputs, outputs), ties=_ties(graph, inputs))
-
-
-def _candidate(
-    graph: Graph, data: bytes, inputs: Sequence[GraphInput], outputs: Mapping[str, tuple[str, ...]]
-) -> Candidate:
-    used = tuple(item for item in inputs if item.name in graph.used)
-    return Candidate(graph=data, inputs=used, outputs=outputs, opsets=graph.opsets)
-
-
-def _ties(graph: Graph, inputs: Sequence[GraphInput]) -> Candidate | None:
-    if not graph.ties:
-        return None
-    tied = graph.ties[0]
-    for other in graph.ties[1:]:
-        tied = tied | other
-    data = graph.model({"tied": (tied.name, tied.dtype, (None,))})
-    return _candidate(graph, data, inputs, {"tied": ("tied",)})
+    used = graph.used
+    return Candidate(
+        graph=data,
+        inputs=tuple(item for item in inputs if item.name in used),
+        outputs=outputs,
+        opsets=graph.opsets,
+    )
 
 
 def _reason(error: Exception) -> str:

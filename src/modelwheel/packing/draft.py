@@ -135,14 +135,19 @@ class Draft:
         payload = NativePayload(
             format=file.format,
             member=FORMATS[file.format].member,
+            code_member=CODE if captured.sources.modules else None,
+            modules=captured.sources.tops,
             methods=tuple(method.name for method in self.recorded),
             python_version=platform.python_version(),
             python_specifier=captured.python_specifier,
             requires=captured.requires,
             copied_bytes=len(file.data),
             settings=file.settings,
+            cost=self.costs.get("native"),
         )
         content[payload.member] = [file.data]
+        if payload.code_member is not None:
+            content[payload.code_member] = [captured.sources.member()]
         return payload
 
     def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:

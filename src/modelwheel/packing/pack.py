@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from modelwheel_loader.archive.places import WheelFile
 from modelwheel_loader.bundle import Bundle
@@ -20,19 +20,20 @@ from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.manifest.formats import KINDS
 from modelwheel_loader.manifest.records import Proof
 from modelwheel_loader.model import RESERVED
-from modelwheel_loader.text import shown
+from modelwheel_loader.text import clip, shown
 from modelwheel_loader.trust import Trust
 
 from ..adapters import recognise
 from ..adapters.base import Adapter
-from ..adapters.nativefile import CapturedFile, capture_file
+from ..adapters.nativefile import CapturedFile, NativeFile, capture_file
 from ..capturing.capture import Captured, capture, origins_for
 from ..capturing.overrides import override, read_overrides
+from ..capturing.sources import NO_SOURCES, read_code
 from ..golden.choose import choose_goldens
 from ..golden.recording import chosen_methods, record
 from ..inference.infer import Note, infer_schema
 from ..locking.lock import Locked, make_lock
-from ..options import Dependencies, Examples, Options, Progress
+from ..options import Dependencies, Examples, NativeFormat, Options, Progress
 from ..origins import Origins
 from ..parity.measure import Measured, Original, measure
 from ..proving.room import prove_bundle
@@ -103,7 +104,9 @@ def pack(
     golden = choose_goldens(examples, contract, inferred.sample)
 
     step("pickle")  # before the model is asked anything: answering may leave traces in it
-    captured = _captured(adapter, model, contract, dependencies, origins) if "native" in options.runtimes else None
+    captured = None
+    if "native" in options.runtimes:
+        captured = _captured(adapter, model, contract, dependencies, origins, options.native)
 
     step("record")
     asked = options.methods is not None
@@ -200,6 +203,9 @@ def _environment_notes(captured: Captured | CapturedFile | str | None, locked: L
         yield Note(
             code="by-value", message=f"{names}: local code, packed by value, {only} (Dependencies(code=…) is not)"
         )
+    if isinstance(captured, CapturedFile) and captured.file.settings.get("types"):
+        names = ", ".join(str(name) for name in captured.file.settings["types"])  # type: ignore[union-attr]
+        yield Note(code="types", message=f"{clip(names, 300)}: types that loading builds and skops does not know")
     if locked.detail:
         yield Note(code="lock", message=f"{locked.reason}: {locked.detail}")
 
@@ -222,23 +228,36 @@ def _check_options(options: Options) -> None:
         raise UsageError.of(
             "usage.runtime", "not runtimes to pack", found=shown(str(options.runtimes)), expected=expected
         )
+    if options.native not in get_args(NativeFormat):
+        expected = f"one of {', '.join(get_args(NativeFormat))}"
+        raise UsageError.of("usage.argument", "no native format", found=shown(options.native), expected=expected)
     reserved = sorted(set(options.methods or ()) & RESERVED)
     if reserved:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a name that a loaded model has for itself")
 
 
 def _captured(
-    adapter: Adapter, model: Any, schema: Schema, dependencies: Dependencies, origins: Origins
+    adapter: Adapter, model: Any, schema: Schema, dependencies: Dependencies, origins: Origins, form: str
 ) -> Captured | CapturedFile | str:
     """The native payload and what it needs, or why there is none."""
-    native = adapter.native(model)
+    native = adapter.native(model) if form == "auto" else _asked_for(adapter, model, form)
     if isinstance(native, str):
         return native
     if native is not None:
-        file = capture_file(native, _fed_by(schema), origins)
+        sources = read_code(dependencies.code) if native.references else NO_SOURCES
+        file = capture_file(native, _fed_by(schema), origins, sources)
         found = override({item.name: item for item in file.requires}, read_overrides(dependencies), origins)
         return replace(file, requires=tuple(found[name] for name in sorted(found)))
     return capture(model, _fed_by(schema), dependencies, origins)
+
+
+def _asked_for(adapter: Adapter, model: Any, form: str) -> NativeFile:
+    """The model in the native format that the author asks for."""
+    made = adapter.native_as(model, form)
+    if made is None:
+        kind = adapter.framework or "callables"
+        raise PackError.of("pack.native", f"models of {kind} cannot be kept as {form} files")
+    return made
 
 
 def _fed_by(schema: Schema) -> dict[str, str]:

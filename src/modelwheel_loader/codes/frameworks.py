@@ -7,6 +7,18 @@ FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
         "The framework cannot read the model's file that the bundle holds.",
         "Get the bundle again from its author, or install the version of the framework that `explain` lists.",
     ),
+    "native.skops": (
+        "The bundle's model is a skops file, and skops is not installed.",
+        'pip install "modelwheel[skops]".',
+    ),
+    "native.types": (
+        "A skops file names a type that the bundle's manifest does not list. Nothing of it was built.",
+        "Do not use this file: `pack` lists every type. Get the bundle again from its author.",
+    ),
+    "pack.native": (
+        "The model cannot be kept in the native format that was asked for.",
+        "Leave `Options(native=…)` out, or make the model of classes that the format can hold.",
+    ),
     "pack.onnx": (
         "The ONNX model is not one that a bundle may hold, or it does not take the sample.",
         "Export the graph again: tensors in and out, a free first axis, standard operators, all data in its files.",

@@ -18,8 +18,7 @@ import weakref
 import numpy as np
 
 from ..batch import Array
-from .buffers import Buffers
-from .wire import WireError
+from .wire import Buffers, WireError
 
 _SPARE = 8
 _KEPT = 1 << 24  # bytes; a larger segment is given up when this many times less is needed

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelwheelError, OutputError
 from ..text import clip
-from .buffers import Buffers
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
 from .remote_errors import to_document
-from .wire import WireError, decode
+from .wire import Buffers, WireError, decode
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -133,15 +132,15 @@ def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
 
 def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
     from ..runtimes import failed
-    from .wire_batch import compile_answer_encoder, compile_batch_decoder
+    from .wire_batch import compile_answer_encoder, decode_batch
 
-    read = compile_batch_decoder(bundle.schema)
+    schema = bundle.schema
     write = compile_answer_encoder(bundle.methods[name].output)
 
     def answer(message: Message, buffers: Buffers) -> Any:
         document = message.document
-        batch = read(document["batch"], message.memory)
-        parameters = decode(document["parameters"], message.memory) if "parameters" in document else {}
+        batch = decode_batch(document["batch"], message.memory, schema)
+        parameters = decode(document["parameters"], message.memory)
         try:
             raw = call(batch, parameters)
         except (ModelwheelError, MemoryError):

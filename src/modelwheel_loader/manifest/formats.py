@@ -36,4 +36,11 @@ FORMATS = {
     "xgboost-ubj": Format("native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
     "lightgbm-text": Format("native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
     "catboost-cbm": Format("native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
+    # no code, and classes that were not made to be built from bytes of strangers (docs/decisions/0011)
+    "skops": Format(
+        kind="native",
+        runs_code=False,
+        member="native/model.skops",
+        risk="a skops file, which builds objects of the classes that it lists",
+    ),
 }

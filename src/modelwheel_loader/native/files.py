@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import EnvironmentMismatch, InvalidBundle
+from ..errors import EnvironmentMismatch, InvalidBundle, ModelwheelError
 from ..text import clip
 from .boosters import open_catboost, open_lightgbm, open_xgboost
+from .skops import open_skops
 
 Opener = Callable[[bytes, Mapping[str, Any]], object]
 
@@ -18,6 +19,7 @@ OPENERS: dict[str, Opener] = {
     "xgboost-ubj": open_xgboost,
     "lightgbm-text": open_lightgbm,
     "catboost-cbm": open_catboost,
+    "skops": open_skops,
 }
 
 
@@ -29,6 +31,8 @@ def open_file(name: str, data: bytes, settings: Mapping[str, Any]) -> object:
     """
     try:
         return OPENERS[name](data, settings)
+    except ModelwheelError:
+        raise
     except ImportError as error:
         module = clip(error.name or name, 100)
         raise EnvironmentMismatch.of(

@@ -27,7 +27,7 @@ def load_pickle(data: bytes, buffers: Sequence[memoryview] = (), *, bundle: str 
     """
     supply = iter(buffers)
     try:
-        with _judged_warnings(data):
+        with judged_warnings(data):
             model = _Unpickler(io.BytesIO(data), buffers=_memoryviews(supply)).load()
     except EnvironmentMismatch:
         raise
@@ -100,7 +100,8 @@ def _failed(error: BaseException) -> InvalidBundle:
 _WARNING_LOCK = Lock()  # the list of warning filters belongs to the process
 
 
-def _judged_warnings(data: bytes) -> AbstractContextManager[None]:
+def judged_warnings(data: bytes) -> AbstractContextManager[None]:
+    """While the object in `data` is built, judges what scikit-learn warns of versions by the rule table."""
     return _Judged() if b"_sklearn_version" in data else nullcontext()
 
 

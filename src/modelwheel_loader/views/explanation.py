@@ -166,8 +166,13 @@ def _status(candidate: Candidate, manifest: Manifest, members: Members) -> Runti
 
 
 def _brought(payload: Payload) -> str:
-    modules = payload.modules if isinstance(payload, NativePayload) else ()
-    return f"brings the source of {', '.join(modules)}" if modules else ""
+    if not isinstance(payload, NativePayload):
+        return ""
+    parts = [f"brings the source of {', '.join(payload.modules)}"] if payload.modules else []
+    if payload.format == "skops":
+        types = [name for name in payload.settings.get("types", ()) if isinstance(name, str)]
+        parts.append(f"builds, beside what skops trusts by itself: {', '.join(types) or 'nothing'}")
+    return "; ".join(parts)
 
 
 def _isolated(candidate: Candidate) -> RuntimeStatus:
@@ -188,9 +193,14 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
 
 
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
-    if payload.format != "pickle":
+    if payload.format not in ("pickle", "skops"):
         return ()
-    found = references(members.small(payload.member), limits=members.limits)
+    data = members.small(payload.member)
+    if payload.format == "skops":
+        from ..native.skopsscan import skops_references
+
+        return tuple(map(str, skops_references(data, limits=members.limits)))
+    found = references(data, limits=members.limits)
     return tuple(dict.fromkeys(str(item) for item in found))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
 from modelwheel_loader.manifest.formats import KINDS
 
-from ...options import Dependencies, Examples, Options, Source
+from ...options import Dependencies, Examples, NativeFormat, Options, Source
 from ...packing.pack import pack
 from ...wheel.metadata import About
 from ..arguments import Command, json_option
@@ -35,6 +35,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--sample-as", type=click.Choice(LIBRARIES), help="What the model was fitted on; else what is installed.")
 @click.option("--method", "methods", multiple=True, help="A prediction method to keep; else all. Repeatable.")
 @click.option("--runtime", "runtimes", multiple=True, type=click.Choice(KINDS), help="What to make; else all.")
+@click.option(
+    "--native",
+    type=click.Choice(get_args(NativeFormat)),
+    default="auto",
+    show_default=True,
+    help="How the original is kept: skops is a file of listed types, for scikit-learn.",
+)
 @click.option(
     "--examples",
     type=click.Choice(["sample", "synthetic", "none"]),
@@ -75,6 +82,7 @@ def command(  # noqa: PLR0913 - one argument per option
     sample_as: str | None,
     methods: tuple[str, ...],
     runtimes: tuple[str, ...],
+    native: NativeFormat,
     examples: Source,
     example_rows: int,
     summary: str,
@@ -119,7 +127,11 @@ def command(  # noqa: PLR0913 - one argument per option
             examples=Examples(rows=example_rows, source=examples),
             about=about,
             options=Options(
-                methods=methods or None, runtimes=runtimes or KINDS, overwrite=overwrite, measure_cost=measure_cost
+                methods=methods or None,
+                runtimes=runtimes or KINDS,
+                overwrite=overwrite,
+                measure_cost=measure_cost,
+                native=native,
             ),
             dependencies=Dependencies(add=needs, code=code, lock=lock),
             prove=prove,
