@@ -433,7 +433,7 @@ def test_bytes_that_never_settle_are_said_to_be_not_reproducible() -> None:
 def test_without_cloudpickle_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['cloudpickle'] = None\n"
-        "from modelwheel.pickling import dump\n"
+        "from modelwheel.pickling.dump import dump\n"
         "from modelwheel_loader.errors import MissingExtra\n"
         "try: dump([])\n"
         "except MissingExtra as error: print(error.code, error.hint)\n"
