@@ -57,7 +57,7 @@ def cell(source):
     path = f"/tmp/ipykernel_{os.getpid()}/{abs(hash(source)) % 10**9}.py"
     exec(compile(source, path, "exec"), sys.modules["__main__"].__dict__)
 def show(model):
-    from modelwheel.pickling import dump
+    from modelwheel.pickling.dump import dump
     pickled = dump(model)
     whole = hashlib.sha256(pickled.stream + b"".join(bytes(piece) for piece in pickled.pieces)).hexdigest()
     for secret in (b"ipykernel", b"/tmp/", str(os.getpid()).encode() + b"/", os.getcwd().encode()):
