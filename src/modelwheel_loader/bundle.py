@@ -167,11 +167,11 @@ class Bundle:
         candidates = self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED))
         return explain(self.manifest, candidates, self._members("code", None))
 
-    def requirements(self) -> str:
-        """The lock as a requirements file with hashes; raises `EnvironmentMismatch` when the bundle holds none."""
+    def requirements(self, runtime: str | None = None) -> str:
+        """The lock as a requirements file with hashes, for all runtimes or one; `EnvironmentMismatch` without one."""
         from .environments.requirements import requirements_of
 
-        return requirements_of(self.manifest, self._members("code", None))
+        return requirements_of(self.manifest, self._members("code", None), runtime)
 
     def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
         """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""

@@ -137,6 +137,35 @@ def test_a_graph_alone_is_proven_too(tmp_path: Path) -> None:
     assert "onnxruntime==" in bundle.requirements()
 
 
+def test_each_runtime_is_proven_in_a_room_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    monkeypatch.chdir(tmp_path)  # a path that means nothing in another folder
+    bundle = packed(LinearRegression().fit(X, X.sum(axis=1)), Path("dist"), options=Options(), prove=True)
+    assert bundle.manifest.proof is not None
+    assert dict(bundle.manifest.proof.methods) == {"predict": "exact"}
+    report = modelwheel.prove(modelwheel.open(bundle.path), trust=TRUST)
+    assert report.ok
+    rooms = [step.detail for step in report.steps if step.name == "environment"]
+    assert len(rooms) == 2
+    passed = {step.name for step in report.steps if step.outcome == "passed"}
+    assert {"isolated predict", "onnx predict", "digests"} <= passed
+    assert not any(step.name.startswith("native") for step in report.steps)
+
+
+def test_a_graph_that_the_lock_is_not_for_is_not_proven(tmp_path: Path) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    native = packed(LinearRegression().fit(X, X.sum(axis=1)), tmp_path)
+    lock = native._members("code", None).small("pylock.toml")
+    both = packed(LinearRegression().fit(X, X.sum(axis=1)), tmp_path, options=Options(overwrite=True))
+    report = modelwheel.prove(with_lock(both.path, lock, tmp_path / "native"), trust=TRUST)
+    assert report.ok
+    assert [(step.outcome, step.detail) for step in report.steps if step.name == "onnx"] == [
+        ("not run", "the lock of clean is not for its onnx runtime: it holds no onnxruntime")
+    ]
+
+
 @pytest.mark.slow
 def test_a_loader_that_ends_in_the_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.linear_model import LinearRegression

@@ -14,7 +14,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from modelwheel_loader.environments.requirements import read_lock
+from modelwheel_loader.environments.requirements import divided, read_lock
 from modelwheel_loader.errors import Defect, ResolutionError
 from modelwheel_loader.text import clip
 
@@ -70,8 +70,8 @@ def _without(package: Mapping[str, Any], target: Target) -> Defect:
 
 
 def _is_needed(package: Mapping[str, Any], environments: Sequence[dict[str, str]]) -> bool:
-    marker = package.get("marker")
-    if marker is None:
+    _, marker = divided(package.get("marker", ""))
+    if not marker:
         return True
     try:
         judged = Marker(marker)

@@ -1,4 +1,4 @@
-"""Makes the lock of a bundle: what its runtime needs, in the versions that are installed here, with all that they need.
+"""Makes the lock of a bundle: what its runtimes need, in the versions that are installed here, with all that they need.
 
 Locking asks an index. By default it is tried within a time limit, and a bundle without a lock is a good bundle that
 cannot run isolated and says why; an author who needs the lock says so, or gives one that was made before.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelwheel_loader.environments.requirements import for_runtime
 from modelwheel_loader.environments.rules import satisfies
 from modelwheel_loader.errors import Defect, DependencyError, UsageError
 from modelwheel_loader.manifest.records import LockFile, Requirement
@@ -24,7 +25,7 @@ from modelwheel_loader.text import clip, shown
 from ..options import Dependencies
 from ..origins import Origins
 from .pylock import checked, write_pylock
-from .resolvers import Question, Unresolved, resolve
+from .resolvers import Question, Resolved, Unresolved, resolve
 
 _LOADER_NEEDS = "numpy"
 """What a worker runs the loader with, whether the model needs it or not."""
@@ -41,21 +42,22 @@ class Locked:
 
 
 def make_lock(
-    requires: Sequence[Requirement], python_specifier: str, settings: Dependencies, origins: Origins
+    needs: Mapping[str, Sequence[Requirement]], python_specifier: str, settings: Dependencies, origins: Origins
 ) -> Locked:
-    """The lock for a runtime that needs `requires`, on the Pythons of `python_specifier`.
+    """The lock for runtimes that need `needs`, by their kind, on the Pythons of `python_specifier`.
 
+    What only one of several runtimes needs is marked so: an environment for one holds nothing of the others.
     Raises `DependencyError` when the author asked for a lock and none can be made, or gave one that does not fit.
     """
     if isinstance(settings.lock, os.PathLike):
-        return _given(Path(settings.lock), requires, python_specifier)
+        return _given(Path(settings.lock), next(iter(needs.values())), python_specifier)
     if settings.lock not in ("auto", "required", "none"):
         expected = "auto, required, none, or the pathlib.Path of a pylock.toml"
         raise UsageError.of("usage.argument", "lock cannot be that", found=shown(settings.lock), expected=expected)
     if settings.lock == "none":
         return Locked()
     try:
-        return _resolved(requires, python_specifier, settings, origins)
+        return _resolved(needs, python_specifier, settings, origins)
     except Unresolved as error:
         if settings.lock == "required":
             hint = 'Without a lock the bundle runs where its packages are installed: Dependencies(lock="none").'
@@ -64,32 +66,75 @@ def make_lock(
 
 
 def _resolved(
-    requires: Sequence[Requirement], python_specifier: str, settings: Dependencies, origins: Origins
+    needs: Mapping[str, Sequence[Requirement]], python_specifier: str, settings: Dependencies, origins: Origins
 ) -> Locked:
-    minor = "{}.{}".format(*platform.python_version_tuple())
+    answers: dict[str, Resolved] = {}
+    lacking = ""
+    for kind, requires in needs.items():
+        known = [package for answer in answers.values() for package in answer.packages]
+        try:
+            answers[kind] = resolve(_question(requires, known, settings, origins))
+        except Unresolved as error:
+            if not answers or settings.lock == "required":
+                raise
+            lacking = f"the lock is not for the {kind} runtime: {error}"
+    answer = next(iter(answers.values()))
+    minor = _minor()
+    same_minor = not answer.universal or python_specifier == f"=={minor}.*"
+    data = write_pylock(
+        together({kind: answer.packages for kind, answer in answers.items()}),
+        requires_python=f"=={minor}.*" if same_minor else f">={minor}",
+        environments=() if answer.universal else (_this_platform(),),
+        groups=tuple(answers) if len(answers) > 1 else (),
+    )
+    platforms = "all" if answer.universal else f"{sys.platform}-{platform.machine()}"
+    return Locked(data=data, file=LockFile(resolver=answer.resolver, platforms=platforms), detail=lacking)
+
+
+def _question(
+    requires: Sequence[Requirement], known: Sequence[Mapping[str, Any]], settings: Dependencies, origins: Origins
+) -> Question:
+    """What to resolve: the requirements, in the versions that are installed here, or `known` by now."""
     pins = {item.name: f"=={item.version}" if item.version else item.specifier for item in requires}
     pins.setdefault(_LOADER_NEEDS, f"=={origins.installed[_LOADER_NEEDS].version}")
-    question = Question(
+    bounds = {item.name: str(item.version) for item in origins.installed.values() if item.from_index} | _versions(known)
+    return Question(
         pins=tuple(f"{name}{wanted}" for name, wanted in sorted(pins.items())),
-        constraints=tuple(
-            f"{item.name}=={item.version}"
-            for item in origins.installed.values()
-            if item.from_index and item.name not in pins
-        ),
-        python=minor,
+        constraints=tuple(f"{name}=={version}" for name, version in bounds.items() if name not in pins),
+        python=_minor(),
         find_links=tuple(str(os.fspath(path)) for path in settings.find_links),
         no_index=settings.no_index,
         timeout=settings.lock_timeout,
     )
-    answer = resolve(question)
-    same_minor = not answer.universal or python_specifier == f"=={minor}.*"
-    data = write_pylock(
-        answer.packages,
-        requires_python=f"=={minor}.*" if same_minor else f">={minor}",
-        environments=() if answer.universal else (_this_platform(),),
-    )
-    platforms = "all" if answer.universal else f"{sys.platform}-{platform.machine()}"
-    return Locked(data=data, file=LockFile(resolver=answer.resolver, platforms=platforms))
+
+
+def _versions(packages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The version of each package that has one everywhere."""
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        found.setdefault(normalize_name(str(package["name"])), set()).add(str(package.get("version")))
+    return {name: next(iter(versions)) for name, versions in found.items() if len(versions) == 1}
+
+
+def together(answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+    """The packages of several runtimes; those that not all of them need say so in their marker."""
+    sets = {kind: {_identity(package): package for package in packages} for kind, packages in answers.items()}
+    first, *others = sets.values()
+    common = set(first).intersection(*others)
+    for kind, packages in sets.items():
+        for identity, package in packages.items():
+            if identity not in common:
+                yield {**package, "marker": for_runtime(kind, str(package.get("marker") or ""))}
+            elif packages is first:
+                yield package
+
+
+def _identity(package: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(package.get(key) or "") for key in ("name", "version", "marker"))
+
+
+def _minor() -> str:
+    return "{}.{}".format(*platform.python_version_tuple())
 
 
 def _this_platform() -> str:

@@ -23,15 +23,25 @@ _OWN = "modelwheel"
 """Never in a lock: a worker runs its caller's own loader."""
 
 
-def write_pylock(packages: Iterable[Mapping[str, Any]], *, requires_python: str, environments: Sequence[str]) -> bytes:
+def write_pylock(
+    packages: Iterable[Mapping[str, Any]],
+    *,
+    requires_python: str,
+    environments: Sequence[str],
+    groups: Sequence[str] = (),
+) -> bytes:
     """The lock of these packages. `environments` are the markers of the platforms that it is for; none for all.
 
-    Raises `Unresolved` for what has no file of an index with a SHA-256.
+    `groups` are the dependency groups to which markers refer; whoever asks for none gets all. Raises `Unresolved` for
+    what has no file of an index with a SHA-256.
     """
     entries = sorted(filter(None, map(_entry, packages)), key=lambda entry: (entry["name"], entry.get("marker", "")))
     head = [f'lock-version = "1.0"\ncreated-by = {_toml(CREATED_BY)}\nrequires-python = {_toml(requires_python)}\n']
     if environments:
         head.append(f"environments = [{', '.join(map(_toml, environments))}]\n")
+    if groups:
+        names = f"[{', '.join(map(_toml, groups))}]"
+        head.append(f"dependency-groups = {names}\ndefault-groups = {names}\n")
     if not entries:
         head.append("packages = []\n")
     data = "".join(head + [line for entry in entries for line in _lines(entry)]).encode("utf-8")

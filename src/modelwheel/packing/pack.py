@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +18,7 @@ from modelwheel_loader.errors import DependencyError, PackError, UsageError
 from modelwheel_loader.isolation import Isolation
 from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.manifest.formats import KINDS
-from modelwheel_loader.manifest.records import Proof
+from modelwheel_loader.manifest.records import Proof, Requirement
 from modelwheel_loader.model import RESERVED
 from modelwheel_loader.text import clip, shown
 from modelwheel_loader.trust import Trust
@@ -174,12 +174,14 @@ def _lock(
     dependencies: Dependencies,
     origins: Origins,
 ) -> Locked:
-    """The lock of the original object's environment, or without it of the graph's."""
+    """The lock of what the original object needs, and the graph."""
+    needs: dict[str, Sequence[Requirement]] = {}
+    python = ANY_PYTHON
     if isinstance(captured, Captured | CapturedFile):
-        return make_lock(captured.requires, captured.python_specifier, dependencies, origins)
-    if measured is None or measured.candidate is None:
-        return Locked()
-    return make_lock([onnxruntime_requirement(measured.candidate)], ANY_PYTHON, dependencies, origins)
+        needs["native"], python = captured.requires, captured.python_specifier
+    if measured is not None and measured.candidate is not None:
+        needs["onnx"] = (onnxruntime_requirement(measured.candidate),)
+    return make_lock(needs, python, dependencies, origins) if needs else Locked()
 
 
 def _proven(draft: Draft, dependencies: Dependencies, progress: Progress | None) -> Proof:
@@ -207,7 +209,7 @@ def _environment_notes(captured: Captured | CapturedFile | str | None, locked: L
         names = ", ".join(str(name) for name in captured.file.settings["types"])  # type: ignore[union-attr]
         yield Note(code="types", message=f"{clip(names, 300)}: types that loading builds and skops does not know")
     if locked.detail:
-        yield Note(code="lock", message=f"{locked.reason}: {locked.detail}")
+        yield Note(code="lock", message=": ".join(filter(None, (locked.reason, locked.detail))))
 
 
 class _Steps:

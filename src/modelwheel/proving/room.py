@@ -51,16 +51,21 @@ def prove_bundle(bundle: Bundle, *, trust: Trust | None, isolation: Isolation, p
     if LOCK not in bundle.manifest.members:
         bundle.requirements()  # says why there is no lock
     with tempfile.TemporaryDirectory(prefix="modelwheel-proof-") as folder:
-        settings = isolation.replace(environments=folder, workers=1, progress=progress)
-        native = any(isinstance(payload, NativePayload) for payload in bundle.runtimes)
-        steps = list((_native if native else _graph)(bundle, trust, settings))
-        environments = environment_cache.listed(settings)
-        report = Report(subject=f"{bundle.name} {bundle.version}", steps=(*map(_built, environments), *steps))
-        proof = _proof(bundle, environments[0], steps) if report.ok and environments else None
+        steps: list[Step] = []
+        built: list[Environment] = []
+        for payload in sorted(bundle.runtimes, key=lambda payload: payload.kind):
+            settings = isolation.replace(environments=f"{folder}/{payload.kind}", workers=1, progress=progress)
+            shown = list((_native if isinstance(payload, NativePayload) else _graph)(bundle, trust, settings))
+            environments = environment_cache.listed(settings)
+            built += environments
+            steps += [*map(_built, environments), *shown]
+        report = Report(subject=f"{bundle.name} {bundle.version}", steps=tuple(steps))
+        proof = _proof(bundle, built[0], steps) if report.ok and built else None
         return Proven(report=report, proof=proof)
 
 
 def _built(environment: Environment) -> Step:
+    """What was built."""
     packages = f"{len(environment.packages)} packages of the lock"
     detail = f"Python {environment.python} with {packages} and nothing else, built by {environment.tool}"
     return Step(name="environment", outcome="passed", detail=detail)
@@ -85,33 +90,41 @@ def _native(bundle: Bundle, trust: Trust | None, settings: Isolation) -> Iterato
 # --- a bundle that has a graph alone ---
 
 _VERIFY = """
-import importlib.util, os, sys
-folder, path = sys.argv[1:]
+import importlib.util, json, os, sys
+folder, path, digest = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("boot", os.path.join(folder, "isolated", "worker_boot.py"))
 boot = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(boot)
 boot._make_importable(folder)
-from modelwheel_loader.__main__ import main
-sys.exit(main(["verify", "--json", path]))
+from modelwheel_loader.bundle import open_again
+bundle = open_again(path, digest, None)
+bundle.load(runtime="onnx").close()
+print(json.dumps(bundle.verify().to_dict()))
 """
 
 
 def _graph(bundle: Bundle, _trust: Trust | None, settings: Isolation) -> Iterator[Step]:
     """The graph, verified by the caller's own loader in the room. It runs no code of the bundle."""
+    try:
+        bundle.requirements("onnx")
+    except EnvironmentMismatch as error:
+        yield Step(name="onnx", outcome="not run", detail=error.message)
+        return
     environment = _environment(bundle, settings)
     folder = os.path.dirname(os.path.abspath(modelwheel_loader.__file__))  # noqa: PTH100, PTH120 - as workers do
-    command = [environment.interpreter, "-I", "-B", "-c", _VERIFY, folder, os.fspath(bundle.path)]
+    path = os.path.abspath(bundle.path)  # noqa: PTH100 - the room is another folder
+    command = [environment.interpreter, "-I", "-B", "-c", _VERIFY, folder, path, bundle.digest]
     done = subprocess.run(  # noqa: S603 - the interpreter of the room
         command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=environment.folder
     )
-    try:
-        document = json.loads(done.stdout)
-    except ValueError:
+    if done.returncode:
         said = clip(done.stderr.strip().rpartition("\n")[2], 300)
         defect = Defect(code="prove.failed", message=f"the loader ended there: {said}")
         yield explained(Step(name="load", outcome="failed", detail=defect.message, defects=(defect,)))
         return
-    for step in document.get("steps", ()):
+    for step in json.loads(done.stdout)["steps"]:
+        if step["name"].startswith("native"):
+            continue  # it has a room of its own
         defects = tuple(
             Defect(**{key: defect[key] for key in ("code", "message", "found", "expected") if defect.get(key)})
             for defect in step["defects"]
@@ -122,7 +135,7 @@ def _graph(bundle: Bundle, _trust: Trust | None, settings: Isolation) -> Iterato
 def _environment(bundle: Bundle, settings: Isolation) -> Environment:
     with contextlib.closing(open_place(bundle.path)) as place:
         lock = place.read(place.root + LOCK, limit=MOST_BYTES)
-    packages = read_lock(lock)
+    packages = read_lock(lock, "onnx")
     found = pythons.find((packages.requires_python,), bundle.manifest.packed_with.get("python", "3.11"))
     if found is None:
         raise EnvironmentMismatch.of("isolated.python", f"no Python {packages.requires_python} was found")
@@ -133,11 +146,11 @@ def _environment(bundle: Bundle, settings: Isolation) -> Environment:
 
 
 def _proof(bundle: Bundle, environment: Environment, steps: list[Step]) -> Proof:
-    methods = {}
+    methods: dict[str, str] = {}
     for step in steps:
         runtime, _, method = step.name.partition(" ")
         if runtime in ("isolated", "onnx") and method in bundle.methods and step.outcome == "passed":
-            methods[method] = _outcome(step.detail)
+            methods.setdefault(method, _outcome(step.detail))
     examples = bundle.manifest.examples
     return Proof(
         lock=bundle.manifest.members[LOCK].sha256,

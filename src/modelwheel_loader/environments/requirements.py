@@ -1,5 +1,8 @@
 """From the lock of a bundle (`pylock.toml`, PEP 751) to the lines of a requirements file, hashes included.
 
+A lock for several runtimes says by PEP 751's dependency groups which packages only one of them needs:
+`marker = "'onnx' in dependency_groups"`, and possibly `and (…)`. A lock without groups is for all that it holds.
+
 Only name, version, marker and hashes are taken: where files lay when the lock was made is no matter, they come from the
 index for which the building machine is set up. Whatever is not in the plain form is refused, for the lines are given
 to pip and uv.
@@ -12,13 +15,14 @@ import tomllib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Defect, EnvironmentMismatch, InvalidBundle
+from ..errors import Defect, EnvironmentMismatch, InvalidBundle, UsageError
+from ..names import normalize_name
 from ..records import Record
 from ..text import clip, safe, shown
 
 if TYPE_CHECKING:
     from ..archive.members import Members
-    from ..manifest.records import Manifest
+    from ..manifest.records import Manifest, Payload
 
 LOCK = "pylock.toml"
 """The member of a bundle that holds its lock."""
@@ -27,6 +31,7 @@ MOST_BYTES = 1 << 24
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,100}")
 _MARKER = re.compile(r"""[\w .'"<>=!~()+*-]{1,2000}""", re.ASCII)
+_GROUP = re.compile(r"'([a-z]{1,20})' in dependency_groups(?: and \((.*)\))?")
 _PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 5_000
@@ -39,8 +44,8 @@ class LockedPackages(Record):
     requires_python: str
 
 
-def read_lock(data: bytes) -> LockedPackages:
-    """The packages of a lock; raises `InvalidBundle` with all defects."""
+def read_lock(data: bytes, runtime: str | None = None) -> LockedPackages:
+    """The packages of a lock, or of one `runtime` of it; raises `InvalidBundle` with all defects."""
     try:
         document = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -54,10 +59,22 @@ def read_lock(data: bytes) -> LockedPackages:
         defects.append(_defect("lock-version", document.get("lock-version"), "1.0"))
     if not isinstance(python, str) or not _PYTHON.fullmatch(python):
         defects.append(_defect("requires-python", python, "a range of versions"))
-    lines = [_line(package, f"packages[{index}]", defects) for index, package in enumerate(packages)]
+    lines = [_line(package, f"packages[{index}]", runtime, defects) for index, package in enumerate(packages)]
     if defects:
         raise InvalidBundle("the lock of the bundle cannot be used", defects)
-    return LockedPackages(lines=tuple(lines), requires_python=str(python))
+    return LockedPackages(lines=tuple(filter(None, lines)), requires_python=str(python))
+
+
+def divided(marker: str) -> tuple[str | None, str]:
+    """The one runtime that needs a package by its `marker`, None for all, and the rest of the marker."""
+    grouped = _GROUP.fullmatch(marker)
+    return (grouped[1], grouped[2] or "") if grouped else (None, marker)
+
+
+def for_runtime(runtime: str, marker: str) -> str:
+    """The marker of a package that only `runtime` needs, where `marker` holds."""
+    group = f"'{runtime}' in dependency_groups"
+    return f"{group} and ({marker})" if marker else group
 
 
 def _defect(where: str, found: object, expected: str) -> Defect:
@@ -65,7 +82,8 @@ def _defect(where: str, found: object, expected: str) -> Defect:
     return Defect(code="isolated.lock", message=message, where=where, found=shown(found), expected=expected)
 
 
-def _line(package: Any, where: str, defects: list[Defect]) -> str:
+def _line(package: Any, where: str, runtime: str | None, defects: list[Defect]) -> str:
+    """The line of a package; nothing for one that `runtime` does not need."""
     if not isinstance(package, dict):
         defects.append(_defect(where, package, "a table"))
         return ""
@@ -77,7 +95,10 @@ def _line(package: Any, where: str, defects: list[Defect]) -> str:
     hashes = sorted(set(_hashes(package, where, defects)))
     if not hashes:
         defects.append(_defect(where, "no file of a registry", "wheels with SHA-256"))
-    marker = f" ; {package['marker']}" if "marker" in package else ""
+    group, rest = divided(package.get("marker", ""))
+    if runtime is not None and group not in (None, runtime):
+        return ""
+    marker = f" ; {rest}" if rest else ""
     return f"{package['name']}=={package['version']}{marker} " + " ".join(f"--hash=sha256:{item}" for item in hashes)
 
 
@@ -93,12 +114,41 @@ def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Itera
             defects.append(_defect(f"{where}.hashes", sha256, "sha256: 64 hexadecimal digits"))
 
 
-def requirements_of(manifest: Manifest, members: Members) -> str:
-    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one package a line."""
+def requirements_of(manifest: Manifest, members: Members, runtime: str | None = None) -> str:
+    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one package a line.
+
+    With `runtime`, only what that one needs. Raises `EnvironmentMismatch` when the lock is not for it.
+    """
+    kinds = [payload.kind for payload in manifest.runtimes]
+    if runtime is not None and runtime not in kinds:
+        raise UsageError.of(
+            "usage.runtime",
+            f"{safe(manifest.name)} has no such runtime of its own",
+            found=shown(runtime),
+            expected=" or ".join(kinds),
+        )
     if LOCK not in manifest.members:
         why = "; ".join(item.reason for item in manifest.left_out if item.kind == "isolated")
         message = f"{safe(manifest.name)} holds no lock"
         raise EnvironmentMismatch.of("isolated.no-lock", f"{message}: {clip(why, 200)}" if why else message)
-    packages = read_lock(members.small(LOCK, limit=MOST_BYTES))
-    head = [f"# {safe(manifest.name)} {safe(manifest.version)}", f"# Python {packages.requires_python}".rstrip()]
+    lock = members.small(LOCK, limit=MOST_BYTES)
+    absent = {payload.kind: _absent(payload, lock) for payload in manifest.runtimes}
+    if runtime is not None and absent[runtime]:
+        raise EnvironmentMismatch.of(
+            "isolated.no-lock",
+            f"the lock of {safe(manifest.name)} is not for its {runtime} runtime: it holds no {absent[runtime]}",
+        )
+    packages = read_lock(lock, runtime)
+    served = [kind for kind in ([runtime] if runtime else kinds) if not absent[kind]]
+    head = (
+        f"# {safe(manifest.name)} {safe(manifest.version)}, to run {' and '.join(served) or 'nothing of it'}",
+        f"# Python {packages.requires_python}".rstrip(),
+    )
     return "".join(f"{line}\n" for line in (*head, *packages.lines))
+
+
+def _absent(payload: Payload, lock: bytes) -> str:
+    """What a runtime needs and the lock does not hold."""
+    held = {normalize_name(line.partition("==")[0]) for line in read_lock(lock, payload.kind).lines}
+    names = (clip(item.name, 100) for item in payload.requires if normalize_name(item.name) not in held)
+    return ", ".join(names)

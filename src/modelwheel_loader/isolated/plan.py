@@ -64,7 +64,7 @@ def plan(payload: NativePayload, manifest: Manifest, members: Members, settings:
         return [Defect(code="isolated.no-lock", message="the bundle holds no lock from which to build an environment")]
     lock = members.small(LOCK, limit=MOST_BYTES)
     try:
-        packages = read_lock(lock)
+        packages = read_lock(lock, "native")
     except InvalidBundle as error:
         return list(error.defects)
     return _with_python(payload, lock, packages, settings)

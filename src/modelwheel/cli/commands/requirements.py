@@ -13,14 +13,17 @@ from ..status import GOOD
 
 @click.command("requirements", cls=Command, short_help="Print the lock as a requirements file.")
 @bundle_argument
+@click.option(
+    "--runtime", type=click.Choice(["native", "onnx"]), help="Only what this runtime needs; else what all do."
+)
 @json_option
-def command(bundle: str, *, as_json: bool) -> int:
+def command(bundle: str, *, runtime: str | None, as_json: bool) -> int:
     """Print the lock of the bundle as a requirements file: exact versions with the hash of every file.
 
     For `pip install --require-hashes -r FILE`, with the index for which your machine is set up.
     """
     with open_bundle(bundle) as opened:
-        text = opened.requirements()
+        text = opened.requirements(runtime)
         if as_json:
             lines = [line for line in text.splitlines() if not line.startswith("#")]
             print_json({"name": opened.name, "version": opened.version, "requirements": lines})
