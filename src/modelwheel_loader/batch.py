@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .contract.temporal import Instant
 from .errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -126,6 +125,8 @@ def items(raw: Raw) -> list[Any]:
     if isinstance(values, list):
         made = values
     elif values.dtype.kind in "mM":
+        from .contract.temporal import Instant
+
         made = [Instant(value) if not np.isnat(value) else None for value in values] if raw.utc else list(values)
     else:
         made = values.tolist()

@@ -19,7 +19,6 @@ from .manifest.consistency import checked_manifest
 from .manifest.formats import ISOLATED
 from .manifest.records import NativePayload
 from .model import Model
-from .runtimes import NativeRuntime, OnnxRuntime
 from .selection import Candidate, choose, judge, judge_isolated
 from .text import safe
 from .trust import Trust
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .isolation import Isolation
     from .manifest.cost import Preference
     from .manifest.records import Manifest, Method, Payload
+    from .native.runtime import NativeRuntime
     from .onnx.session import SessionOptions
     from .report import Report
     from .runtimes import Runtime
@@ -138,6 +138,8 @@ class Bundle:
         elif payload.kind == "native":
             opened = self.open_native(integrity=integrity, cache=cache)
         else:
+            from .onnx.runtime import OnnxRuntime
+
             opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
         kept = isolation and isolation.replace(progress=None)
         recipe = (self._reference(), self.digest, given, chosen.kind, integrity, cache, onnx, kept, self._limits)
@@ -148,6 +150,8 @@ class Bundle:
 
         `load` asks for trust and judges the environment first; the worker, whose caller did that, comes here.
         """
+        from .native.runtime import NativeRuntime
+
         payload = next((item for item in self.runtimes if item.kind == "native"), None)
         if payload is None:
             raise UsageError.of("usage.runtime-left-out", f"{self.name} has no native runtime")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .checking.inputs import compile_input
 from .checking.outputs import compile_output, empty_output
-from .checking.parameters import ParameterCheck, both
 from .errors import InputError, ModelwheelError, NoSuchMethod, UsageError
 from .runtimes import failed
 from .text import clip, safe
@@ -17,6 +16,8 @@ from .text import clip, safe
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .checking.inputs import InputCheck
+    from .checking.parameters import ParameterCheck
+    from .contract.schema import Schema
     from .manifest.records import Method
     from .report import Report
     from .runtimes import Call, Runtime
@@ -37,7 +38,9 @@ class BoundMethod:
         self._call = call
         self._answer = compile_output(method.output)
         self._empty: Callable[[], Any] = lambda: empty_output(method.output)
-        self._parameters = ParameterCheck(method.name, method.parameters)
+        self._parameters: ParameterCheck | None = None
+        if method.parameters is not None:
+            self._parameters = _compile_parameters(method.name, method.parameters)
         self.output = method.output
         self.parameters = method.parameters
 
@@ -63,8 +66,11 @@ class BoundMethod:
 
     def _checked(self, parameters: dict[str, Any], data: object) -> dict[str, Any]:
         """The parameters as the original takes them; the error for wrong ones tells what is wrong with the data too."""
+        from .checking.parameters import both
+
+        check = self._parameters or _compile_parameters(self._name, None)
         try:
-            return self._parameters(parameters)
+            return check(parameters)
         except InputError as error:
             try:
                 self._check(data)
@@ -77,6 +83,12 @@ class BoundMethod:
 
     def __repr__(self) -> str:
         return f"<prediction method {self._name!r}>"
+
+
+def _compile_parameters(method: str, parameters: Schema | None) -> ParameterCheck:
+    from .checking.parameters import ParameterCheck
+
+    return ParameterCheck(method, parameters)
 
 
 def _method_again(load: Callable[..., Model], recipe: tuple[Any, ...], name: str) -> Any:

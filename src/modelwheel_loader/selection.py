@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
-from .manifest.cost import checked_preference, costs, seconds
 from .manifest.formats import FORMATS, ISOLATED, RUNTIMES
 from .records import Record
 from .runtimes import hindrances
@@ -65,6 +64,8 @@ def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest, pr
     With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order.
     """
     if prefer is not None:
+        from .manifest.cost import checked_preference
+
         candidates = _cheapest_first(candidates, checked_preference(prefer, runtime) or "", manifest)
     eligible = [c for c in candidates if runtime in ("auto", c.kind)]
     if not eligible:
@@ -79,6 +80,8 @@ def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest, pr
 
 def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
     """The runtimes that can run here, cheapest first, then the others; raises `UsageError` without numbers."""
+    from .manifest.cost import costs, seconds
+
     available = [item for item in candidates if item.available]
     others = [item for item in candidates if not item.available]
     if len(available) < 2:

@@ -18,7 +18,8 @@ CODE_SUFFIXES = (
     *(".sh", ".bat", ".cmd", ".ps1"),
 )
 """Files that an interpreter or a system may run or import; a bundle holds none."""
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f:\\\ud800-\udfff]")
+_FORBIDDEN = r"[\x00-\x1f\x7f:\\\ud800-\udfff]"
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/")
 
 
 def name_defects(names: Sequence[str], limits: Limits) -> Iterator[Defect]:
@@ -63,7 +64,7 @@ def _messages(name: str, limits: Limits) -> Iterator[str]:
     if name.count("/") > limits.name_depth:
         yield f"its name is deeper than {limits.name_depth} folders"
         return
-    if _FORBIDDEN.search(name):
+    if not _PLAIN.issuperset(name) and re.search(_FORBIDDEN, name):  # compiled when a name asks for it
         yield "its name holds a backslash, a colon, a control character or bytes that are no UTF-8"
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):

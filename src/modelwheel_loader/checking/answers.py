@@ -257,3 +257,8 @@ def check_names(raw: Any, names: tuple[str, ...]) -> None:
     defects = [Defect(code="output.names", message="is missing in the answer", field=name) for name in missing]
     defects += [Defect(code="output.names", message="is not in the schema", field=clip(name, 80)) for name in more]
     raise several(defects)
+
+
+def is_sparse(field: Field) -> bool:
+    """Whether `field` is answered as a sparse matrix."""
+    return isinstance(field.type, Tensor) and field.type.sparse

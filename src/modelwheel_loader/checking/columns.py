@@ -7,7 +7,7 @@ Lists, structs and tensors are taken apart into columns of what they hold (`nest
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,17 +16,17 @@ from ..contract.fields import Field
 from ..contract.types import Bool, DataType, Date, Duration, Float, List, Struct, Tensor, Timestamp
 from ..contract.values import Mismatch, converter, is_null
 from ..errors import UsageError
-from ..problems import Problems
 from ..text import shown
 from .constraints import compile_rules, null_rule, type_misfit
-from .nested import compile_list, compile_struct
 from .quick import quick_array, quick_list
-from .tensors import compile_tensor
 
-Check = Callable[[Raw, Problems], Column | None]
+if TYPE_CHECKING:
+    from ..problems import Problems
+
+Check = Callable[[Raw, "Problems"], Column | None]
 Judged = tuple[Column, Array | None]
 """A column, and where its values were refused: those are told already, and no rule judges them."""
-Judge = Callable[[Raw, Problems], Judged]
+Judge = Callable[[Raw, "Problems"], Judged]
 
 
 def compile_column(field: Field) -> Check:
@@ -57,6 +57,8 @@ def compile_column(field: Field) -> Check:
 
 
 def _check_default(field: Field, check: Check) -> None:
+    from ..problems import Problems
+
     problems = Problems()
     check(Raw([field.default]), problems)
     for defect in problems.defects:
@@ -72,10 +74,16 @@ def _hide(column: Column, refused: Array) -> Column:
 def _compile_type(field: Field) -> Judge:
     match field.type:
         case List():
+            from .nested import compile_list
+
             return compile_list(field, compile_column)
         case Struct():
+            from .nested import compile_struct
+
             return compile_struct(field, compile_column)
         case Tensor():
+            from .tensors import compile_tensor
+
             return compile_tensor(field, compile_column)
     return _compile_scalar(field)
 

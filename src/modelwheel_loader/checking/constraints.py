@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,12 +33,14 @@ from ..contract.types import (
 from ..contract.values import Mismatch, converter, not_allowed
 from ..contract.values import found as piece
 from ..errors import UsageError
-from ..problems import Problems
 from ..text import clip, shown
 from .quick import all_finite
 
+if TYPE_CHECKING:
+    from ..problems import Problems
+
 _ORDERED = (Integer, Float, Decimal, Date, Timestamp, Duration)
-Rule = Callable[[Column, Problems], None]
+Rule = Callable[[Column, "Problems"], None]
 
 
 def compile_rules(field: Field) -> list[Rule]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.types import Tensor
 from ..errors import Defect, MissingExtra
 from ..text import clip, shown
 from .answers import (
@@ -152,11 +151,6 @@ def wrap_series(values: Any, schema: Schema) -> Any:
     return (
         library.Series(values, name=field.name) if schema.container == "pandas" else library.Series(field.name, values)
     )
-
-
-def is_sparse(field: Field) -> bool:
-    """Whether `field` is answered as a sparse matrix."""
-    return isinstance(field.type, Tensor) and field.type.sparse
 
 
 def width(field: Field) -> int:

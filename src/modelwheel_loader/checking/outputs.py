@@ -21,20 +21,11 @@ from .answers import (
     check_names,
     check_types,
     compile_array,
+    is_sparse,
     python_types,
     refuse,
     several,
     trailing_shape,
-)
-from .output_tables import (
-    build_frame,
-    compile_frame,
-    compile_series,
-    compile_sparse,
-    csr,
-    is_sparse,
-    width,
-    wrap_series,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +45,8 @@ def compile_output(schema: Schema) -> Answer:
 
 def empty_output(schema: Schema) -> Any:
     """The answer for no rows, in the original's container."""
+    from .output_tables import build_frame, csr, width, wrap_series
+
     arrays = [np.zeros((0, *(axis or 0 for axis in trailing_shape(f))), answer_dtype(f)) for f in schema.fields]
     match schema.layout:
         case "array" if is_sparse(schema.fields[0]):
@@ -79,12 +72,16 @@ def _compile_one(schema: Schema) -> Answer:
     check: Check
     first: First
     if is_sparse(field):
+        from .output_tables import compile_sparse
+
         check, first = compile_sparse(field)
     elif schema.container == "list":
         check, first = _compile_list(field)
     elif schema.container == "numpy":
         check, first = compile_array(field)
     else:
+        from .output_tables import compile_series
+
         check, first = compile_series(schema)
 
     def answer(raw: Any, rows: int, single: bool) -> Any:  # noqa: FBT001 - called once per prediction, by position
@@ -219,6 +216,8 @@ def _compile_matrix(schema: Schema) -> Answer:
 
 
 def _compile_frame(schema: Schema) -> Answer:
+    from .output_tables import compile_frame
+
     check, first = compile_frame(schema)
 
     def answer(raw: Any, rows: int, single: bool) -> Any:  # noqa: FBT001

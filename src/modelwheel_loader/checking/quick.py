@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..batch import Array, Column, Raw, objects
-from ..contract.temporal import convert_unit
 from ..contract.types import Bool, Category, DataType, Date, Duration, Float, Integer, String, Timestamp
 from ..contract.values import EXACT_IN_FLOAT, is_null
 
@@ -212,6 +211,8 @@ def _array_time(raw: Raw, kind: Any) -> Column | None:
         return None
     if not isinstance(kind, Duration) and raw.utc != bool(getattr(kind, "zone", None)):
         return None
+    from ..contract.temporal import convert_unit
+
     converted, lost = convert_unit(values, kind.canonical)
     if lost is not None:
         return None

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 Rule = Callable[["Batch"], None]
 
 
-def compile_table(schema: Schema) -> Rule | None:
-    """The rule for batches, None when the schema has none; raises `UsageError` when a key cannot be one."""
-    if schema.min_rows is None and schema.max_rows is None and not schema.unique:
-        return None
+def compile_table(schema: Schema) -> Rule:
+    """The rule for batches; raises `UsageError` when a key cannot be one."""
     for name in schema.unique:
         if isinstance(schema[name].type, List | Struct | Tensor):
             message = f"the field {clip(name)!r} is a {clip(schema[name].type)}, and only single values can be a key"

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import binascii
 import datetime as dt
-import decimal
 import math
 import re
+import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 import numpy as np
 
-from ..nearest import nearest
 from ..text import clip, shown
-from . import temporal
 from .types import (
     Binary,
     Bool,
@@ -32,6 +30,9 @@ from .types import (
     String,
     Timestamp,
 )
+
+if TYPE_CHECKING:
+    import decimal
 
 Convert = Callable[[Any], Any]
 EXACT_IN_FLOAT = 2**53
@@ -48,7 +49,9 @@ def found(item: object) -> str:
     """A bounded piece of a value for an error, times and decimals written out."""
     if isinstance(item, np.generic) and not isinstance(item, np.datetime64 | np.timedelta64):
         item = item.item()
-    if isinstance(item, dt.date | dt.timedelta | decimal.Decimal | np.datetime64 | np.timedelta64 | temporal.Instant):
+    from .temporal import Instant
+
+    if isinstance(item, dt.date | dt.timedelta | np.datetime64 | np.timedelta64 | Instant) or is_decimal(item):
         return clip(item)
     return shown(item)
 
@@ -72,6 +75,12 @@ class Mismatch(Exception):
         return {**parts, "hint": hint, "found": found(value)}
 
 
+def is_decimal(value: object) -> TypeGuard[decimal.Decimal]:
+    """Whether a value is a decimal. The module is not imported for it: who has a decimal has imported it."""
+    module = sys.modules.get("decimal")
+    return module is not None and isinstance(value, module.Decimal)
+
+
 def is_null(value: object) -> bool:
     """Whether a value is null: None, NaN, NaT, pandas.NA, or a decimal NaN."""
     if value is None:
@@ -80,7 +89,7 @@ def is_null(value: object) -> bool:
         return bool(value != value)  # noqa: PLR0124 - NaN differs from itself
     if isinstance(value, np.datetime64 | np.timedelta64):
         return bool(np.isnat(value))
-    if isinstance(value, decimal.Decimal):
+    if is_decimal(value):
         return value.is_nan()
     return type(value).__name__ in _NULL_NAMES and type(value).__module__.startswith("pandas")
 
@@ -111,7 +120,7 @@ def _integer(kind: Integer) -> Convert:
             _wrong(kind)
         if isinstance(value, int | np.integer):
             number = int(value)
-        elif isinstance(value, float | np.floating | decimal.Decimal):
+        elif isinstance(value, float | np.floating) or is_decimal(value):
             number = whole(value, kind)
         else:
             _wrong(kind, lambda: _unquote(value))
@@ -152,7 +161,7 @@ def _float(kind: Float) -> Convert:
             _wrong(kind)
         if isinstance(value, int | np.integer):
             return _exact(int(value), kind)
-        if not isinstance(value, float | np.floating | decimal.Decimal):
+        if not (isinstance(value, float | np.floating) or is_decimal(value)):
             _wrong(kind, lambda: _unquote(value))
         number = float(value)
         if abs(number) >= overflow and abs(value) != math.inf:
@@ -222,18 +231,22 @@ def _category(kind: Category) -> Convert:
 
 def not_allowed(value: object, values: tuple[Any, ...]) -> Mismatch:
     """The mismatch for a value that is none of `values`, with the nearest one as a hint."""
+    from ..nearest import nearest
+
     listed = ", ".join(clip(item, 40) for item in values[:10]) + (", …" if len(values) > 10 else "")
     message = "is none of the allowed values"
     return Mismatch("input.not-allowed", message, f"one of {listed}", lambda: nearest(value, values))
 
 
 def _temporal(count: Callable[[Any], int], expected: str) -> Convert:
+    from .temporal import LossyError, ZoneError
+
     def convert(value: Any) -> int:
         try:
             return count(value)
-        except temporal.LossyError as error:
+        except LossyError as error:
             raise Mismatch("input.out-of-range", str(error), expected) from None
-        except temporal.ZoneError as error:
+        except ZoneError as error:
             raise Mismatch("input.zone", str(error), expected) from None
         except (ValueError, TypeError, OverflowError):
             raise Mismatch("input.wrong-type", "has the wrong type", expected) from None
@@ -242,27 +255,35 @@ def _temporal(count: Callable[[Any], int], expected: str) -> Convert:
 
 
 def _date(kind: Date) -> Convert:  # noqa: ARG001 - all rules are made alike
-    return _temporal(temporal.day_count, "a date, or ISO 8601 text such as 2026-01-31")
+    from .temporal import day_count
+
+    return _temporal(day_count, "a date, or ISO 8601 text such as 2026-01-31")
 
 
 def _timestamp(kind: Timestamp) -> Convert:
+    from .temporal import timestamp_count
+
     example = "2026-01-31T12:00:00Z" if kind.zone else "2026-01-31T12:00:00"
     expected = f"{kind}, or ISO 8601 text such as {example}"
-    return _temporal(lambda value: temporal.timestamp_count(value, kind.unit, zoned=bool(kind.zone)), expected)
+    return _temporal(lambda value: timestamp_count(value, kind.unit, zoned=bool(kind.zone)), expected)
 
 
 def _duration(kind: Duration) -> Convert:
+    from .temporal import duration_count
+
     expected = f"{kind}, or ISO 8601 text such as PT1H30M"
-    return _temporal(lambda value: temporal.duration_count(value, kind.unit), expected)
+    return _temporal(lambda value: duration_count(value, kind.unit), expected)
 
 
 def _decimal(kind: Decimal) -> Convert:
+    import decimal
+
     def convert(value: Any) -> decimal.Decimal:
         if isinstance(value, _NO_NUMBERS):
             _wrong(kind)
         if isinstance(value, int | np.integer):
             number = decimal.Decimal(int(value))
-        elif isinstance(value, decimal.Decimal):
+        elif is_decimal(value):
             number = value
         elif isinstance(value, str):
             number = _decimal_text(str.__str__(value), kind)
@@ -274,6 +295,8 @@ def _decimal(kind: Decimal) -> Convert:
 
 
 def _decimal_text(value: str, kind: Decimal) -> decimal.Decimal:
+    import decimal
+
     # Python's own reading takes underscores, blanks and the digits of every script
     if len(value) > 100 or re.fullmatch(_DECIMAL_TEXT, value) is None:
         _wrong(kind)
@@ -281,6 +304,8 @@ def _decimal_text(value: str, kind: Decimal) -> decimal.Decimal:
 
 
 def _quantized(number: decimal.Decimal, kind: Decimal) -> decimal.Decimal:
+    import decimal
+
     context = decimal.Context(prec=kind.precision, traps=[decimal.Inexact, decimal.InvalidOperation])
     try:
         return number.quantize(decimal.Decimal(1).scaleb(-kind.scale), context=context)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import Defect
 from ..text import clip
-from . import rules
 
 if TYPE_CHECKING:
     from ..manifest.records import Requirement
@@ -119,7 +118,11 @@ def _asked(name: str, path: Sequence[str] | None) -> str | None:
 def _fits(version: str | None, requirement: Requirement) -> bool:
     if version is None:
         return False
-    return version == requirement.version or rules.satisfies(version, requirement.specifier)
+    if version == requirement.version:
+        return True
+    from .rules import satisfies
+
+    return satisfies(version, requirement.specifier)
 
 
 def python_version() -> str:
@@ -134,7 +137,9 @@ def fits_python(specifier: str) -> bool:
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     if specifier in (f"=={minor}.*", ">=3.11"):
         return True  # modelwheel itself needs 3.11
-    return rules.satisfies(python_version(), specifier)
+    from .rules import satisfies
+
+    return satisfies(python_version(), specifier)
 
 
 # --- saying so ---

@@ -46,10 +46,8 @@ class Cost(Record):
         return [*made, f"opens in {seconds_text(self.open)} (all measured when packed, on {cores})"]
 
 
-def read_cost(cursor: Cursor) -> Cost | None:
+def read_cost(cursor: Cursor) -> Cost:
     """The cost in a runtime's part of the manifest; what is wrong is collected by the cursor."""
-    if not cursor.has("cost"):
-        return None
     cost = cursor.object("cost")
     return Cost(
         open=cost.number("open"),

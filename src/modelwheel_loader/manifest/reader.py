@@ -6,16 +6,14 @@ Unknown keys are ignored (they stay in the file); an unknown major version of th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..checking.parameters import read_parameters
 from ..contract.schema import read_schema
 from ..contract.types import TENSOR_DTYPES, CategoryValue
 from ..documents import Cursor, parse_json
 from ..errors import Defect, InvalidBundle, UnsupportedFormat
 from ..limits import DEFAULT, Limits
 from ..text import shown
-from .cost import read_cost
 from .formats import FORMATS, KINDS
 from .records import (
     FORMAT,
@@ -39,6 +37,10 @@ from .records import (
     Weight,
 )
 from .references import contradictions
+
+if TYPE_CHECKING:
+    from ..contract.schema import Schema
+    from .cost import Cost
 
 _SHA256 = frozenset("0123456789abcdef")
 
@@ -115,8 +117,20 @@ def _method(cursor: Cursor) -> Method:
         deterministic=cursor.flag("deterministic"),
         tolerance=Tolerance(absolute=tolerance.number("absolute"), relative=tolerance.number("relative")),
         classes=_classes(cursor) if cursor.has("classes") else None,
-        parameters=read_parameters(cursor.object("parameters")) if cursor.has("parameters") else None,
+        parameters=_parameters(cursor.object("parameters")) if cursor.has("parameters") else None,
     )
+
+
+def _parameters(cursor: Cursor) -> Schema:
+    from ..checking.parameters import read_parameters
+
+    return read_parameters(cursor)
+
+
+def _cost(cursor: Cursor) -> Cost:
+    from .cost import read_cost
+
+    return read_cost(cursor)
 
 
 def _classes(cursor: Cursor) -> tuple[CategoryValue, ...]:
@@ -162,7 +176,7 @@ def _onnx(cursor: Cursor) -> OnnxPayload:
         outputs={name: outputs.texts(name) for name in outputs.value},
         opsets={name: opsets.integer(name, minimum=1) for name in opsets.value},
         requires=_requires(cursor),
-        cost=read_cost(cursor),
+        cost=_cost(cursor) if cursor.has("cost") else None,
         parity={name: _parity(item) for name, item in cursor.object("parity").items()},
     )
 
@@ -223,7 +237,7 @@ def _native(cursor: Cursor) -> NativePayload:
         python_version=python.text("version"),
         python_specifier=python.text("specifier"),
         requires=_requires(cursor),
-        cost=read_cost(cursor),
+        cost=_cost(cursor) if cursor.has("cost") else None,
         mapped_bytes=cursor.integer("mapped_bytes", 0),
         copied_bytes=cursor.integer("copied_bytes", 0),
         reproducible=cursor.flag("reproducible", default=True),

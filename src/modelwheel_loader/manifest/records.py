@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..contract.schema import Schema
 from ..contract.types import CategoryValue
 from ..records import Record
-from .cost import Cost
+
+if TYPE_CHECKING:
+    from .cost import Cost
 
 FORMAT_NAME = "modelwheel"
 FORMAT_MAJOR = 1

@@ -84,7 +84,7 @@ def open_session(
 ) -> Session:
     """Open the graph in `data`, its large initializers given as arrays by name (they are not copied).
 
-    The graph is walked first (`onnx_graph`); when `inputs` or `outputs` are given, it must have just those inputs and
+    The graph is walked first (`graph.py`); when `inputs` or `outputs` are given, it must have just those inputs and
     at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
     the installed onnxruntime does not know an operator or operator set.
     """
