@@ -78,13 +78,13 @@ BYTECODE = tempfile.TemporaryDirectory(prefix="modelwheel-bytecode-")
 """Where the processes keep compiled modules, as an installation would."""
 
 
-def process(code: str, *arguments: object) -> Callable[[], None]:
+def process(code: str, *arguments: object, python: Path = Path(sys.executable)) -> Callable[[], None]:
     """A function that runs `code` in a new process."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": BYTECODE.name}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run() -> None:
-        command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
+        command = [python, "-W", "ignore", "-c", code, *map(str, arguments)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
     return run

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import isolated
 import measures
+import services
 from measures import Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -71,7 +72,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="modelwheel-bench-"))
     try:
         rows = []
-        for measure in (*measures.ALL, *isolated.ALL):
+        for measure in (*measures.ALL, *services.ALL, *isolated.ALL):
             if only not in f"{measure.__module__}.{measure.__name__}":
                 continue
             print(f"… {measure.__doc__}", file=sys.stderr, flush=True)

@@ -68,7 +68,7 @@ def files(**changes: Any) -> dict[str, bytes]:
 
 def record(members: Mapping[str, bytes]) -> bytes:
     """RECORD for these members."""
-    rows = {name: RecordRow(hashlib.sha256(data).hexdigest(), len(data)) for name, data in members.items()}
+    rows = {name: RecordRow(sha256=hashlib.sha256(data).hexdigest(), size=len(data)) for name, data in members.items()}
     return format_record(rows, f"{INFO}RECORD")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,9 +17,8 @@ from .errors import BundleError, IntegrityError, UsageError
 from .limits import DEFAULT, Limits
 from .manifest.consistency import checked_manifest
 from .manifest.formats import ISOLATED
-from .manifest.records import NativePayload
 from .model import Model
-from .selection import Candidate, choose, judge, judge_isolated
+from .selection import Candidate, candidates, choose
 from .text import safe
 from .trust import Trust
 
@@ -130,7 +129,8 @@ class Bundle:
         takes the cheapest by recorded cost. Raises `TrustError`, `EnvironmentMismatch` with each runtime's reason.
         """
         given = self._trusting(trust)
-        chosen = choose(self._candidates(given, self._isolation(isolation, runtime)), runtime, self.manifest, prefer)
+        judged = self._candidates(given, self._isolation(isolation, runtime), runtime)
+        chosen = choose(judged, runtime, self.manifest, prefer)
         payload = chosen.payload
         opened: Runtime
         if chosen.plan is not None:
@@ -168,8 +168,8 @@ class Bundle:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
         from .views.explanation import explain
 
-        candidates = self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED))
-        return explain(self.manifest, candidates, self._members("code", None))
+        judged = list(self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED)))
+        return explain(self.manifest, judged, self._members("code", None))
 
     def requirements(self, runtime: str | None = None) -> str:
         """The lock as a requirements file with hashes, for all runtimes or one; `EnvironmentMismatch` without one."""
@@ -182,7 +182,7 @@ class Bundle:
         from .verification import verify_bundle
 
         given = self._trusting(trust)
-        return verify_bundle(self, self._place, self._candidates(given), given, progress)
+        return verify_bundle(self, self._place, list(self._candidates(given)), given, progress)
 
     def replay(self, model: Model) -> Report:
         """Replay the golden examples through `model`, which was loaded from this bundle."""
@@ -232,15 +232,11 @@ class Bundle:
 
         return Isolation.checked(isolation) or Isolation()
 
-    def _candidates(self, trust: Trust, isolation: Isolation | None = None) -> list[Candidate]:
-        found = [judge(payload, self.manifest, self._place, self.digest, trust) for payload in self.runtimes]
-        native = next((item for item in self.runtimes if isinstance(item, NativePayload)), None)
-        if isolation is not None and native is not None:
-            from .isolated.plan import plan
-
-            planned = plan(native, self.manifest, self._members("code", None), isolation)
-            found.append(judge_isolated(native, planned, self._place, self.digest, trust))
-        return found
+    def _candidates(
+        self, trust: Trust, isolation: Isolation | None = None, runtime: str = "auto"
+    ) -> Iterator[Candidate]:
+        members = self._members("code", None)
+        return candidates(self.manifest, self._place, members, self.digest, trust, isolation, runtime)
 
     def _members(self, integrity: Policy, cache: Reference | None) -> Members:
         return Members(self._place.root, self.manifest, Checker(self._place, integrity, cache), self._limits)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .errors import UsageError
+from .records import Record
 from .text import clip
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ def is_canonical_version(text: str) -> bool:
     return len(text) <= LONGEST_NAME and re.fullmatch(_CANONICAL_VERSION, text) is not None
 
 
-class Requirement(NamedTuple):
+class Requirement(Record):
     """A normalised name and the range that its version must be in; an empty range is any version."""
 
     name: str
-    specifier: str
+    specifier: str = ""
 
     def accepts(self, version: str) -> bool:
         """Whether `version` is in the range. Imports `packaging` only for more than an exact, canonical pin."""
@@ -94,4 +95,4 @@ def parse_requirement(text: str) -> Requirement:
     pinned = re.fullmatch(_PINNED, specifier)
     if specifier and not (pinned and is_canonical_version(pinned[1])):
         specifier_set(specifier)
-    return Requirement(normalize_name(match[1]), specifier)
+    return Requirement(name=normalize_name(match[1]), specifier=specifier)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import Defect, EnvironmentMismatch, MissingExtra, ModelwheelError, TrustError, UsageError
 from .manifest.formats import FORMATS, ISOLATED, RUNTIMES
+from .manifest.records import NativePayload
 from .records import Record
 from .runtimes import hindrances
 from .text import clip, safe
 
 if TYPE_CHECKING:
+    from .archive.members import Members
     from .archive.places import Place
     from .isolated.plan import Plan
+    from .isolation import Isolation
     from .manifest.records import Manifest, Payload
     from .trust import Trust
 
@@ -36,21 +40,33 @@ class Candidate(Record):
         return not self.refusal and not self.hindrances
 
 
-def judge(payload: Payload, manifest: Manifest, place: Place, digest: str, trust: Trust) -> Candidate:
-    """Whether `payload` may run, by `trust`, and can run, by this interpreter and its packages."""
-    found = tuple(hindrances(payload, manifest.name))
-    refusal = _refusal(payload, place, digest, trust)
-    return Candidate(kind=payload.kind, payload=payload, refusal=refusal, hindrances=found)
+def candidates(
+    manifest: Manifest,
+    place: Place,
+    members: Members,
+    digest: str,
+    trust: Trust,
+    isolation: Isolation | None,
+    runtime: str,
+) -> Iterator[Candidate]:
+    """What may come into question for `runtime`, in the author's order, each judged when it is asked for.
 
+    A payload may run by `trust`, and can run by this interpreter and its packages; isolated, by the environment that
+    `isolation` plans for it.
+    """
+    for payload in manifest.runtimes:
+        if runtime in ("auto", payload.kind):
+            refusal = _refusal(payload, place, digest, trust)
+            found = tuple(hindrances(payload, manifest.name))
+            yield Candidate(kind=payload.kind, payload=payload, refusal=refusal, hindrances=found)
+    native = next((item for item in manifest.runtimes if isinstance(item, NativePayload)), None)
+    if isolation is not None and native is not None and runtime in ("auto", ISOLATED):
+        from .isolated.plan import plan
 
-def judge_isolated(
-    payload: Payload, planned: Plan | Sequence[Defect], place: Place, digest: str, trust: Trust
-) -> Candidate:
-    """Whether `payload` may and can run in an environment of its own; `planned` is a plan, or what hinders it."""
-    refusal = _refusal(payload, place, digest, trust)
-    if isinstance(planned, Sequence):
-        return Candidate(kind=ISOLATED, payload=payload, refusal=refusal, hindrances=tuple(planned))
-    return Candidate(kind=ISOLATED, payload=payload, refusal=refusal, hindrances=(), plan=planned)
+        refusal = _refusal(native, place, digest, trust)
+        planned = plan(native, manifest, members, isolation)
+        hindered, fits = (tuple(planned), None) if isinstance(planned, Sequence) else ((), planned)
+        yield Candidate(kind=ISOLATED, payload=native, refusal=refusal, hindrances=hindered, plan=fits)
 
 
 def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple[Defect, ...]:
@@ -58,24 +74,24 @@ def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple
     return tuple(trust.refusal(place, digest, risk)) if risk else ()
 
 
-def choose(candidates: Sequence[Candidate], runtime: str, manifest: Manifest, prefer: str | None = None) -> Candidate:
+def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, prefer: str | None = None) -> Candidate:
     """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can.
 
-    With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order.
+    With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order: those
+    behind it are not judged.
     """
     if prefer is not None:
         from .manifest.cost import checked_preference
 
-        candidates = _cheapest_first(candidates, checked_preference(prefer, runtime) or "", manifest)
-    eligible = [c for c in candidates if runtime in ("auto", c.kind)]
-    if not eligible:
-        raise _absent(runtime, manifest)
-    for candidate in eligible:
+        candidates = _cheapest_first(list(candidates), checked_preference(prefer, runtime) or "", manifest)
+    unfit = []
+    for candidate in candidates:
         if candidate.available:
-            if runtime == "auto" and len(candidates) > 1:
+            if runtime == "auto":
                 _log(manifest, candidate)
             return candidate
-    raise _none(eligible, manifest)
+        unfit.append(candidate)
+    raise _none(unfit, manifest) if unfit else _absent(runtime, manifest)
 
 
 def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
@@ -101,8 +117,9 @@ def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Mani
 
 
 def _log(manifest: Manifest, candidate: Candidate) -> None:
-    import logging
-
+    logging = sys.modules.get("logging")
+    if logging is None:  # nobody listens, and importing it takes milliseconds
+        return
     logging.getLogger("modelwheel").info(
         "%s %s runs by %s; name the runtime in load() to keep it so",
         manifest.name,

@@ -159,7 +159,7 @@ def test_an_environment_that_fits_exactly_imports_neither_packaging_nor_importli
         "print(sorted({n.partition('.')[0] for n in set(sys.modules) - before} & {'packaging', 'email'}),"
         " 'importlib.metadata' in sys.modules)"
     )
-    source = Path(environment.__file__).parents[1]
+    source = Path(environment.__file__).parents[2]
     site = sysconfig.get_paths()["purelib"]
     setup = f"import sys; sys.path[:0] = [{str(source)!r}, {site!r}]\n"
     # -S: an editable install's hook may import what this test forbids

@@ -85,7 +85,7 @@ def test_the_first_on_the_path_wins(wheel: Path, site: Path, tmp_path: Path, mon
     monkeypatch.syspath_prepend(first)
     assert modelwheel.open("acme-line").version == "2.0"
     assert code("acme-line==1.2.0") == "resolve.version"
-    assert [(name, version) for name, version, _ in installed_bundles()] == [("acme-line", "2.0")]
+    assert [(item.name, item.version) for item in installed_bundles()] == [("acme-line", "2.0")]
 
 
 def test_what_is_not_installed_says_what_is(wheel: Path, site: Path) -> None:

@@ -76,11 +76,11 @@ def test_pins_are_judged_as_packaging_does(pinned: str, version: str) -> None:
     ],
 )
 def test_ranges(specifier: str, version: str, *, good: bool) -> None:
-    assert Requirement("a", specifier).accepts(version) is good
+    assert Requirement(name="a", specifier=specifier).accepts(version) is good
 
 
 def test_no_range_accepts_whatever_a_folder_is_called() -> None:
-    assert Requirement("a", "").accepts("no-version")
+    assert Requirement(name="a").accepts("no-version")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_no_range_accepts_whatever_a_folder_is_called() -> None:
     ],
 )
 def test_requirements(text: str, name: str, specifier: str) -> None:
-    assert parse_requirement(text) == Requirement(name, specifier)
+    assert parse_requirement(text) == Requirement(name=name, specifier=specifier)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import modelwheel
 from builders import FILE_NAME, INFO, ROOT, files, install, tiny
 from environments import environment, run, uv
 from modelwheel.errors import InvalidBundle, ResolutionError, UsageError
-from modelwheel_loader.archive.resolve import find_installed, installed_bundles, is_path
+from modelwheel_loader.archive.resolve import Distribution, find_installed, installed_bundles, is_path
 from modelwheel_loader.names import Requirement, parse_requirement
 
 Entries = list[Any]
@@ -139,8 +139,8 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
 def test_the_first_on_the_path_wins(wheel: Path, site: Path, tmp_path: Path) -> None:
     second = install(wheel, tmp_path / "second")
     path: Entries = [str(tmp_path / "missing"), str(tmp_path / "second"), str(site), str(tmp_path / "second")]
-    assert find_installed(Requirement("tiny", ""), path) == str(second)
-    assert [tuple(item) for item in installed_bundles(path)] == [("tiny", "1.0", str(second))]
+    assert find_installed(Requirement(name="tiny"), path) == str(second)
+    assert list(installed_bundles(path)) == [Distribution(name="tiny", version="1.0", dist_info=str(second))]
 
 
 def test_open_by_name(site: Path, on_path: Callable[..., None]) -> None:
@@ -157,8 +157,8 @@ def test_entries_that_imports_skip_are_skipped(site: Path, tmp_path: Path, wheel
             made.writestr(name, data)
     odd: Entries = [str(zipped), None, 3, b"bytes", Path(site), "a\0b", str(wheel), "/dev/null", "x" * 5000]
     with pytest.raises(ResolutionError, match="no bundle is installed"):
-        find_installed(Requirement("tiny", ""), odd)
-    assert find_installed(Requirement("tiny", ""), [*odd, str(site)]).startswith(str(site))
+        find_installed(Requirement(name="tiny"), odd)
+    assert find_installed(Requirement(name="tiny"), [*odd, str(site)]).startswith(str(site))
 
 
 def test_a_folder_that_may_not_be_listed_is_skipped(site: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ if os.getuid() == 0:
 try:
     os.listdir(closed)
 except PermissionError:
-    print(find_installed(Requirement("tiny", ""), [closed, site]))
+    print(find_installed(Requirement(name="tiny"), [closed, site]))
 """
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
@@ -185,7 +185,7 @@ except PermissionError:
 
 def test_the_empty_entry_is_the_current_folder(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(site)
-    found = find_installed(Requirement("tiny", ""), [""])
+    found = find_installed(Requirement(name="tiny"), [""])
     assert Path(found).resolve() == site / INFO.rstrip("/")
 
 
@@ -193,7 +193,7 @@ def test_an_ordinary_package_of_that_name_shadows_the_bundle(site: Path, tmp_pat
     ordinary(tmp_path / "first")
     path: Entries = [str(tmp_path / "first"), str(site)]
     with pytest.raises(ResolutionError, match=r"tiny 9\.0 is installed, but it is no model bundle") as caught:
-        find_installed(Requirement("tiny", ""), path)
+        find_installed(Requirement(name="tiny"), path)
     assert caught.value.code == "resolve.not-a-bundle"
     assert list(installed_bundles(path)) == []
 
@@ -202,7 +202,7 @@ def test_what_interrupted_installations_leave_is_passed_over(site: Path, tmp_pat
     for name in ("tiny-0.9", "~iny-1.0", "-1.0", "tiny", ".tiny-1.1"):
         (site / f"{name}.dist-info").mkdir()
     (site / "tiny-0.8.dist-info").write_text("a file")
-    assert find_installed(Requirement("tiny", ""), [str(site)]) == str(site / INFO.rstrip("/"))
+    assert find_installed(Requirement(name="tiny"), [str(site)]) == str(site / INFO.rstrip("/"))
 
 
 def test_several_versions_in_several_folders(site: Path, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_case_of_folders_is_that_of_the_installer(tmp_path: Path) -> None:
     """Older installers keep the case of the wheel's name."""
     folder = ordinary(tmp_path, name="Tiny_Model")
     (tmp_path / "modelwheel_bundles" / "Tiny_Model").mkdir(parents=True)
-    assert find_installed(Requirement("tiny-model", ""), [str(tmp_path)]) == str(folder)
+    assert find_installed(Requirement(name="tiny-model"), [str(tmp_path)]) == str(folder)
 
 
 # --- what real installers make ---

@@ -46,7 +46,7 @@ class Command(click.Command):
 def _complete_bundle(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 
-    names = [name for name, _, _ in installed_bundles() if name.startswith(incomplete)]
+    names = [item.name for item in installed_bundles() if item.name.startswith(incomplete)]
     return [*(CompletionItem(name) for name in names), CompletionItem(incomplete, type="file")]
 
 

@@ -60,7 +60,7 @@ class WheelWriter:
         self._stream.seek(end)
         self._directory.append(zipformat.central_header(encoded, crc, size, self._stamp, self._position))
         self._position = end
-        self.rows[name] = RecordRow(sha256, size)
+        self.rows[name] = RecordRow(sha256=sha256, size=size)
         return Digest(size=size, sha256=sha256)
 
     def _write(self, pieces: Pieces) -> tuple[int, str]:

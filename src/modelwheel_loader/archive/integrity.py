@@ -117,7 +117,7 @@ def user_cache(name: str) -> str:
 
 def _note(cache: str, identity: Identity, sha256: str) -> IO[bytes] | None:
     """The open note on a file, or None when there is no directory that only this user can write."""
-    key = hashlib.sha256(f"{tuple(identity)} {sha256}".encode()).hexdigest()
+    key = hashlib.sha256(f"{tuple(identity.attributes().values())} {sha256}".encode()).hexdigest()
     if not os.path.isabs(cache):
         return None  # no home at all; a note in the current directory would be anybody's
     try:

@@ -12,10 +12,11 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ..errors import MOST_DEFECTS, Defect, InvalidBundle, ResolutionError
 from ..limits import Limits
+from ..records import Record
 from ..text import clip
 from .files import CHUNK, Reading, absolute, open_regular, read_at, read_start
 from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
@@ -25,7 +26,7 @@ from .record import RecordRow, compare_names, parse_record
 PlaceKind = Literal["wheel", "folder", "installed"]
 
 
-class Identity(NamedTuple):
+class Identity(Record):
     """What tells one state of a file from another without reading it.
 
     `ctime` is 0 for a file with several hard links: linking changes it, and uv installs by linking.
@@ -140,7 +141,15 @@ def _map(descriptor: int, member: Member) -> tuple[memoryview, Identity]:
 
 def _identity(state: os.stat_result, member: Member) -> Identity:
     ctime = state.st_ctime_ns if state.st_nlink == 1 else 0
-    return Identity(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, ctime, member.offset, member.size)
+    return Identity(
+        device=state.st_dev,
+        inode=state.st_ino,
+        size=state.st_size,
+        mtime=state.st_mtime_ns,
+        ctime=ctime,
+        offset=member.offset,
+        length=member.size,
+    )
 
 
 class WheelFile(Place):
@@ -199,7 +208,7 @@ class Folder(Place):
         with Reading(path):
             self.location = self._base = absolute(path)
             found = islice(self._walk("", limits), limits.members + 1)
-            members = {name: Member(name, 0, size, None) for name, size in found}
+            members = {name: Member(name=name, offset=0, size=size) for name, size in found}
         self._check_names(members, limits)
         self._arrange(members, limits)
 
@@ -243,7 +252,7 @@ class Installed(Folder):
             stem = folder.removesuffix(".dist-info").rpartition("-")[0]
             found = chain(self._walk(f"{NAMESPACE}{stem}/", limits), self._walk(f"{folder}/", limits))
             files = list(islice(found, 2 * limits.members))
-        members = {name: Member(name, 0, size, None) for name, size in files if _is_ours(name)}
+        members = {name: Member(name=name, offset=0, size=size) for name, size in files if _is_ours(name)}
         self._check_names(members, limits)
         self._arrange(members, limits, relevant=_is_ours)
 

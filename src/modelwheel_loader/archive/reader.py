@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
-from typing import NamedTuple
 
 from ..errors import MOST_DEFECTS, Defect, InvalidBundle
 from ..limits import Limits
+from ..records import Record
 from ..text import clip
 from . import zipformat as z
 from .membernames import name_defects
@@ -24,16 +24,16 @@ _ENCRYPTED, _DESCRIPTOR = 0x1, 0x8
 _LONGEST_ENTRY = z.CENTRAL.size + z.EXTRA.size + 24
 
 
-class Member(NamedTuple):
+class Member(Record):
     """A file in a bundle: where its data lies, how long it is, and its CRC-32 (None where there is no archive)."""
 
     name: str
     offset: int
     size: int
-    crc: int | None
+    crc: int | None = None
 
 
-class _Entry(NamedTuple):
+class _Entry(Record):
     raw: bytes
     name: bytes
     stamp: tuple[int, int]
@@ -128,7 +128,8 @@ def _entry(raw: bytes, name: bytes, fields: tuple[int, ...], extra: bytes) -> _E
         wide = wide[2:]
     if sizes[1] == z.MAX32 and wide:
         sizes[1] = wide[0]
-    return _Entry(raw, name, (fields[5], fields[6]), fields[7], sizes[0], sizes[1])
+    stamp, crc = (fields[5], fields[6]), fields[7]
+    return _Entry(raw=raw, name=name, stamp=stamp, crc=crc, size=sizes[0], position=sizes[1])
 
 
 def _entry_defects(entry: _Entry, name: str) -> Iterator[Defect]:
@@ -160,7 +161,7 @@ def _members(read_at: ReadAt, entries: list[_Entry], names: list[str], end: int)
         position = offset + entry.size
         if position > end:
             raise _refused("archive.truncated", "its data goes beyond the central directory", where=clip(name, 120))
-        members[name] = Member(name, offset, entry.size, entry.crc)
+        members[name] = Member(name=name, offset=offset, size=entry.size, crc=entry.crc)
     if position != end:
         raise _refused("archive.form", "there are bytes between the last member and the central directory")
     return members

@@ -8,9 +8,9 @@ from __future__ import annotations
 import binascii
 import io
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple
 
 from ..errors import MOST_DEFECTS, Defect, InvalidBundle
+from ..records import Record
 from ..text import clip, shown
 
 _SHA256_BYTES = 32
@@ -18,7 +18,7 @@ _PREFIX = "sha256="
 _URL_SAFE = str.maketrans("+/-_", "-_+/")  # both ways
 
 
-class RecordRow(NamedTuple):
+class RecordRow(Record):
     """The SHA-256 (64 hexadecimal digits) and the size of a file."""
 
     sha256: str
@@ -100,7 +100,7 @@ def parse_record(
         if not _is_size(size):
             wrong(f"{clip(name)!r} must have its size as a plain number", shown(size))
         if sha256 is not None and _is_size(size):
-            rows.setdefault(name, RecordRow(sha256, int(size)))
+            rows.setdefault(name, RecordRow(sha256=sha256, size=int(size)))
     if own != 1:
         wrong("must list itself exactly once", f"{own} rows")
     if defects:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ..errors import ResolutionError, UsageError
 from ..limits import DEFAULT, Limits
 from ..names import Requirement, normalize_name, parse_requirement
+from ..records import Record
 from ..text import clip, shown
 from .files import read_start
 from .membernames import NAMESPACE
@@ -47,7 +47,7 @@ def _open_path(path: str | bytes, limits: Limits) -> Place:
     return Installed(whole, limits) if whole.endswith(_SUFFIX) else Folder(path, limits)
 
 
-class Distribution(NamedTuple):
+class Distribution(Record):
     """An installed distribution: its normalised name, its version, and the path of its `.dist-info`."""
 
     name: str
@@ -64,7 +64,7 @@ def find_installed(requirement: Requirement, path: Sequence[str] | None = None) 
     Raises `ResolutionError` that says what is there instead.
     """
     for folder in _folders(path):
-        found = [item for item in _distributions(folder) if item.name == requirement.name and _is_whole(item)]
+        found = [item for item in _distributions(folder, requirement.name) if _is_whole(item)]
         if found:
             return _checked(found, requirement).dist_info
     raise _not_installed(requirement, path)
@@ -112,18 +112,19 @@ def _folders(path: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(entry or os.curdir for entry in entries if isinstance(entry, str)))
 
 
-def _distributions(folder: str) -> list[Distribution]:
-    """Every `.dist-info` in `folder`, sorted by its name."""
+def _distributions(folder: str, wanted: str | None = None) -> list[Distribution]:
+    """Every `.dist-info` in `folder`, or those of the distribution that is wanted, sorted by name."""
     try:
         entries = sorted(entry for entry in os.listdir(folder) if entry.endswith(_SUFFIX))
     except (OSError, ValueError):
         return []  # archives, and folders that are not there or not ours to read, are usual on sys.path
-    parts = [(entry, *entry.removesuffix(_SUFFIX).rpartition("-")) for entry in entries]
-    return [
-        Distribution(normalize_name(name), version, os.path.join(folder, entry))
-        for entry, name, _, version in parts
-        if name
-    ]
+    found = []
+    for entry in entries:
+        name, _, version = entry.removesuffix(_SUFFIX).rpartition("-")
+        normal = normalize_name(name)
+        if name and wanted in (None, normal):
+            found.append(Distribution(name=normal, version=version, dist_info=os.path.join(folder, entry)))
+    return found
 
 
 def _is_whole(distribution: Distribution) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ..records import Record
 
 KINDS = ("onnx", "native")
 """The kinds of payload, in the order in which `runtime="auto"` tries them."""
@@ -11,7 +11,7 @@ RUNTIMES = (*KINDS, ISOLATED)
 """What `load` takes for `runtime`, beside `auto`. The isolated runtime runs the payload of the native one."""
 
 
-class Format(NamedTuple):
+class Format(Record):
     """A payload format: the runtime that opens it, and whether opening it runs code that the bundle brought.
 
     `risk` says why opening needs trust, as the end of "the native model is …"; empty when it does not.
@@ -33,9 +33,9 @@ FORMATS = {
         kind="native", runs_code=True, member="native/model.pkl", risk="a pickle, which runs code when it is loaded"
     ),
     # no code, and readers in C++ that fall over damaged files (docs/decisions/0004)
-    "xgboost-ubj": Format("native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
-    "lightgbm-text": Format("native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
-    "catboost-cbm": Format("native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
+    "xgboost-ubj": Format(kind="native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
+    "lightgbm-text": Format(kind="native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
+    "catboost-cbm": Format(kind="native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
     # no code, and classes that were not made to be built from bytes of strangers (docs/decisions/0011)
     "skops": Format(
         kind="native",

@@ -39,7 +39,7 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
     """
     paths: list[str | Path] = [path for folder in folders for path in sorted(folder.glob("*.whl"))]
     if not folders:
-        paths = [Path(dist_info) for _, _, dist_info in installed_bundles()]
+        paths = [Path(item.dist_info) for item in installed_bundles()]
     rows = [row for path in paths if (row := _row(path)) is not None]
     if as_json:
         print_json(rows)
