@@ -92,7 +92,7 @@ def test_lists_are_skipped_whatever_they_hold(
     assert sum(1 for item in left if item.number in (7, 8)) <= 260
 
 
-# few numbers, many times: drawing hundreds of them takes a tenth of a second, which hypothesis refuses on a busy machine
+# few numbers, many times: drawing hundreds takes a tenth of a second, which hypothesis refuses on a busy machine
 @given(st.lists(one, min_size=1, max_size=12), st.integers(200, 600), st.binary(max_size=4), st.integers(0, 3))
 def test_a_run_ends_where_single_steps_say(ints: list[int], count: int, tail: bytes, cut: int) -> None:
     data = AttributeProto(ints=(ints * count)[:count]).SerializeToString() + tail
