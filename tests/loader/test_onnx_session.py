@@ -160,7 +160,7 @@ def test_without_onnxruntime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
     program = (
         "import sys\n"
-        "from modelwheel_loader import onnx_session\n"
+        "from modelwheel_loader.onnx import session as onnx_session\n"
         "assert 'onnxruntime' not in sys.modules\n"
         "import numpy as np\n"
         "session = onnx_session.open_session(sys.stdin.buffer.read())\n"
