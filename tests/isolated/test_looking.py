@@ -200,6 +200,14 @@ def test_credentials_of_an_index_are_not_told() -> None:
     assert "secret" not in str(environment_build._failed(["/bin/uv"], ""))
 
 
+def test_a_full_disk_is_said_before_all_else_that_a_tool_says() -> None:
+    said = "error: Failed to install\n  Caused by: failed to copy\n  Caused by: No space left on device (os error 28)"
+    error = environment_build._failed(["/bin/uv"], said)
+    assert str(error).startswith("the environment of the bundle cannot be built: the disk is full (found No space left")
+    assert "Make room" in error.hint
+    assert "failed to copy" in error.__notes__[0]
+
+
 def test_who_waits_for_a_build_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     waiting = threading.Event()

@@ -1,15 +1,20 @@
-"""Source that the author wants in the bundle: read from files, never run, with what it imports."""
+"""Source that the author wants in the bundle: read from files, never run, with what it imports.
+
+Files of data in a package travel with it. Hidden files and folders, and what Python makes itself, do not.
+"""
 
 from __future__ import annotations
 
 import ast
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import decode_source, resolve_name
 from pathlib import Path
+from typing import Any
 
 from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import Defect, PackError
@@ -18,13 +23,27 @@ from modelwheel_loader.text import clip
 
 from ..origins import BASE, MAIN, is_standard
 
+MOST_DATA = 1 << 24
+"""The bytes of all files of data together: more belongs into the model or into a package."""
+_MADE = frozenset({"__pycache__", "py.typed"})
+_NO_DATA = (".py", ".pyc", ".pyo", ".pyi", "~")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """Modules by dotted name, and what they import: each module's name with the file that imports it."""
+    """Modules by dotted name, with data, and what they import: each module's name with the file that imports it."""
 
     modules: Mapping[str, Source]
     imports: Mapping[str, str]
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The files of data, by their path from the top, with their bytes."""
+        return {
+            f"{name.replace('.', '/')}/{path}": len(data)
+            for name, item in self.modules.items()
+            for path, data in item.files.items()
+        }
 
     @property
     def tops(self) -> tuple[str, ...]:
@@ -33,8 +52,12 @@ class Sources:
 
     def member(self) -> bytes:
         """The member of the bundle that holds them."""
-        modules = {name: {"source": item.text, "package": item.package} for name, item in self.modules.items()}
-        return dump_json({"modules": modules})
+        return dump_json({"modules": {name: _document(item) for name, item in self.modules.items()}})
+
+
+def _document(item: Source) -> dict[str, Any]:
+    files = {path: b64encode(data).decode("ascii") for path, data in item.files.items()}
+    return {"source": item.text, "package": item.package, **({"files": files} if files else {})}
 
 
 NO_SOURCES = Sources(modules={}, imports={})
@@ -61,17 +84,73 @@ def read_code(paths: Sequence[str | os.PathLike[str]]) -> Sources:
                 defects.append(_defect(file, f"cannot be read as Python: {clip(error, 120)}"))
                 continue
             package = file.name == "__init__.py"
-            modules[name] = Source(text=text, package=package)
+            modules[name] = Source(text=text, package=package, files=_data(file.parent, path) if package else {})
             shown = f"{name.replace('.', '/')}{'/__init__' if package else ''}.py"
+            if _asks_where_it_is(tree):
+                defects.append(_nowhere(shown))
             for imported in _imports(tree, name if package else name.rpartition(".")[0]):
                 imports.setdefault(imported, shown)
+    made = Sources(modules=dict(sorted(modules.items())), imports=imports)
+    if sum(made.files.values()) > MOST_DATA:
+        defects += _too_much(made.files)
     if defects:
         raise PackError("the code that is to travel cannot", defects)
-    return Sources(modules=dict(sorted(modules.items())), imports=imports)
+    return made
 
 
 def _defect(path: Path, message: str) -> Defect:
     return Defect(code="pack.code", message=message, where=clip(path.name, 120))
+
+
+# --- files of data ---
+
+
+def _data(folder: Path, top: Path) -> dict[str, bytes]:
+    """The files of a package, by their path in it, but for modules and for what lies in packages below."""
+    packages = {
+        file.parent for file in top.absolute().rglob("*.py") if _is_module(file.relative_to(top.absolute().parent))
+    }
+    packages |= {parent for package in packages for parent in package.parents}
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part in _MADE for part in parts)
+        nearest = next(parent for parent in file.parents if parent in packages)
+        if file.is_file() and nearest == folder and not hidden and not file.name.endswith(_NO_DATA):
+            found["/".join(parts)] = file.read_bytes()
+    return found
+
+
+def _too_much(files: Mapping[str, int]) -> Iterator[Defect]:
+    """The largest files, which together are too much."""
+    for path, size in sorted(files.items(), key=lambda item: -item[1])[:5]:
+        yield Defect(
+            code="pack.code",
+            message=f"{size:,} bytes of data, and with the others more than {MOST_DATA:,}",
+            where=clip(path, 120),
+            hint="Name a folder without it, let the model hold what it needs, or put it into an installed package.",
+        )
+
+
+def _asks_where_it_is(tree: ast.Module) -> bool:
+    """Whether the module uses `__file__`, but where it runs as a script."""
+    scripts = (node for node in tree.body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))
+    excused = {id(inner) for script in scripts for inner in ast.walk(script)}
+    return any(
+        isinstance(node, ast.Name) and node.id == "__file__" and id(node) not in excused for node in ast.walk(tree)
+    )
+
+
+def _nowhere(shown: str) -> Defect:
+    return Defect(
+        code="pack.code",
+        message="it uses __file__, and modules in a bundle are not on a disk",
+        where=clip(shown, 120),
+        hint='Files beside it travel too: importlib.resources.files("package") reads them.',
+    )
+
+
+# --- modules ---
 
 
 def _objections(path: Path) -> Iterator[Defect]:

@@ -22,6 +22,7 @@ from modelwheel_loader.manifest.records import Proof, Requirement
 from modelwheel_loader.model import RESERVED
 from modelwheel_loader.text import clip, shown
 from modelwheel_loader.trust import Trust
+from modelwheel_loader.views.inspection import size_text
 
 from ..adapters import recognise
 from ..adapters.base import Adapter
@@ -208,6 +209,11 @@ def _environment_notes(captured: Captured | CapturedFile | str | None, locked: L
     if isinstance(captured, CapturedFile) and captured.file.settings.get("types"):
         names = ", ".join(str(name) for name in captured.file.settings["types"])  # type: ignore[union-attr]
         yield Note(code="types", message=f"{clip(names, 300)}: types that loading builds and skops does not know")
+    files = captured.sources.files if isinstance(captured, Captured) else {}
+    if files:
+        listed = clip(", ".join(files), 200)
+        message = f"{len(files)} files of data travel with the code, {size_text(sum(files.values()))}: {listed}"
+        yield Note(code="code-files", message=message)
     if locked.detail:
         yield Note(code="lock", message=": ".join(filter(None, (locked.reason, locked.detail))))
 

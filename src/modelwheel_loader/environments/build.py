@@ -18,6 +18,7 @@ from .pythons import Python, find_uv
 Progress = Callable[[str, int, int], None]
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _COMPLAINT = re.compile(r"(?:error:|× ).*", re.IGNORECASE)
+_FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 _LOG = "build.log"
 _OFTEN = 0.2
 
@@ -114,10 +115,12 @@ def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
     lines = [safe(line) for line in _CREDENTIALS.sub("//…@", said).splitlines() if line.strip()]
     words = " ".join(" ".join(lines).split())
     complaint = _COMPLAINT.search(words)
+    full = _FULL.search(words)
     error = EnvironmentMismatch.of(
         "isolated.build",
-        f"the environment of the bundle cannot be built: {safe(name)} failed",
-        found=clip(complaint[0] if complaint else words, 300),
+        f"the environment of the bundle cannot be built: {'the disk is full' if full else f'{safe(name)} failed'}",
+        found=clip(full[0] if full else complaint[0] if complaint else words, 300),
+        hint="Make room, or name a folder that has some by Isolation(environments=…)." if full else "",
     )
     error.add_note("\n".join(lines))
     return error

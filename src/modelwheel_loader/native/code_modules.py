@@ -1,7 +1,8 @@
 """Modules whose source an author put into the bundle, made importable when the native payload is loaded, never before.
 
-They are data in a JSON member and need the same trust as the pickle. They become importable under their own names, for
-the pickle and the modules name each other; so a name that means something else here is refused, not shadowed.
+Files of data beside them are there for `importlib.resources`. All are data in a JSON member and need the same trust as
+the pickle. Modules become importable under their own names, for the pickle and the modules name each other; so a name
+that means something else here is refused, not shadowed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from threading import Lock
-from types import CodeType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any
 
 from ..documents import Cursor, parse_json
@@ -26,10 +28,11 @@ _RESERVED = ("modelwheel", "modelwheel_loader", "modelwheel_bundles", "numpy", "
 
 
 class Source(Record):
-    """The source of a module, and whether it is a package."""
+    """The source of a module, whether it is a package, and the files of data of a package by their path in it."""
 
     text: str
     package: bool
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
@@ -50,10 +53,22 @@ def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
             cursor.wrong(name, "must be among the modules that the manifest names")
         elif parent and not (type(cursor.value.get(parent)) is dict and cursor.value[parent].get("package")):
             cursor.wrong(name, "must lie in a package that is there too")
-        found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"))
+        files = dict(_files(item.object("files"))) if item.has("files") else {}
+        found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"), files=files)
     if defects:
         raise InvalidBundle("the code of the bundle is not valid", defects)
     return found
+
+
+def _files(cursor: Cursor) -> Iterator[tuple[str, bytes]]:
+    for path in cursor.value:
+        text = cursor.text(path, limit=len(str(cursor.value[path])))
+        if not all(part.strip(".") and not set(part) & set("\\\0") for part in path.split("/")):
+            cursor.wrong(path, "must be the path of a file below the package")
+        try:
+            yield path, b64decode(text, validate=True)
+        except ValueError:
+            cursor.wrong(path, "must be base64")
 
 
 def make_importable(sources: Mapping[str, Source], bundle: str) -> None:
@@ -102,7 +117,9 @@ def _is_same(top: str, sources: Mapping[str, Source]) -> bool:
     if len(folders) != 1 and not spec.has_location:
         return False
     root = os.path.dirname(folders[0] if folders else spec.origin or "")
-    return all(_text_at(root, name, source) == source.text for name, source in mine.items())
+    return all(
+        _text_at(root, name, source) == source.text and _has_files(root, name, source) for name, source in mine.items()
+    )
 
 
 def _text_at(root: str, name: str, source: Source) -> str | None:
@@ -112,6 +129,18 @@ def _text_at(root: str, name: str, source: Source) -> str | None:
             return importlib.util.decode_source(stream.read())
     except (OSError, ValueError, SyntaxError):
         return "" if source.package and source.text == "" and os.path.isdir(path) else None
+
+
+def _has_files(root: str, name: str, source: Source) -> bool:
+    """Whether the files of data are there too."""
+    for path, data in source.files.items():
+        try:
+            with open(os.path.join(root, *name.split("."), *path.split("/")), "rb") as stream:
+                if stream.read() != data:
+                    return False
+        except OSError:
+            return False
+    return True
 
 
 def _clash(top: str) -> Defect:
@@ -129,22 +158,31 @@ class _Finder:
         self.sources: dict[str, Source] = {}
         self.bundles: dict[str, str] = {}
 
+    def files(self) -> dict[str, bytes]:
+        """All files of data, by their path from the top."""
+        return {
+            f"{name.replace('.', '/')}/{path}": data
+            for name, source in self.sources.items()
+            for path, data in source.files.items()
+        }
+
     def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
         """The specification of a module of a bundle."""
         source = self.sources.get(name)
         if source is None:
             return None
         bundle = self.bundles[name.partition(".")[0]]
-        loader: Any = _Loader(source, bundle)
+        loader: Any = _Loader(source, bundle, self.files)
         return importlib.util.spec_from_loader(name, loader, is_package=source.package)
 
 
 class _Loader:
     """Runs the source of one module."""
 
-    def __init__(self, source: Source, bundle: str) -> None:
+    def __init__(self, source: Source, bundle: str, files: Callable[[], dict[str, bytes]]) -> None:
         self._source = source
         self._bundle = bundle
+        self._files = files
 
     def create_module(self, spec: ModuleSpec) -> None:
         """An ordinary module will do."""
@@ -156,6 +194,12 @@ class _Loader:
     def get_code(self, name: str) -> CodeType:
         """The compiled source; its file name, which tracebacks show, says which bundle it is of."""
         return compile(self._source.text, f"{self._bundle}/{name}", "exec", dont_inherit=True)
+
+    def get_resource_reader(self, name: str) -> Any:
+        """What `importlib.resources` reads a package with."""
+        from .code_files import Resources
+
+        return Resources(name, self._files())
 
     def get_source(self, _name: str) -> str:
         """The source, for tracebacks."""
