@@ -9,14 +9,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import modelwheel
 from locked import EMPTY_LOCK
-from modelwheel_loader.batch import Batch, Column
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float
 from modelwheel_loader.environments import build as environment_build
 from modelwheel_loader.environments import cache as environment_cache
 from modelwheel_loader.environments import pythons
@@ -24,8 +20,6 @@ from modelwheel_loader.environments.pythons import Python
 from modelwheel_loader.environments.requirements import LockedPackages, read_lock
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, UsageError
 from modelwheel_loader.isolated import plan as isolated_plan
-from modelwheel_loader.isolated.wire import Buffers, WireError
-from modelwheel_loader.isolated.wire_batch import compile_answer_decoder, decode_batch, encode_batch
 from modelwheel_loader.isolation import Isolation
 from processes import children
 
@@ -237,52 +231,6 @@ def test_what_was_built_must_be_usable(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(environment_cache, "build", lambda *_, **__: "uv")  # it builds no interpreter
     with pytest.raises(EnvironmentMismatch, match="cannot be used"):
         environment_cache.ready(EMPTY_LOCK, [], pythons.this_python(), Isolation(environments=tmp_path))
-
-
-# --- batches ---
-
-SCHEMA = Schema(
-    fields=(Field(name="a", type=Float(64)), Field(name="b", type=Float(64))), layout="frame", container="pandas"
-)
-
-
-def test_batches_travel_with_their_nulls() -> None:
-    values = np.array([1.0, None, "x"], dtype=object)
-    missing = np.array([False, True, False])
-    batch = Batch(3, {"a": Column(values, missing), "b": Column(np.arange(3.0), None)})
-    buffers = Buffers()
-    tree = encode_batch(batch, buffers)
-    memory = bytearray(buffers.size)
-    buffers.write(memoryview(memory))
-    back = decode_batch(tree, memoryview(memory), SCHEMA)
-    assert back.column("a").values.tolist() == [1.0, None, "x"]
-    assert back.column("a").missing is not None
-    assert back.column("b").values.tolist() == [0, 1, 2]
-    assert values[1] is None
-
-
-@pytest.mark.parametrize(
-    "tree",
-    [
-        None,
-        {},
-        {"rows": 1, "block": None, "columns": {"a": 1}},
-        {"rows": 1, "block": None, "columns": {"a": [{"p": [1]}, None]}},
-        {"rows": "1", "block": None, "columns": {}},
-        {"rows": 1, "block": None, "columns": {}},
-        {"rows": 1, "block": {"p": [1]}, "columns": {}},
-        {"rows": 1, "block": {"a": ["<f8", [1, 3], "C", 0]}, "columns": {}},
-        {"rows": 1, "block": {"a": ["<f8", [1, 1], "C", 0]}, "columns": {"c": [{"a": ["<f8", [1], "C", 0]}, None]}},
-        {"rows": 1, "block": {"a": ["<f8", [1, 1], "C", 0]}, "columns": {"a": [{"a": ["<f8", [2], "C", 0]}, None]}},
-    ],
-)
-def test_batches_that_do_not_fit_are_refused(tree: Any) -> None:
-    with pytest.raises(WireError):
-        decode_batch(tree, memoryview(bytes(64)), SCHEMA)
-    read = compile_answer_decoder(SCHEMA)
-    for answer in (tree, {"name": None, "table": tree}):
-        with pytest.raises(WireError):
-            read(answer, memoryview(bytes(64)))
 
 
 def test_loaders_that_are_no_plain_files_are_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

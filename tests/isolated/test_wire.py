@@ -21,10 +21,11 @@ from scipy import sparse
 
 from modelwheel_loader.errors import WorkerError
 from modelwheel_loader.isolated import channel as channels
+from modelwheel_loader.isolated.buffers import Buffers
 from modelwheel_loader.isolated.channel import Channel, Closed, Kind
 from modelwheel_loader.isolated.remote_errors import from_document
 from modelwheel_loader.isolated.segments import Incoming, Outgoing
-from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode
+from modelwheel_loader.isolated.wire import WireError, decode, encode
 
 calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -22,8 +22,9 @@ import time
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from .buffers import Buffers
 from .segments import Incoming, Outgoing
-from .wire import Buffers, WireError
+from .wire import WireError
 
 MAGIC = b"MWI1"
 _HEADER = struct.Struct("!4sBBxxIQ")
@@ -31,6 +32,9 @@ _SHARED, _DESCRIPTOR, _RENEW = 1, 2, 4
 _INLINE = 1 << 16
 """Bytes of arrays that go through the socket: writing them twice costs less than one look at shared memory."""
 _FIRST = _HEADER.size + _INLINE
+_NUMBER = struct.Struct("i")
+_ANCILLARY = socket.CMSG_LEN(_NUMBER.size)
+_write = json.JSONEncoder(separators=(",", ":")).encode
 OUT_OF_MEMORY = 71
 """The exit status of a worker that ran out of memory."""
 
@@ -43,6 +47,9 @@ class Kind(IntEnum):
     CALL = 3
     ANSWER = 4
     FAILED = 5
+
+
+_KINDS = {int(kind): kind for kind in Kind}
 
 
 class Message(NamedTuple):
@@ -63,57 +70,61 @@ class Channel:
     def __init__(self, connection: socket.socket, *, copied: int = 0) -> None:
         """`copied`: up to how many bytes are copied out of shared memory instead of being left there."""
         self._socket = connection
+        self._timed = True
         self._copied = copied
+        self._first = memoryview(bytearray(_FIRST))
         self._outgoing = Outgoing()
         self._incoming = Incoming()
 
     def send(self, kind: Kind, document: Any, buffers: Buffers, deadline: float | None = None) -> None:
         """Send one message; raises `Closed` when the other side is gone, and `TimeoutError` after `deadline`."""
-        text = json.dumps(document, separators=(",", ":")).encode("ascii")
-        flags, tail, descriptor = 0, b"", None
-        if buffers.size > _INLINE:
+        text = _write(document).encode("ascii")
+        flags, inline, descriptor = 0, buffers.size, None
+        if inline > _INLINE:
             descriptor = self._outgoing.write(buffers)
-            flags = _SHARED if descriptor is None else _SHARED | _DESCRIPTOR
-        elif buffers.size:
-            inline = bytearray(buffers.size)
-            buffers.write(memoryview(inline))
-            tail = bytes(inline)
-        buffers.pieces.clear()  # they may be views of what came last
+            flags, inline = (_SHARED if descriptor is None else _SHARED | _DESCRIPTOR), 0
         if self._incoming.retained():
             flags |= _RENEW
-        head = _HEADER.pack(MAGIC, kind, flags, len(text), buffers.size)
+        start = _HEADER.size + len(text)
+        frame = bytearray(start + inline)
+        _HEADER.pack_into(frame, 0, MAGIC, kind, flags, len(text), buffers.size)
+        frame[_HEADER.size : start] = text
+        if inline:
+            buffers.write(memoryview(frame)[start:])
+        buffers.pieces.clear()  # they may be views of what came last
         try:
             self._wait_until(deadline)
-            self._send(head, text + tail, descriptor)
+            self._send(frame, descriptor)
         except ConnectionError as error:
             raise Closed from error
         finally:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _send(self, head: bytes, rest: bytes, descriptor: int | None) -> None:
+    def _send(self, frame: bytearray, descriptor: int | None) -> None:
         if descriptor is None:
-            self._socket.sendall(head + rest)
+            self._socket.sendall(frame)
             return
-        socket.send_fds(self._socket, [head], [descriptor])  # so few bytes are never cut in two
-        self._socket.sendall(rest)
+        socket.send_fds(self._socket, [frame[: _HEADER.size]], [descriptor])  # so few bytes are never cut in two
+        self._socket.sendall(memoryview(frame)[_HEADER.size :])
 
     def receive(self, deadline: float | None = None) -> Message:
         """The next message; raises `Closed`, `TimeoutError` after `deadline` (`time.monotonic`), and `WireError`."""
         try:
             self._wait_until(deadline)
-            first, descriptors, _, _ = socket.recv_fds(self._socket, _FIRST, 1)
-            return self._parse(bytearray(first), descriptors, deadline)
+            count, ancillary, _, _ = self._socket.recvmsg_into([self._first], _ANCILLARY)
+            return self._parse(count, _descriptors(ancillary) if ancillary else [], deadline)
         except ConnectionError as error:
             raise Closed from error
 
-    def _parse(self, data: bytearray, descriptors: list[int], deadline: float | None) -> Message:
+    def _parse(self, count: int, descriptors: list[int], deadline: float | None) -> Message:
         try:
-            if not data:
+            if not count:
                 raise Closed
-            self._read_up_to(_HEADER.size, data, deadline)
-            magic, kind, flags, length, size = _HEADER.unpack_from(data)
-            if magic != MAGIC or kind not in Kind.__members__.values():
+            count = self._read_up_to(_HEADER.size, self._first, count, deadline)
+            magic, number, flags, length, size = _HEADER.unpack_from(self._first)
+            kind = _KINDS.get(number)
+            if magic != MAGIC or kind is None:
                 raise WireError("what came is no message of this protocol")
             if bool(flags & _DESCRIPTOR) != bool(descriptors):
                 raise WireError("shared memory was announced and did not come, or the other way round")
@@ -127,33 +138,43 @@ class Channel:
         shared = bool(flags & _SHARED)
         if not shared and size > _INLINE:
             raise WireError("more memory was announced than goes through the socket")
-        whole = _HEADER.size + length + (0 if shared else size)
-        self._read_up_to(whole, data, deadline)
-        if len(data) != whole:
+        data = self._rest(_HEADER.size + length + (0 if shared else size), count, deadline)
+        end = _HEADER.size + length
+        return Message(kind, _document(data[_HEADER.size : end]), self._shared(size) if shared else _copy(data[end:]))
+
+    def _rest(self, whole: int, count: int, deadline: float | None) -> memoryview:
+        """The message of `whole` bytes, of which the first `count` are there."""
+        if count > whole:
             raise WireError("more came than was announced")
-        return Message(Kind(kind), _document(data, length), self._memory(data, length, size, shared=shared))
+        data = self._first
+        if whole > _FIRST:
+            data = memoryview(bytearray(whole))
+            data[:count] = self._first[:count]
+        self._read_up_to(whole, data, count, deadline)
+        return data[:whole]
 
-    def _memory(self, data: bytearray, length: int, size: int, *, shared: bool) -> memoryview:
-        if shared:
-            view = self._incoming.view(size)
-            return view if size > self._copied else memoryview(bytearray(view))
-        return memoryview(bytearray(memoryview(data)[_HEADER.size + length :]))  # aligned from its start
+    def _shared(self, size: int) -> memoryview:
+        view = self._incoming.view(size)
+        return view if size > self._copied else _copy(view)
 
-    def _read_up_to(self, length: int, data: bytearray, deadline: float | None) -> None:
-        start = len(data)
-        if start >= length:
-            return
-        data.extend(bytes(length - start))
-        with memoryview(data) as view:
-            while start < length:
-                self._wait_until(deadline)
-                count = self._socket.recv_into(view[start:])
-                if not count:
-                    raise Closed
-                start += count
+    def _read_up_to(self, length: int, data: memoryview, count: int, deadline: float | None) -> int:
+        """Read until `length` bytes of `data` are there, of which `count` were; how many are there then."""
+        while count < length:
+            self._wait_until(deadline)
+            more = self._socket.recv_into(data[count:length])
+            if not more:
+                raise Closed
+            count += more
+        return count
 
     def _wait_until(self, deadline: float | None) -> None:
-        self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 1e-6))
+        if deadline is None:
+            if self._timed:
+                self._socket.settimeout(None)
+                self._timed = False
+            return
+        self._timed = True
+        self._socket.settimeout(max(deadline - time.monotonic(), 1e-6))
 
     def close(self) -> None:
         """Close the connection and forget the shared memory."""
@@ -162,8 +183,19 @@ class Channel:
         self._incoming.give_up()
 
 
-def _document(data: bytearray, length: int) -> Any:
+def _copy(view: memoryview) -> memoryview:
+    """Memory of its own, aligned from its start."""
+    return memoryview(bytearray(view))
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """The descriptor that came with a message, if one did: there is room for one."""
+    rights = [data for level, kind, data in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
+    return [number for data in rights if len(data) == _NUMBER.size for number in _NUMBER.unpack(data)]
+
+
+def _document(text: memoryview) -> Any:
     try:
-        return json.loads(bytes(memoryview(data)[_HEADER.size : _HEADER.size + length]))
+        return json.loads(str(text, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"the document of a message is broken: {type(error).__name__}") from None

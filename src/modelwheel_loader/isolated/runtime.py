@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, WorkerError
 from ..text import clip
-from .wire import Buffers, WireError, encode
+from .buffers import Buffers
+from .wire import WireError, encode
 from .wire_batch import compile_answer_decoder, encode_batch
 from .worker_pool import Pool
 from .worker_process import Worker
@@ -48,11 +49,9 @@ class IsolatedRuntime:
 
         def call(batch: Batch, parameters: Mapping[str, Any]) -> object:
             buffers = Buffers()
-            document = {
-                "method": method,
-                "batch": encode_batch(batch, buffers),
-                "parameters": encode(dict(parameters), buffers),
-            }
+            document: dict[str, Any] = {"method": method, "batch": encode_batch(batch, buffers)}
+            if parameters:
+                document["parameters"] = encode(dict(parameters), buffers)
             pool = self._pool
             worker = pool.take()
             try:

@@ -18,7 +18,8 @@ import weakref
 import numpy as np
 
 from ..batch import Array
-from .wire import Buffers, WireError
+from .buffers import Buffers
+from .wire import WireError
 
 _SPARE = 8
 _KEPT = 1 << 24  # bytes; a larger segment is given up when this many times less is needed

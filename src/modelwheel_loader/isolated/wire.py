@@ -24,6 +24,7 @@ import math
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ import numpy as np
 from ..batch import Array, objects
 from ..golden.arraycodec import SparseRows, as_scipy
 from ..text import shown
+from .buffers import Buffers
 
-ALIGNMENT = 64
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NULL_TYPES = frozenset({"NAType", "NaTType"})
 _DTYPE = re.compile(r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU]\d{1,9}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])")
@@ -42,30 +43,6 @@ _DEEPEST = 200
 
 class WireError(ValueError):
     """What came does not follow the rules of this module, or a value cannot be sent."""
-
-
-class Buffers:
-    """The memory that goes beside a tree: pieces with their place, each aligned for numpy."""
-
-    def __init__(self) -> None:
-        self.pieces: list[tuple[int, Any]] = []
-        self.size = 0
-
-    def add(self, piece: Any, size: int) -> int:
-        """Put down a piece (bytes, or an array of `size` bytes) and give its place."""
-        start = -(-self.size // ALIGNMENT) * ALIGNMENT
-        self.pieces.append((start, piece))
-        self.size = start + size
-        return start
-
-    def write(self, target: memoryview) -> None:
-        """Copy all pieces to their places."""
-        for start, piece in self.pieces:
-            if isinstance(piece, bytes):
-                target[start : start + len(piece)] = piece
-            else:
-                place: Array = np.frombuffer(target, piece.dtype, piece.size, start)
-                np.copyto(place.reshape(piece.shape), piece)
 
 
 # --- writing ---
@@ -96,6 +73,13 @@ def encode(value: Any, buffers: Buffers, depth: int = 0) -> Any:
 
 def _encode_all(values: Any, buffers: Buffers, depth: int) -> list[Any]:
     return [encode(value, buffers, depth + 1) for value in values]
+
+
+def encode_together(columns: Sequence[Array], buffers: Buffers) -> Any:
+    """The tree of a 2-D array whose rows are `columns`: 1-D arrays of one dtype, one length, and no objects."""
+    first = columns[0]
+    start = buffers.add(list(columns), len(columns) * first.nbytes)
+    return {"a": [first.dtype.str, [len(columns), len(first)], "C", start]}
 
 
 def _encode_array(array: Array, buffers: Buffers, depth: int) -> Any:
@@ -183,8 +167,11 @@ def decode(tree: Any, memory: memoryview) -> Any:
 
 
 def _shape(axes: Any) -> tuple[int, ...]:
-    if type(axes) is not list or len(axes) > 32 or not all(type(axis) is int and axis >= 0 for axis in axes):
+    if type(axes) is not list or len(axes) > 32:
         raise WireError("a shape is a list of lengths")
+    for axis in axes:
+        if type(axis) is not int or axis < 0:
+            raise WireError("a length is a whole number")
     return tuple(axes)
 
 
@@ -194,11 +181,18 @@ def _piece(memory: memoryview, start: Any, size: int) -> memoryview:
     return memory[start : start + size]
 
 
+@lru_cache(256)
+def _dtype(name: str) -> np.dtype[Any]:
+    if not _DTYPE.fullmatch(name):
+        raise WireError(f"no array can be of {shown(name)}")
+    return np.dtype(name)
+
+
 def _decode_array(content: Any, memory: memoryview) -> Array:
     name, axes, order, start = content
-    if not _DTYPE.fullmatch(name) or order not in ("C", "F"):
-        raise WireError(f"no array can be of {shown(name)}")
-    dtype, shape = np.dtype(name), _shape(axes)
+    dtype, shape = _dtype(name), _shape(axes)
+    if order not in ("C", "F"):
+        raise WireError(f"no array has the order {shown(order)}")
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return np.zeros(shape, dtype)
@@ -260,7 +254,7 @@ def _decode_sparse(content: Any, memory: memoryview) -> Any:
     data, indices, pointers = (decode(part, memory) for part in parts)
     _check_sparse(shape, data, indices, pointers)
     made = as_scipy(SparseRows(data, indices, pointers, (shape[0], shape[1])))
-    return made if isinstance(made, SparseRows) else _of_class(made, kind)
+    return made if SparseRows.__name__ in (kind, type(made).__name__) else _of_class(made, kind)
 
 
 def _check_sparse(shape: Sequence[int], data: Any, indices: Any, pointers: Any) -> None:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelwheelError, OutputError
 from ..text import clip
+from .buffers import Buffers
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
 from .remote_errors import to_document
-from .wire import Buffers, WireError, decode
+from .wire import WireError, decode
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -132,15 +133,15 @@ def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
 
 def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
     from ..runtimes import failed
-    from .wire_batch import compile_answer_encoder, decode_batch
+    from .wire_batch import compile_answer_encoder, compile_batch_decoder
 
-    schema = bundle.schema
+    read = compile_batch_decoder(bundle.schema)
     write = compile_answer_encoder(bundle.methods[name].output)
 
     def answer(message: Message, buffers: Buffers) -> Any:
         document = message.document
-        batch = decode_batch(document["batch"], message.memory, schema)
-        parameters = decode(document["parameters"], message.memory)
+        batch = read(document["batch"], message.memory)
+        parameters = decode(document["parameters"], message.memory) if "parameters" in document else {}
         try:
             raw = call(batch, parameters)
         except (ModelwheelError, MemoryError):
