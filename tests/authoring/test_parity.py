@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 from onnx import TensorProto
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeRegressor
 
@@ -25,6 +27,8 @@ from modelwheel.golden.choose import Golden
 from modelwheel.golden.recording import record
 from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
+from modelwheel.onnx.convert import graph_inputs
+from modelwheel.onnx.translate import translate
 from modelwheel.parity.edges import MOST_FIELDS, Rows, edge_rows, varied
 from modelwheel.parity.measure import Measured, Original, measure
 from modelwheel.parity.steps import has_steps, step_rows, sums_first
@@ -32,6 +36,8 @@ from modelwheel_loader.checking.inputs import compile_input
 from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.manifest.records import GraphInput, Parity
+from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.onnx.session import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 2))
@@ -52,12 +58,12 @@ def original(function: Any, sample: Any, name: str = "predict") -> Original:
     )
 
 
-def double_graph(nodes: Sequence[Any], **parts: Any) -> Candidate:
-    """A graph that takes two doubles and answers one per row."""
+def double_graph(nodes: Sequence[Any], kind: int = TensorProto.DOUBLE, **parts: Any) -> Candidate:
+    """A graph that takes two doubles and answers one, or another kind, per row."""
     data = graphs.data(
         nodes,
         inputs=[graphs.value("x", TensorProto.DOUBLE, (None, 2))],
-        outputs=[graphs.value("y", TensorProto.DOUBLE, None)],
+        outputs=[graphs.value("y", kind, None)],
         **parts,
     )
     inputs = (GraphInput(name="x", dtype="float64", fields=("x0", "x1"), shape=(None, 2)),)
@@ -201,6 +207,63 @@ def test_a_threshold_that_lost_its_last_digits_is_found() -> None:
         assert "beside thresholds" in found.reasons[0]
     assert measure(iter([step_graph(threshold, "Less")]), original(step(threshold), X)).candidate is None
     assert measure(iter([step_graph(threshold)]), original(step(threshold), X)).parity["predict"].exact
+
+
+def with_ties(threshold: float) -> Candidate:
+    """A step at `threshold`; rows with a first column of zero are said to be ties."""
+    ties = double_graph(
+        [
+            graphs.node("Gather", ["x", "first"], ["column"], axis=1),
+            graphs.node("Equal", ["column", "zero"], ["y"]),
+        ],
+        initializers=[graphs.constant("first", 0), graphs.constant("zero", 0.0, "float64")],
+        kind=TensorProto.BOOL,
+    )
+    return replace(step_graph(threshold), ties=replace(ties, outputs={"tied": ("y",)}))
+
+
+def test_made_up_rows_that_are_ties_may_differ_and_are_counted() -> None:
+    sample = np.abs(X) + 1
+    at_zero = lambda rows: (rows[:, 0] == 0).astype(float)  # noqa: E731 - the graph of a step at -5 answers 0 there
+    told = measure(iter([with_ties(-5.0)]), original(at_zero, sample))
+    assert told.candidate is not None, told.reasons
+    assert told.parity["predict"].undecided == 3  # zero, minus zero, and zeros in both columns
+    assert told.parity["predict"].tried["zeros"] == 2
+    assert told.parity["predict"].rows_text.endswith("made-up ones (3 more hang on the order of equals)")
+    without = measure(iter([step_graph(-5.0)]), original(at_zero, sample))
+    assert without.candidate is None
+    assert "zeros" in without.reasons[0]
+
+
+def test_ties_are_no_excuse_elsewhere_nor_on_rows_of_the_sample() -> None:
+    sample = np.abs(X) + 1
+    beyond = lambda rows: (rows[:, 0] == rows[:, 0].max()).astype(float)  # noqa: E731
+    assert measure(iter([with_ties(-5.0)]), original(beyond, sample)).candidate is None
+    sample[3, 0] = 0.0
+    at_zero = lambda rows: (rows[:, 0] == 0).astype(float)  # noqa: E731
+    told = measure(iter([with_ties(-5.0)]), original(at_zero, sample))
+    assert told.candidate is None
+    assert "rows of the sample" in told.reasons[0]
+
+
+def test_neighbours_equally_far_away_are_ties() -> None:
+    points = np.array([[0.0, 1.0], [2.0, 1.0], [9.0, 9.0], [5.0, np.nan]])
+    imputer = KNNImputer(n_neighbors=1).fit(points)
+    neighbours = KNeighborsRegressor(1).fit(points[:3], [1.0, 2.0, 3.0])
+    rows = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, np.nan], [0.0, np.nan], [np.nan, 5.0], [np.nan, np.nan]])
+    for model, asked, expected in (
+        (imputer, rows, [False, False, True, False, True, False]),
+        (neighbours, rows[:2], [True, False]),
+    ):
+        schema = infer_schema(asked).schema
+        inputs = next(graph_inputs(schema))
+        assert not isinstance(inputs, str)
+        made = translate(model, inputs, schema, ["predict" if model is neighbours else "transform"])
+        assert isinstance(made, Candidate)
+        assert made.ties is not None
+        feeds = compile_feeds(schema, made.ties.inputs)(compile_input(schema)(asked))
+        (found,) = open_session(made.ties.graph).run(feeds, ["tied"])
+        assert found.tolist() == expected
 
 
 def test_the_first_candidate_that_fits_is_taken() -> None:

@@ -15,7 +15,9 @@ class Candidate:
 
     `weights` are large initializers that were taken out already (`externalize.take_out`), as arrays by name: a graph
     of more than 2 GB cannot be serialized with them. `onnxruntime` is the range of its versions that run the graph,
-    empty for the usual one. A graph `as_given` by the author is packed as it is.
+    empty for the usual one. A graph `as_given` by the author is packed as it is. `ties` says of each row whether the
+    original chooses between equals, such as donors equally far away: which of them it takes is decided by how NumPy
+    sorts on the processor at hand. It is asked when parity is measured.
     """
 
     graph: bytes
@@ -25,6 +27,7 @@ class Candidate:
     weights: Mapping[str, Any] = field(default_factory=dict)
     onnxruntime: str = ""
     as_given: bool = False
+    ties: Candidate | None = None
 
 
 Conversion = Iterator[Candidate | str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ class Graph:
         self._count = 0
         self.memory: dict[Any, Any] = {}
         """What was already converted, for methods that share their steps."""
+        self.ties: list[Any] = []
+        """Booleans of shape (rows,): where the original takes one of several equals, and any of them is right."""
         self.widest = 0
         """The most columns that a value has whose width does not follow from the input's: see `blocks`."""
         self.used: set[str] = set()
@@ -84,6 +87,7 @@ class Graph:
         tails = {name: shape[1:] for name, (_, _, shape) in outputs.items()}
         if self.widest > WIDE and inputs and None not in [axis for tail in tails.values() for axis in tail]:
             blocks = Blocks(self.widest)
+            nodes = copy.deepcopy(nodes)  # they get other names, and another model of this graph may follow
             blocks.wrap(nodes, inputs, results, tails)  # type: ignore[arg-type]
             nodes, constants = blocks.nodes, [*constants, *blocks.constants]
         made = helper.make_graph(

@@ -98,6 +98,22 @@ def smallest(values: Array, count: int, *, largest: bool = False) -> tuple[Array
     return Array(values.graph, found, values.dtype, shape), Array(values.graph, places, WHOLE, shape)
 
 
+_EQUAL = 1e-9
+"""Relative difference of distances that are the same but for the last digits of sums."""
+
+
+def tied(values: Array, count: int, width: int) -> Array:
+    """Of which rows, of shape (rows,), the `count` smallest of `width` positive values could be others as well.
+
+    That is where the last of them equals the next one: infinite ones are none.
+    """
+    if count >= width:
+        return ~(values[:, 0] == values[:, 0])
+    near, _ = smallest(values, count + 1)
+    last, following = near[:, count - 1], near[:, count]
+    return (following - last <= following * _EQUAL) & ~np.isinf(following)
+
+
 def one_hot(places: Array, width: int) -> Array:
     """Doubles of shape (rows, width) with one where `places`, of shape (rows,), say; places beyond give zeros."""
     return (places[:, None] == np.arange(width, dtype=np.int64)).astype(FLOAT)

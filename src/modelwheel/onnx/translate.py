@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from modelwheel_loader.contract.schema import Schema
@@ -38,13 +39,24 @@ def translate(model: Any, inputs: Sequence[GraphInput], schema: Schema, methods:
     if not outputs:
         return "; ".join(dict.fromkeys(reasons))
     data = graph.model({name: (value.name, value.dtype, value.shape) for name, value in values.items()})
-    used = graph.used
-    return Candidate(
-        graph=data,
-        inputs=tuple(item for item in inputs if item.name in used),
-        outputs=outputs,
-        opsets=graph.opsets,
-    )
+    return replace(_candidate(graph, data, inputs, outputs), ties=_ties(graph, inputs))
+
+
+def _candidate(
+    graph: Graph, data: bytes, inputs: Sequence[GraphInput], outputs: Mapping[str, tuple[str, ...]]
+) -> Candidate:
+    used = tuple(item for item in inputs if item.name in graph.used)
+    return Candidate(graph=data, inputs=used, outputs=outputs, opsets=graph.opsets)
+
+
+def _ties(graph: Graph, inputs: Sequence[GraphInput]) -> Candidate | None:
+    if not graph.ties:
+        return None
+    tied = graph.ties[0]
+    for other in graph.ties[1:]:
+        tied = tied | other
+    data = graph.model({"tied": (tied.name, tied.dtype, (None,))})
+    return _candidate(graph, data, inputs, {"tied": ("tied",)})
 
 
 def _reason(error: Exception) -> str:

@@ -88,6 +88,7 @@ class _Found:
     comparison: Comparison = field(default_factory=lambda: Comparison(exact=True, within=True))
     tried: dict[str, int] = field(default_factory=dict)
     refused: int = 0
+    undecided: int = 0
     outside: str = ""
 
     def add(self, kinds: Sequence[str], comparison: Comparison) -> None:
@@ -108,6 +109,7 @@ class _Found:
             label_disagreements=self.comparison.disagreements,
             tried=self.tried,
             refused=self.refused,
+            undecided=self.undecided,
         )
 
 
@@ -175,8 +177,15 @@ class _Trial:
             self._asked[method.name] = list(self._ask(method.name, self._edges))
         answered = [*self._asked[method.name], *self._ask(method.name, list(beside))]
         for kept, expected in answered:
-            given = one.answer(method, self._check(self._rows.changed(kept)))
-            found.add([row.kind for row in kept], _compare(expected, given, method))
+            batch = self._check(self._rows.changed(kept))
+            given = one.answer(method, batch)
+            kinds, comparison = [row.kind for row in kept], _compare(expected, given, method)
+            if not comparison.within and one.ties is not None:
+                decided = np.flatnonzero(~one.ties.flags("tied", batch))
+                found.undecided += len(kept) - len(decided)
+                kinds = [kinds[place] for place in decided.tolist()]
+                comparison = _compare(part(expected, decided), part(given, decided), method)
+            found.add(kinds, comparison)
         found.refused = len(self._edges) + len(beside) - sum(len(kept) for kept, _ in answered)
         return found
 
@@ -202,6 +211,11 @@ class _Opened:
         self.candidate = candidate
         self._session: Session = open_session(candidate.graph, candidate.weights, declared=laid_out(candidate.weights))
         self._feeds = compile_feeds(schema, candidate.inputs)
+        self.ties = _Opened(candidate.ties, schema) if candidate.ties else None
+
+    def flags(self, name: str, batch: Any) -> np.ndarray[Any, Any]:
+        """A Boolean for each row."""
+        return np.asarray(self._session.run(self._feeds(batch), self.candidate.outputs[name])[0])
 
     def answer(self, method: Recorded, batch: Any) -> Any:
         """The answer to a batch, checked by the method's schema."""

@@ -219,6 +219,7 @@ def _parity(cursor: Cursor) -> Parity:
         label_disagreements=cursor.integer("label_disagreements"),
         tried={kind: tried.integer(kind) for kind in tried.value} if tried else {},
         refused=cursor.integer("refused", 0),
+        undecided=cursor.integer("undecided", 0),
     )
 
 

@@ -53,7 +53,8 @@ class Parity(Record):
     """How a runtime's answers compared with the original's: over `rows` rows, the largest differences seen.
 
     `tried` counts the rows by their kind; `refused` are made-up rows that were not compared, for the contract or the
-    original does not take them.
+    original does not take them; `undecided` are made-up rows on which the answers differ since the original takes
+    one of several equals there, such as donors equally far away.
     """
 
     rows: int
@@ -63,12 +64,16 @@ class Parity(Record):
     label_disagreements: int
     tried: Mapping[str, int] = _NOTHING
     refused: int = 0
+    undecided: int = 0
 
     @property
     def rows_text(self) -> str:
         """How many rows were compared, in words."""
         made_up = sum(count for kind, count in self.tried.items() if kind not in ("examples", "sample"))
-        return f"{self.rows - made_up:,} rows and {made_up:,} made-up ones" if made_up else f"{self.rows:,} rows"
+        if not made_up:
+            return f"{self.rows:,} rows"
+        ties = f" ({self.undecided:,} more hang on the order of equals)" if self.undecided else ""
+        return f"{self.rows - made_up:,} rows and {made_up:,} made-up ones{ties}"
 
 
 class Method(Record):

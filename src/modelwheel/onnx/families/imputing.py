@@ -8,7 +8,7 @@ from ..arrays import FLOAT, Array
 from ..frames import Frame, beside
 from ..graph import STRING, Unconvertible
 from ..registry import answers, ask
-from ..steps import smallest
+from ..steps import smallest, tied
 from ..untyped import np
 
 
@@ -96,6 +96,8 @@ def _nearest(model: Any, x: Frame) -> Any:
     columns = []
     for index in np.flatnonzero(model._valid_mask).tolist():  # noqa: SLF001
         donors = np.flatnonzero(~absent[:, index])
+        equal = tied(distance[:, donors], model.n_neighbors, len(donors))
+        x.graph.ties.append(mask[:, index] & equal)
         found = _mean_of_donors(model, distance[:, donors], fitted[donors, index])
         columns.append(np.where(mask[:, index], found, matrix[:, index]))
     made = np.stack(columns, axis=1)

@@ -8,7 +8,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, frame
 from ..graph import Unconvertible
 from ..registry import answers, ask, label, labels, largest
-from ..steps import distances, smallest, squared_distances
+from ..steps import distances, smallest, squared_distances, tied
 from ..untyped import np
 
 MOST_DIFFERENCES = 64
@@ -35,7 +35,9 @@ def nearest(model: Any, x: Frame, count: int) -> tuple[Array, Array]:
     key = ("nearest", id(model), id(x), count)
     memory = x.graph.memory
     if key not in memory:
-        memory[key] = smallest(to_points(model, x), count)
+        whole = to_points(model, x)
+        x.graph.ties.append(tied(whole, count, len(model._fit_X)))  # noqa: SLF001
+        memory[key] = smallest(whole, count)
     found: tuple[Array, Array] = memory[key]
     return found
 
