@@ -96,7 +96,7 @@ def test_a_build_that_is_killed_leaves_nothing_half_made(bundle: Path, tmp_path:
     slow.write_text(f'#!/bin/sh\ncase "$1" in venv) exec {uv()} "$@";; esac\nexec sleep 600\n')
     slow.chmod(0o755)
     root = tmp_path / "environments"
-    code = f"from modelwheel_loader.environments import build as environment_build; environment_build.find_uv = lambda: {str(slow)!r}\n{ASK}"
+    code = f"from modelwheel_loader.environments import build; build.find_uv = lambda: {str(slow)!r}\n{ASK}"
     with subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(bundle), str(root)]) as asking:
         until = time.monotonic() + 60
         while not list(root.glob("*.unfinished-*/environment/pyvenv.cfg")) and time.monotonic() < until:
