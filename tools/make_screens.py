@@ -1,7 +1,8 @@
-"""Draws what a terminal shows: docs/images/inspect.svg for the README, and every screen as SVG and PNG to look at.
+"""Draws what a terminal shows: docs/images/inspect.svg for the README, and every screen to look at.
 
-`make_screens.py` writes the README's picture. `make_screens.py FOLDER` also draws all screens in 80 and 120 columns,
-what notebooks show, and the pages of the documentation that `make docs` has built; as PNG where Chromium is installed.
+`make_screens.py` writes the README's picture. `make_screens.py FOLDER [terminal] [notebook] [docs]` draws into FOLDER
+(all three when none is named): every command in 80 and 120 columns, as text, SVG and PNG; what notebooks show, light and
+dark; and the pages that `make docs` has built, light and dark, on a wide window and a telephone. PNGs need Chromium.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-import modelwheel
 from notebook_screens import photograph, write_views
+from screen_commands import CHURN, SCREENS
+from screen_subjects import make_all, ordinary
 
 SITE = Path(__file__).parents[1] / "site"
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "inspect.svg"
 WIDTHS = (80, 120)
+WINDOWS = {"wide": (1400, 2200), "phone": (390, 2600)}
+PARTS = ("terminal", "notebook", "docs")
 DARK = TerminalTheme(
     (13, 17, 23),
     (201, 209, 217),
@@ -40,94 +44,62 @@ DARK = TerminalTheme(
     ],
 )
 """Readable on light and dark pages alike: the picture brings its own background."""
-
-
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+_ERASED = re.compile(r"(?:\r?\x1b\[\d*[AK]|\x1b\[\?25[lh]|\r(?!\n))+")
+"""What a progress bar writes between two pictures of itself."""
 
 
-def main(folder: str | None = None) -> None:
+def main(folder: str | None = None, *parts: str) -> None:
     """Draw."""
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = make_bundle(Path(scratch))
-        wheel = packed.path
-        IMAGE.parent.mkdir(exist_ok=True)
-        IMAGE.write_text(draw(["inspect", wheel.name], wheel.parent, 92), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
         if folder is None:
+            ordinary(scratch)
+            IMAGE.parent.mkdir(exist_ok=True)
+            IMAGE.write_text(draw(["inspect", CHURN], run(["inspect", CHURN], scratch, 92), 92), encoding="utf-8")
             return
         out = Path(folder)
         out.mkdir(parents=True, exist_ok=True)
-        for name, command in screens(wheel).items():
-            for width in WIDTHS:
-                picture = out / f"{name}-{width}.svg"
-                picture.write_text(draw(command, wheel.parent, width), encoding="utf-8")
-                photograph(picture.resolve().as_uri(), picture.with_suffix(".png"), dark=True, width=1600, height=1400)
-        write_views(packed, out)
-        for page in sorted(SITE.rglob("index.html")):
-            name = "-".join(page.relative_to(SITE).parent.parts) or "index"
+        wanted = parts or PARTS
+        packed = make_all(scratch) if {"terminal", "notebook"} & set(wanted) else {}
+        if "terminal" in wanted:
+            draw_terminals(scratch, out)
+        if "notebook" in wanted:
+            write_views(packed, out)
+        if "docs" in wanted:
+            draw_pages(out)
+
+
+def draw_terminals(scratch: Path, out: Path) -> None:
+    """Every command, in each width: text, SVG and PNG."""
+    evil = str(next((scratch / "evil").glob("*.whl")).relative_to(scratch))
+    for name, typed in SCREENS.items():
+        command = [evil if word == "{evil}" else word for word in typed]
+        for width in WIDTHS:
+            shown = run(command, scratch, width)
+            picture = out / f"terminal-{name}-{width}.svg"
+            picture.write_text(draw(command, shown, width), encoding="utf-8")
+            picture.with_suffix(".txt").write_text(Text.from_ansi(shown).plain + "\n", encoding="utf-8")
+            height = min(4000, 90 + 25 * (shown.count("\n") + 2))
+            photograph(picture.resolve().as_uri(), picture.with_suffix(".png"), dark=True, width=1500, height=height)
+
+
+def draw_pages(out: Path) -> None:
+    """Every page of the documentation, in each window, light and dark."""
+    for page in sorted(SITE.rglob("index.html")):
+        name = "-".join(page.relative_to(SITE).parent.parts) or "index"
+        for window, (width, height) in WINDOWS.items():
+            # Chromium makes no window as narrow as a telephone, but a frame
+            frame = out / f"page-{name}-{window}.html"
+            look = f"border: none; width: {width}px; height: {height}px"
+            frame.write_text(f'<body style="margin: 0"><iframe src="{page.as_uri()}" style="{look}">', encoding="utf-8")
             for scheme in ("light", "dark"):
-                target = out / f"page-{name}-{scheme}.png"
-                photograph(page.as_uri(), target, dark=scheme == "dark", width=1400, height=2200)
+                target = frame.with_name(f"page-{name}-{window}-{scheme}.png")
+                photograph(frame.resolve().as_uri(), target, dark=scheme == "dark", width=width, height=height)
 
 
-def make_bundle(folder: Path) -> Any:
-    """The bundle in the picture: made from the same numbers each time, so that the picture stays the same."""
-    import numpy as np
-    import pandas as pd
-    from sklearn.compose import make_column_transformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    random = np.random.default_rng(0)
-    rows = 2000
-    customers = pd.DataFrame(
-        {
-            "age": np.where(random.random(rows) < 0.04, np.nan, random.integers(18, 91, rows)),
-            "monthly_bill": random.gamma(4, 12, rows).round(2),
-            "support_calls": random.poisson(1.2, rows),
-            "plan": random.choice(["basic", "plus", "family"], rows),
-        }
-    )
-    left = np.where(customers["support_calls"] + random.normal(0, 1, rows) > 2, "leaves", "stays")
-    numbers = make_pipeline(SimpleImputer(), StandardScaler())
-    columns = make_column_transformer(
-        (numbers, ["age", "monthly_bill", "support_calls"]), (OneHotEncoder(handle_unknown="ignore"), ["plan"])
-    )
-    model = make_pipeline(columns, LogisticRegression()).fit(customers, left)
-    about = modelwheel.About(
-        summary="Who leaves within 90 days", author="Ada Example", author_email="ada@example.com", license="Apache-2.0"
-    )
-    customers.to_csv(folder / "customers.csv", index=False)
-    bad = customers.head(4).astype(object)
-    bad.loc[1, "support_calls"] = "many"
-    bad.to_csv(folder / "today.csv", index=False)
-    sample, examples = customers, modelwheel.Examples(source="synthetic")
-    return modelwheel.pack(
-        model, name="churn", version="1.2.0", sample=sample, about=about, examples=examples, out=folder
-    )
-
-
-def screens(wheel: Path) -> dict[str, list[str]]:
-    """All screens that are worth a look."""
-    name = wheel.name
-    return {
-        "help": ["--help"],
-        "inspect": ["inspect", name],
-        "inspect-verbose": ["inspect", name, "--verbose"],
-        "explain": ["explain", name],
-        "verify": ["verify", name, "--unsafe-run-code"],
-        "check-refused": ["check", name, "--runtime", "native"],
-        "predict": ["predict", name, "customers.csv", "-o", "answers.csv"],
-        "predict-refused": ["predict", name, "today.csv"],
-        "schema": ["schema", name],
-        "list": ["list", "."],
-    }
-
-
-def draw(command: list[str], folder: Path, width: int) -> str:
-    """The screen of one command as SVG."""
-    shown = run(command, folder, width)
+def draw(command: list[str], shown: str, width: int) -> str:
+    """What one command shows, as SVG."""
     screen = Console(record=True, width=width, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     prompt = Text("$ ", style="bold green")
     prompt.append(f"modelwheel {' '.join(command)}", style="not bold default")
@@ -140,31 +112,33 @@ def draw(command: list[str], folder: Path, width: int) -> str:
 
 
 def run(command: list[str], folder: Path, width: int) -> str:
-    """What the command prints to a terminal of that width, by a real pseudo terminal."""
+    """What the command prints to a terminal of that width, by a real pseudo terminal; of progress, the last picture."""
     master, slave = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(width), "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
     argv = [sys.executable, "-m", "modelwheel", *command]
     with subprocess.Popen(argv, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
-        parts = []
-        while True:
-            try:
-                piece = os.read(master, 65536)
-            except OSError:  # the other side has closed
-                break
-            if not piece:
-                break
+        parts: list[bytes] = []
+        while piece := _piece(master):
             parts.append(piece)
         status = process.wait()
     os.close(master)
-    if status not in (0, 1):
-        raise SystemExit(f"{' '.join(argv)} ended with {status}")
     text = b"".join(parts).decode("utf-8").replace("\r\n", "\n")
-    if "Traceback" in text:
-        raise SystemExit(text)
-    return text
+    if status not in (0, 1, 2) or "Traceback" in text:
+        raise SystemExit(f"{' '.join(argv)} ended with {status}\n{text}")
+    *drawn, rest = _ERASED.split(text)
+    progress = [frame.rstrip("\n") for frame in drawn if frame.strip()]
+    return f"{progress[-1]}\n{rest.lstrip(chr(10))}" if progress else rest
+
+
+def _piece(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other side has closed
+        return b""
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    arguments: Any = sys.argv[1:]
+    main(*arguments)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 import modelwheel
+from screen_subjects import bad_rows
 
 PAGES = {"light": "background: #fff; color: #1f2328", "dark": "background: #111; color: #e6e6e6"}
 JUPYTER = """
@@ -36,8 +34,8 @@ CHROMIUM = [
 ]
 
 
-def write_views(packed: Any, folder: Path) -> None:
-    """Every view of the bundle that `pack` has just returned, and of errors that it gives rise to."""
+def write_views(packed: Mapping[str, Any], folder: Path) -> None:
+    """Every view of bundles that `pack` has just returned, and of errors that they give rise to."""
     for name, view in views(packed).items():
         for scheme, style in PAGES.items():
             page = folder / f"notebook-{name}-{scheme}.html"
@@ -47,25 +45,32 @@ def write_views(packed: Any, folder: Path) -> None:
             photograph(page.resolve().as_uri(), page.with_suffix(".png"), dark=scheme == "dark")
 
 
-def views(packed: Any) -> dict[str, str]:
-    """The views by name."""
-    wheel = packed.path
+def views(packed: Mapping[str, Any]) -> dict[str, str]:
+    """The views by name, of what `screen_subjects.make_all` returned."""
+    churn = packed["churn"]
+    wheel = churn.path
     bundle = modelwheel.open(wheel)
     model = bundle.load(runtime="onnx")
-    wide = pd.DataFrame(np.arange(5_000.0).reshape(5, 1_000), columns=[f"pixel_{number}" for number in range(1_000)])
-    rows = [{"age": "old", "monthly_bil": 1.0, "support_calls": 2, "plan": None}] * 2
+    hostile = modelwheel.open(next((wheel.parent / "evil").glob("*.whl")))
     trust = modelwheel.Trust.digests(bundle.digest)
     shown: dict[str, Any] = {
         "bundle": bundle,
-        "report-pack": packed.report,
+        "bundle-hard": modelwheel.open(packed["hard"].path),
+        "bundle-evil": hostile,
+        "report-pack": churn.report,
+        "report-pack-wide": packed["wide"].report,
+        "report-pack-hard": packed["hard"].report,
         "model": model,
         "schema": bundle.schema,
-        "schema-wide": modelwheel.infer_schema(wide).schema,
+        "schema-hard": packed["hard"].schema,
+        "schema-wide": packed["wide"].schema,
         "explanation": bundle.explain(),
+        "explanation-evil": hostile.explain(),
         "report-verify": bundle.verify(trust=trust),
-        "report-tampered": modelwheel.verify(tampered(wheel)),
-        "error-input": raised(lambda: model.predict(rows)),
-        "error-one": raised(lambda: model.predict({**rows[0], "age": 30.0, "monthly_bill": 1.0})),
+        "report-tampered": modelwheel.verify(wheel.parent / "tampered" / wheel.name),
+        "error-many": raised(lambda: model.predict(bad_rows())),
+        "error-input": raised(lambda: model.predict(bad_rows()[6:8])),
+        "error-one": raised(lambda: model.predict(bad_rows()[0])),
         "error-trust": raised(lambda: bundle.load(runtime="native")),
         "error-missing": raised(lambda: modelwheel.load("nothing-of-that-name")),
     }
@@ -79,15 +84,6 @@ def raised(call: Callable[[], Any]) -> modelwheel.errors.ModelwheelError:
     except modelwheel.errors.ModelwheelError as error:
         return error
     raise SystemExit("nothing was raised")
-
-
-def tampered(wheel: Path) -> Path:
-    """A copy in which one bit differs."""
-    data = bytearray(wheel.read_bytes())
-    data[data.index(b"sklearn.pipeline")] ^= 1
-    copy = wheel.with_name("tampered.whl")
-    copy.write_bytes(data)
-    return copy
 
 
 def photograph(address: str, target: Path, *, dark: bool, width: int = 1100, height: int = 1000) -> None:
