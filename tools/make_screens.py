@@ -1,8 +1,8 @@
 """Draws what a terminal shows: docs/images/inspect.svg for the README, and every screen to look at.
 
 `make_screens.py` writes the README's picture. `make_screens.py FOLDER [terminal] [notebook] [docs]` draws into FOLDER
-(all three when none is named): every command in 80 and 120 columns, as text, SVG and PNG; what notebooks show, light and
-dark; and the pages that `make docs` has built, light and dark, on a wide window and a telephone. PNGs need Chromium.
+(all three when none is named): every command in 80 and 120 columns, as text, SVG and PNG; what notebooks show, light
+and dark; and the pages that `make docs` has built, light and dark, wide and as on a telephone. PNGs need Chromium.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 import modelwheel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from hostile import EVIL, hostile_bundle  # noqa: E402 - lies among the tests
+from hostile import EVIL, hostile_bundle
 
 ROWS = 2000
 LONG = "average_number_of_support_calls_per_month_in_the_last_twelve_months_without_those_that_were_dropped"
@@ -62,7 +62,7 @@ def hard(folder: Path) -> Any:
     def score(rows: list[dict[str, Any]], threshold: float = 0.5) -> list[str]:
         return [f"klasse {len(str(row['名前'])) % 30}" if threshold < 1 else "–" for row in rows]
 
-    moment = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
+    moment = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
     sample = [
         {
             "名前": name,

@@ -118,7 +118,9 @@ class ModelwheelError(Exception):
         return self.defects[0].advice if self.defects else ""
 
     def __str__(self) -> str:
-        shown = self.defects[:SHOWN_DEFECTS]
+        from .views.listing import listed
+
+        shown = listed(self.defects, SHOWN_DEFECTS)
         if len(shown) == 1 and self.counted == 1 and shown[0].message == self.message:
             return f"{shown[0]}\n  → {shown[0].advice}"
         lines = [self.message, *_listed(shown)]

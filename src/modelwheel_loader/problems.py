@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 _INSIDE = r"[.\[]"
 COLLECTED = 100
-"""How many defects are described; the others are only counted."""
+"""How many defects are described; the others are only counted, but for the first of each further field."""
+_MOST = 2 * COLLECTED
 
 
 class _Told:
     """What was told so far, by all who tell into one list."""
 
-    __slots__ = ("counted", "defects")
+    __slots__ = ("counted", "defects", "fields")
 
     def __init__(self) -> None:
         self.defects: list[Defect] = []
         self.counted = 0
+        self.fields: set[str] = set()
 
 
 class Problems:
@@ -54,24 +56,31 @@ class Problems:
     def add(self, code: str, message: str, **place: Any) -> None:
         """One defect."""
         self._told.counted += 1
-        if not self.full:
+        if self._keeps(place.get("field")):
             self._told.defects.append(Defect(code=code, message=message, **place))
+            self._told.fields.add(_column(place.get("field")))
 
     def count(self) -> None:
         """One more defect, of which nothing is told: `full` says that it would not be kept."""
         self._told.counted += 1
 
+    def _keeps(self, field: str | None) -> bool:
+        """Whether a defect there is kept: a field is never silent because another one is wrong in all rows."""
+        if not self.full:
+            return True
+        return len(self.defects) < _MOST and _column(field) not in self._told.fields
+
     def refuse(self, error: Mismatch, value: object, **place: Any) -> None:
         """One value that was refused; it is described only when that is kept."""
-        if self.full:
-            self._told.counted += 1
-        else:
+        if self._keeps(place.get("field")):
             self.add(**error.describe(value), **place)
+        else:
+            self._told.counted += 1
 
     def rows(self, bad: np.ndarray[Any, Any], describe: Callable[[int], dict[str, Any]]) -> None:
         """One defect for each row where `bad` is true; `describe` is called for those that are kept."""
         found = bad.nonzero()[0]
-        kept = found[: max(COLLECTED - len(self.defects), 0)].tolist()
+        kept = found[: max(COLLECTED - len(self.defects), 1)].tolist()  # one at least: it may be its field's first
         for row in kept:
             self.add(row=row, **describe(row))
         self._told.counted += len(found) - len(kept)
@@ -82,13 +91,18 @@ class Problems:
 
         def place(defect: Defect) -> tuple[int, int]:
             name = defect.field or ""
-            known = places.get(name, places.get(re.split(_INSIDE, name, maxsplit=1)[0], len(places)))
+            known = places.get(name, places.get(_column(name), len(places)))
             return -1 if defect.row is None else defect.row, known
 
         ordered = sorted(self.defects, key=place)
         count = "1 defect" if self.counted == 1 else f"{self.counted:,} defects"
         where = "" if rows is None or rows == 1 else f" in {rows:,} rows"
         raise InputError(f"the data does not fit the model's schema: {count}{where}", ordered, counted=self.counted)
+
+
+def _column(field: str | None) -> str:
+    """The column that holds a field: `tags` for `tags[3].name`."""
+    return "" if field is None else re.split(_INSIDE, field, maxsplit=1)[0]
 
 
 class Inside(Problems):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from .errors import SHOWN_DEFECTS, Defect
 from .records import Record
 from .text import safe
+from .views.listing import listed
 
 Outcome = Literal["passed", "failed", "not run"]
 _MARKS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "not run": "·"}
@@ -24,7 +25,7 @@ class Step(Record):
     def lines(self) -> Iterator[str]:
         """The step as text, its defects below it."""
         yield f"{_MARKS[self.outcome]} {self.name}{': ' + safe(self.detail) if self.detail else ''}"
-        shown = self.defects[:SHOWN_DEFECTS]
+        shown = listed(self.defects, SHOWN_DEFECTS)
         for defect in shown:
             yield f"    {defect}"
         if len(self.defects) > len(shown):

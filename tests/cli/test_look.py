@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 import modelwheel
 from modelwheel.cli import main
@@ -115,6 +116,54 @@ def test_list(wheel: Path, line: Path, tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "half-1.0-py3-none-any.whl").write_bytes(line.read_bytes()[:3000])
     assert "half-1.0" in run(capsys, "list", tmp_path, status=1)
     assert any("error" in row for row in run_json(capsys, "list", tmp_path, status=1))
+
+
+def test_list_fits_the_terminal(tmp_path: Path) -> None:
+    summary = "予測 a long summary that says it all again and again, and once more"
+    about = modelwheel.About(summary=summary)
+    name = "acme-forecast-of-demand-for-support-calls"
+    modelwheel.pack(_first, name=name, version="2026.11.25", sample={"c0": [1.0]}, about=about, out=tmp_path)
+    modelwheel.pack(_first, name="b", version="1", sample={"c0": [1.0]}, out=tmp_path)
+    lines = SGR.sub("", in_terminal("list", tmp_path, width=80)[0]).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert "2026.11.25  native" in lines[1]
+    assert lines[1].endswith("…")
+    piped_lines = piped("list", tmp_path).stdout.splitlines()
+    assert len(piped_lines) == 3
+    assert name in piped_lines[1]
+    assert summary in piped_lines[1]
+
+
+def test_columns_keep_their_width_beside_empty_ones(line: Path) -> None:
+    text = SGR.sub("", in_terminal("inspect", line, width=80)[0])
+    assert re.search(r"predict +float64\n", text)
+
+
+def test_a_wrong_call_is_json_too(capsys: pytest.CaptureFixture[str], wheel: Path, tmp_path: Path) -> None:
+    for arguments in (
+        ["inspect", "--json"],
+        ["predict", str(wheel), str(tmp_path / "none.csv"), "--json"],
+        ["predict", str(wheel), "-o", str(tmp_path), "--to", "csv", "--json"],
+        ["inspekt", "--json"],
+    ):
+        assert main(arguments) == 2
+        printed = capsys.readouterr()
+        error = json.loads(printed.out)
+        assert (error["error"], error["code"]) == ("UsageError", "usage.argument")
+    assert "Did you mean 'inspect'?" in printed.err
+    assert main(["zzz"]) == 2
+    assert "mean" not in capsys.readouterr().err
+
+
+def test_what_is_no_bundle_is_named(tmp_path: Path, wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sdist = tmp_path / "churn-1.0.tar.gz"
+    sdist.write_bytes(b"\x1f\x8b" + bytes(100))
+    assert "a gzip file, such as a source archive (sdist)" in run(capsys, "inspect", sdist, status=1)
+    sdist.write_bytes(b"%PDF" + bytes(100))
+    assert "no zip archive" in run(capsys, "inspect", sdist, status=1)
+    sdist.unlink()
+    os.link(wheel, tmp_path / wheel.name)
+    assert "name one of them" in run(capsys, "inspect", tmp_path, status=1)
 
 
 def test_list_passes_over_ordinary_wheels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -343,6 +343,26 @@ def test_what_is_null() -> None:
         assert not is_null(value)
 
 
+def test_the_first_defect_of_each_field_is_kept() -> None:
+    problems = Problems()
+    bad = np.ones(3 * COLLECTED, dtype=bool)
+    for field in ("a", "b", "b.c", "d[]"):
+        told = {"code": "input.null", "message": "is null", "field": field}
+        problems.rows(bad, lambda _, told=told: told)  # type: ignore[misc]
+    problems.refuse(Mismatch("input.null", "", ""), None, row=5, field="e")
+    problems.refuse(Mismatch("input.null", "", ""), None, row=6, field="e")
+    kept = [defect.field for defect in problems.defects]
+    assert kept == ["a"] * COLLECTED + ["b", "d[]", "e"]
+    assert problems.counted == 12 * COLLECTED + 2
+
+
+def test_they_are_bounded_too() -> None:
+    problems = Problems()
+    for number in range(1000):
+        problems.add("input.missing-field", "is missing", field=f"f{number}")
+    assert (len(problems.defects), problems.counted) == (COLLECTED * 2, 1000)
+
+
 def test_defects_inside_are_counted_with_those_outside() -> None:
     problems = Problems()
     inside = Inside(problems, [7], "x")

@@ -11,6 +11,7 @@ import pytest
 from modelwheel_loader import errors
 from modelwheel_loader.codes import CODES
 from modelwheel_loader.errors import SHOWN_DEFECTS, Defect, InputError, ModelwheelError, WriteError
+from modelwheel_loader.views.listing import listed
 
 
 def classes(base: type[ModelwheelError]) -> list[type[ModelwheelError]]:
@@ -58,12 +59,23 @@ def test_a_hint_that_all_share_stands_once() -> None:
 
 
 def test_more_than_can_be_read_is_counted() -> None:
-    error = InputError("many", [defect(row=row) for row in range(100)], counted=12_345)
+    error = InputError("many", [defect(row=row, field=f"f{row}") for row in range(100)], counted=12_345)
     lines = str(error).splitlines()
     assert f"  … and {12_345 - SHOWN_DEFECTS:,} more" in lines
     assert len(lines) == SHOWN_DEFECTS + 3
     assert len(error.defects) == 100
     assert error.counted == 12_345
+
+
+def test_what_is_wrong_in_all_rows_does_not_crowd_out_the_rest() -> None:
+    error = InputError("many", [*(defect(row=row, field="a") for row in range(50)), defect(row=60, field="b")])
+    lines = str(error).splitlines()
+    assert [line.split(":")[0] for line in lines[1:5]] == [
+        *(f"  - row {row}, field 'a'" for row in range(3)),
+        "  - row 60, field 'b'",
+    ]
+    assert lines[5] == "  … and 47 more"
+    assert listed(error.defects, 2) == list(error.defects[:2])
 
 
 def test_an_error_without_defects_is_its_message() -> None:

@@ -25,6 +25,7 @@ from modelwheel_loader.errors import Defect, InputError, ModelwheelError
 from modelwheel_loader.report import Report, Step
 from modelwheel_loader.text import clip
 from modelwheel_loader.views.html_parts import LONGEST, Html, joined, paragraph, styled, table, text, view
+from modelwheel_loader.views.listing import listed
 
 
 def read(value: Any) -> Reader:
@@ -104,12 +105,14 @@ def test_a_report_shows_each_step_and_all_defects(bundle: modelwheel.Bundle, tmp
 def test_an_error_is_a_table_of_all_defects(bundle: modelwheel.Bundle) -> None:
     model = bundle.load(runtime="onnx")
     error = raised(lambda: model.predict([{"distance": "far"}] * 30))
-    assert len(error.defects) == 100
+    assert len(error.defects) == 101  # 100, and the first of the last field
     shown = read(error)
     header, *rows = shown.cells
     assert header[:2] == ["row", "field"]
-    assert [row[1] for row in rows] == [defect.field for defect in error.defects]
-    assert f"… and {error.counted - 100:,} more" in shown.texts
+    told = listed(error.defects, 100, 10)
+    assert [row[1] for row in rows] == [defect.field for defect in told]
+    assert {defect.field for defect in told} == {defect.field for defect in error.defects}
+    assert f"… and {error.counted - len(told):,} more" in shown.texts
     assert f"{type(error).__name__}:" in shown.texts
 
 
@@ -118,6 +121,12 @@ def test_advice_that_all_share_stands_once_below() -> None:
     shown = read(InputError("two", defects))
     assert shown.cells[0] == ["row", "field", "what is wrong", "code"]
     assert sum("→" in text for text in shown.texts) == 1
+
+
+def test_a_sentence_stands_once() -> None:
+    shown = read(ModelwheelError.of("resolve.missing", "it is not there", where="a.whl"))
+    assert shown.cells == [["place", "code"], ["a.whl", "resolve.missing"]]
+    assert sum("it is not there" in text for text in shown.texts) == 1
 
 
 def test_every_class_of_error_has_a_view() -> None:

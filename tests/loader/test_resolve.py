@@ -156,7 +156,7 @@ def test_entries_that_imports_skip_are_skipped(site: Path, tmp_path: Path, wheel
         for name, data in files().items():
             made.writestr(name, data)
     odd: Entries = [str(zipped), None, 3, b"bytes", Path(site), "a\0b", str(wheel), "/dev/null", "x" * 5000]
-    with pytest.raises(ResolutionError, match="no bundle is installed"):
+    with pytest.raises(ResolutionError, match="no other bundle either"):
         find_installed(Requirement(name="tiny"), odd)
     assert find_installed(Requirement(name="tiny"), [*odd, str(site)]).startswith(str(site))
 
@@ -233,6 +233,9 @@ def test_nothing_of_that_name(site: Path, on_path: Callable[..., None]) -> None:
     with pytest.raises(ResolutionError) as caught:
         modelwheel.open("fraud==2")
     assert caught.value.hint == 'pip install "fraud==2"'
+    with pytest.raises(ResolutionError) as caught:
+        modelwheel.open("fraud.tar.gz")
+    assert "./NAME" in caught.value.hint
 
 
 def test_case_of_folders_is_that_of_the_installer(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -12,10 +13,12 @@ from typing import NoReturn
 
 import click
 
+from modelwheel_loader.errors import UsageError
 from modelwheel_loader.streams import prepare_streams
 from modelwheel_loader.text import safe
 
 from ..version import VERSION
+from .screen import print_json
 from .status import GOOD, INTERRUPTED, SHORT, USAGE
 
 COMMANDS = (
@@ -51,6 +54,18 @@ class Application(click.Group):
         made: click.Command = module.command
         return made
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; one that is nearly right is told."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{close[0]}'?", error.ctx) from None
+
 
 @click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="modelwheel")
@@ -75,6 +90,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         _explain_usage(error)
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            print_json(UsageError.of("usage.argument", safe(error.format_message())).to_dict())
         return USAGE
     except click.Abort:
         return INTERRUPTED

@@ -39,7 +39,12 @@ class Command(click.Command):
         except BrokenPipeError:
             raise
         except OSError as error:
-            click.echo(f"Error: {safe(str(error.filename or ''))}: {safe(error.strerror or str(error))}", err=True)
+            named = f"{safe(str(error.filename))}: " if error.filename else ""
+            message = f"{named}{safe(error.strerror or str(error))}"
+            if ctx.params.get("as_json"):
+                print_json(UsageError.of("usage.argument", message).to_dict())
+            else:
+                click.echo(f"Error: {message}", err=True)
             return USAGE
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -15,14 +13,10 @@ from modelwheel_loader.text import clip, safe
 from modelwheel_loader.views.inspection import (
     SHOWN_FIELDS,
     answer_types,
-    authors,
-    examples_text,
+    facts,
     field_notes,
     fields_text,
-    lock_text,
     method_notes,
-    proof_text,
-    size_text,
     table_notes,
 )
 
@@ -31,7 +25,6 @@ from .screen import plain, show
 
 _HEADING = "bold cyan"
 _LONG = 400
-_BARE = ("implementation", "platform")
 
 
 def print_page(screen: Console, bundle: Bundle, *, verbose: bool) -> None:
@@ -76,32 +69,13 @@ def _paragraphs(text: str) -> Text:
 
 
 def _facts(bundle: Bundle) -> Table:
-    manifest = bundle.manifest
-    size = sum(digest.size for digest in manifest.members.values())
-    model = [manifest.model[key] for key in ("class", "framework") if manifest.model.get(key)]
-    facts = {
-        "model": " · ".join(model),
-        "made by": authors(bundle),
-        "size": f"{size_text(size)} in {len(manifest.members)} files",
-        "examples": examples_text(bundle),
-        "packed with": _packed_with(manifest.packed_with),
-        "lock": "" if manifest.lock is None else lock_text(manifest.lock),
-        "proof": "" if manifest.proof is None else proof_text(manifest.proof),
-        "lies in": f"{bundle.path} ({bundle.kind})",
-    }
     made = Table.grid(padding=(0, 2))
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
-    for name, value in facts.items():
-        if value:
+    for name, value in facts(bundle):
+        if name != "digest":  # it stands above, in one piece
             made.add_row(Text(name), plain(clip(value, _LONG)))
     return made
-
-
-def _packed_with(packed: Mapping[str, str]) -> str:
-    """Versions first; then the interpreter and the platform, which have none."""
-    words = [f"{name} {version}" for name, version in packed.items() if name not in _BARE]
-    return ", ".join([*words, *(packed[name] for name in _BARE if name in packed)])
 
 
 def _fields(schema: Schema) -> str:
@@ -132,10 +106,10 @@ def _methods(bundle: Bundle) -> Table:
     made = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     made.add_column(style="bold", overflow="fold", max_width=40)
     made.add_column(style="magenta", overflow="fold", max_width=40)
-    made.add_column(overflow="fold")
-    for method in bundle.manifest.methods:
-        notes = ", ".join(method_notes(method))
-        made.add_row(
-            plain(clip(method.name, _LONG)), plain(clip(answer_types(method), _LONG)), plain(clip(notes, _LONG))
-        )
+    notes = [", ".join(method_notes(method)) for method in bundle.manifest.methods]
+    if any(notes):  # a column without a word in it takes the room of the others
+        made.add_column(overflow="fold")
+    for method, note in zip(bundle.manifest.methods, notes, strict=True):
+        cells = (method.name, answer_types(method), note)[: len(made.columns)]
+        made.add_row(*(plain(clip(cell, _LONG)) for cell in cells))
     return made

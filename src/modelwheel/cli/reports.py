@@ -28,8 +28,8 @@ def _print_step(screen: Console, step: Step) -> None:
     lines = iter(step.lines())
     first = plain(next(lines))
     first.stylize(_STYLES[step.outcome], 0, 1)
-    screen.print(hanging(screen, first, "  ", "    "))
+    screen.print(hanging(screen, first, "  ", "    "), soft_wrap=True)
     for line in lines:
         indent = "  " + " " * (len(line) - len(line.lstrip()))
         text = plain(line.strip(), "green" if line.lstrip().startswith("→") else "")
-        screen.print(hanging(screen, text, indent, indent + "  "))
+        screen.print(hanging(screen, text, indent, indent + "  "), soft_wrap=True)

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.manifest.formats import ISOLATED
-from modelwheel_loader.manifest.records import Parity
 from modelwheel_loader.text import clip
 from modelwheel_loader.views.explanation import Explanation, RuntimeStatus
 from modelwheel_loader.views.inspection import size_text
+from modelwheel_loader.views.parities import parity_lines
 
 from .screen import plain, show
 
@@ -23,28 +23,35 @@ _LONGEST = 300
 
 
 def runtime_states(explanation: Explanation, *, offered: bool = False) -> Iterator[Table]:
-    """For each runtime a mark and how it stands here, what it answers, its size and how it compares.
+    """For each runtime a mark and how it stands here, its size and how it compares.
 
     `offered` leaves out the isolated runtime of a bundle without the lock that it needs: nobody meant to offer it.
     """
+    every = {method for status in explanation.runtimes for method in status.methods}
+    told: set[str] = set()
     for status in explanation.runtimes:
         if not offered or _NO_LOCK not in {reason.code for reason in status.reasons}:
-            yield _state(status)
+            yield _state(status, every, told)
     for item in explanation.left_out:
         made = _grid()
         made.add_row(plain("–", "dim"), plain(item.kind, "bold dim"), plain(f"left out: {clip(item.reason, _LONGEST)}"))
         yield made
 
 
-def _state(status: RuntimeStatus) -> Table:
+def _state(status: RuntimeStatus, every: set[str], told: set[str]) -> Table:
+    """One runtime. It is said what it answers unless that is `every` method; nothing is said that was `told` before."""
     mark, style = ("✓", "bold green") if status.available else ("✗", "bold red")
     if not status.available and {reason.code for reason in status.reasons} == {_TRUST}:
         mark, style = "●", "bold yellow"
     made = _grid()
     first = plain(status.state, style.replace("bold ", ""))
     made.add_row(plain(mark, style), plain(status.kind, "bold"), first)
+    if set(status.methods) != every:
+        made.add_row("", "", plain(f"answers {', '.join(status.methods)}"))
     for text in _notes(status):
-        made.add_row("", "", text)
+        if text.plain not in told:
+            made.add_row("", "", text)
+            told.add(text.plain)
     return made
 
 
@@ -57,11 +64,9 @@ def _grid() -> Table:
 
 
 def _notes(status: RuntimeStatus) -> Iterator[Text]:
-    yield plain(f"answers {', '.join(status.methods)}")
     if status.copied_bytes or status.mapped_bytes:
         yield plain(memory_text(status))
-    for words, methods in _parities(status).items():
-        yield plain(f"{', '.join(methods)}: {words}" if len(methods) < len(status.parity) else words)
+    yield from map(plain, parity_lines(status.parity))
     if status.cost is not None:
         yield from (plain(line) for line in status.cost.lines())
     if status.detail and status.kind != ISOLATED:
@@ -83,22 +88,6 @@ def memory_text(status: RuntimeStatus) -> str:
     """What loading costs: copied bytes are each process's own, mapped ones are shared by all."""
     copied = f"{size_text(status.copied_bytes)} copied into each process"
     return f"{copied}, {size_text(status.mapped_bytes)} shared by all of them" if status.mapped_bytes else copied
-
-
-def _parities(status: RuntimeStatus) -> dict[str, list[str]]:
-    """What is said of the parity, and of which methods."""
-    found: dict[str, list[str]] = {}
-    for method, parity in status.parity.items():
-        found.setdefault(_parity(parity), []).append(method)
-    return found
-
-
-def _parity(parity: Parity) -> str:
-    rows = f"on {parity.rows_text}"
-    if parity.exact:
-        return f"equal to the original, bit for bit, {rows}"
-    labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""
-    return f"within {parity.max_absolute:.1g} of the original {rows}{labels}"
 
 
 def needs_table(explanation: Explanation) -> Table:

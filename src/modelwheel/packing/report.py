@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.manifest.records import LockFile, Manifest, OnnxPayload, Parity, Payload, plain
+from modelwheel_loader.manifest.records import LockFile, Manifest, OnnxPayload, Payload, plain
 from modelwheel_loader.text import clip, safe
 from modelwheel_loader.views.inspection import fields_text, lock_text, proof_text, size_text, table_notes
+from modelwheel_loader.views.parities import parity_lines
 
 from ..inference.infer import Note
 
@@ -68,7 +69,7 @@ class PackReport:
         size = size_text(sum(self.manifest.members[name].size for name in payload.members))
         if isinstance(payload, OnnxPayload):
             yield f"onnx, {size}"
-            yield from (f"  {clip(name)}: {_parity(parity)}" for name, parity in payload.parity.items())
+            yield from (f"  {line}" for line in parity_lines(payload.parity))
         else:
             mapped = f", {size_text(payload.mapped_bytes)} of it mapped and shared" if payload.mapped_bytes else ""
             yield f"native, {size}{mapped}: the original, where {_needs(payload)}"
@@ -114,13 +115,6 @@ class PackReport:
             "methods_left_out": self.methods_left_out,
             "notes": [{"code": note.code, "message": note.message, "field": note.field} for note in self.notes],
         }
-
-
-def _parity(parity: Parity) -> str:
-    if parity.exact:
-        return f"as the original, bit for bit, on {parity.rows_text}"
-    labels = f", {parity.label_disagreements:,} labels differ" if parity.label_disagreements else ""
-    return f"within {parity.max_absolute:.2g} of the original{labels}, on {parity.rows_text}"
 
 
 def _needs(payload: Any) -> str:

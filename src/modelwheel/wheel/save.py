@@ -91,9 +91,10 @@ def _check_path(target: Path) -> None:
 
 
 def _write_error(target: Path, error: OSError) -> WriteError:
-    code = "write.exists" if isinstance(error, _OtherContentError) else "write.failed"
-    message = f"{safe(str(target))} cannot be written: {error.strerror or error}"
-    made = WriteError.of(code, message)
+    if isinstance(error, _OtherContentError):
+        made = WriteError.of("write.exists", f"{safe(str(target))} is there already, with other content")
+    else:
+        made = WriteError.of("write.failed", f"{safe(str(target))} cannot be written: {error.strerror or error}")
     made.errno = error.errno
     return made
 

@@ -87,9 +87,10 @@ def split_names(names: Iterable[str]) -> tuple[str, str, str, str]:
     if len(infos) != 1 or len(roots) != 1 or others:
         found = ", ".join([*map(clip, roots), *map(clip, infos), *others]) or "nothing"
         expected = f"one folder in {NAMESPACE} and one {DIST_INFO[:-1]} folder"
-        raise InvalidBundle.of(
-            "archive.layout", "not the layout of a bundle", found=clip(found, 300), expected=expected
-        )
+        message = "not the layout of a bundle" if roots else f"no model bundle: nothing lies in {NAMESPACE}"
+        wheels = any(top.endswith(".whl") for top in others)
+        hint = "It is a folder with wheels: name one of them." if wheels else ""
+        raise InvalidBundle.of("archive.layout", message, found=clip(found, 300), expected=expected, hint=hint)
     name, _, version = infos[0].removesuffix(DIST_INFO).rpartition("-")
     if roots[0] != f"{NAMESPACE}{name}/":
         raise InvalidBundle.of(

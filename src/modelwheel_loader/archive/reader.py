@@ -20,6 +20,7 @@ from .membernames import name_defects
 
 ReadAt = Callable[[int, int], bytes]
 """Gives `length` bytes at `offset`, or fewer at the end of the file."""
+_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _ENCRYPTED, _DESCRIPTOR = 0x1, 0x8
 _LONGEST_ENTRY = z.CENTRAL.size + z.EXTRA.size + 24
 
@@ -63,6 +64,14 @@ def _refused(code: str, message: str, **place: str) -> InvalidBundle:
     return InvalidBundle.of(code, message, **place)
 
 
+def _refuse_other_kinds(start: bytes) -> None:
+    """Raise `InvalidBundle` for what does not even begin as a wheel does."""
+    if start != _ZIP:
+        kind = "a gzip file, such as a source archive (sdist)," if start.startswith(_GZIP) else "no zip archive"
+        message = f"no wheel: it is {kind} by its first bytes"
+        raise _refused("archive.truncated", message, hint="Name the .whl file that modelwheel has packed.")
+
+
 def _end(read_at: ReadAt, size: int, limits: Limits) -> tuple[int, int, int]:
     """Where the central directory begins, its size, and how many entries it has, by the records at the end."""
     if size < z.END.size:
@@ -71,8 +80,9 @@ def _end(read_at: ReadAt, size: int, limits: Limits) -> tuple[int, int, int]:
         read_at(size - z.END.size, z.END.size)
     )
     if signature != z.END_SIGNATURE:
+        _refuse_other_kinds(read_at(0, len(_ZIP)))
         raise _refused(
-            "archive.truncated", "the end record is not at the end: not a wheel, cut off, or with something behind it"
+            "archive.truncated", "the end record is not at the end: the file is cut off, or has something behind it"
         )
     if disk or first_disk or here != count or comment:
         raise _refused("archive.form", "the end record has a comment or tells of several disks")

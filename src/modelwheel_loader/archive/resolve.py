@@ -20,6 +20,7 @@ from .membernames import NAMESPACE
 from .places import Folder, Installed, Place, WheelFile
 
 _SUFFIX = ".dist-info"
+_INSTALL = "Install it from the index or folder that has it. A file or folder is named with a path: ./NAME."
 _SECTION, _SECTION_BYTES = b"[modelwheel.bundles]", 100
 
 
@@ -100,9 +101,10 @@ def _not_installed(requirement: Requirement, path: Sequence[str] | None) -> Reso
 
     names = sorted(item.name for item in installed_bundles(path))
     close = difflib.get_close_matches(requirement.name, names, n=1)
-    known = f"installed bundles are {', '.join(map(clip, names[:10]))}" if names else "no bundle is installed"
-    hint = f"did you mean {close[0]!r}?" if close else f'pip install "{requirement.name}{requirement.specifier}"'
-    message = f"no bundle named {clip(requirement.name)!r} is installed; {known}"
+    known = f"; installed bundles are {', '.join(map(clip, names[:10]))}" if names else ", and no other bundle either"
+    install = f'pip install "{requirement.name}{requirement.specifier}"' if requirement.specifier else _INSTALL
+    hint = f"did you mean {close[0]!r}?" if close else install
+    message = f"no bundle named {clip(requirement.name)!r} is installed{known}"
     return ResolutionError.of("resolve.not-installed", message, hint=hint)
 
 

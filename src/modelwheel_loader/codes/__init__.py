@@ -284,7 +284,7 @@ CODES: dict[str, Code] = {
     ),
     "write.exists": Code(
         "A file of that name with other content is there already.",
-        "Raise the version. To replace the file all the same, pass options=Options(overwrite=True).",
+        "Raise the version. To replace the file all the same, pass options=Options(overwrite=True), or --overwrite.",
     ),
     "write.failed": Code(
         "The operating system refused to write the file.", "Look at the errno: space, rights, limits."

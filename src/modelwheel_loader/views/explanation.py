@@ -13,6 +13,7 @@ from ..manifest.records import LeftOut, NativePayload, Parity, Payload, Requirem
 from ..native.picklescan import references
 from ..records import Record
 from ..text import clip, safe
+from .parities import parity_lines
 
 if TYPE_CHECKING:
     from ..archive.members import Members
@@ -60,8 +61,7 @@ class RuntimeStatus(Record):
             yield f"  {safe(self.detail)}"
         for item in self.requires:
             yield f"  needs {safe(item.name)}{safe(item.specifier)}, {_range(item)}; {clip(item.reason, 160)}"
-        for method, parity in self.parity.items():
-            yield f"  {safe(method)}: {_parity(parity)}"
+        yield from (f"  {line}" for line in parity_lines(self.parity))
         if self.cost is not None:
             yield from (f"  {safe(line)}" for line in self.cost.lines())
         if self.mapped_bytes or self.copied_bytes:
@@ -74,15 +74,6 @@ def _range(item: Requirement) -> str:
     """Why that range is accepted, and from which version it was made."""
     packed = f" (packed with {safe(item.version)})" if item.version else ""
     return f"{reason_for(item.name, item.version, item.specifier)}{packed}"
-
-
-def _parity(parity: Parity) -> str:
-    if parity.exact:
-        return f"equal to the original, bit for bit, on {parity.rows_text}"
-    return (
-        f"differs from the original by at most {parity.max_absolute:.3g} on {parity.rows_text}, "
-        f"{parity.label_disagreements} different labels"
-    )
 
 
 class Explanation(Record):

@@ -12,6 +12,7 @@ from ..errors import ModelwheelError
 from .html_errors import defects_table, error_parts
 from .html_parts import Html, heading, joined, paragraph, styled, table, text, view
 from .inspection import answer_types, facts, field_notes, fields_text, method_notes, table_notes
+from .parities import parity_lines
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -101,20 +102,26 @@ def _methods(methods: Iterable[Method]) -> Html:
 
 
 def _explanation(explanation: Explanation) -> Html:
+    every = {method for status in explanation.runtimes for method in status.methods}
+    told: set[str] = set()
     rows: list[Sequence[object]] = [
-        (status.kind, styled("good" if status.available else "dim", status.state), joined(_status(status)))
+        (status.kind, styled("good" if status.available else "dim", status.state), joined(_status(status, every, told)))
         for status in explanation.runtimes
     ]
     rows += [(item.kind, styled("dim", "left out when packed"), item.reason) for item in explanation.left_out]
     return table(rows)
 
 
-def _status(status: RuntimeStatus) -> Iterator[object]:
-    yield ", ".join(status.methods)
-    for defect in status.reasons:
-        yield str(defect.replace(where=""))  # the place is this bundle
-    for advice in dict.fromkeys(defect.advice for defect in status.reasons):
-        yield f"→ {advice}"
+def _status(status: RuntimeStatus, every: set[str], told: set[str]) -> Iterator[object]:
+    """What there is to say of a runtime, but for methods when it has `every`, and for what was `told` of another."""
+    if set(status.methods) != every:
+        yield f"answers {', '.join(status.methods)}"
+    lines = [*parity_lines(status.parity), *(str(defect.replace(where="")) for defect in status.reasons)]
+    lines += [f"→ {defect.advice}" for defect in status.reasons]
+    for line in dict.fromkeys(lines):
+        if line not in told:
+            yield line
+            told.add(line)
 
 
 def _readable(make: Callable[[], Html]) -> Html:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..contract.types import Category
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 SHOWN_FIELDS = 40
 """How many fields `describe` lists unless it is verbose."""
 _WIDTH = 60
+_BARE = ("implementation", "platform")
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -62,21 +66,33 @@ def describe(bundle: Bundle, *, verbose: bool = False) -> Iterator[str]:
 def facts(bundle: Bundle) -> list[tuple[str, str]]:
     """What there is to say of a bundle as a whole, by name; not yet made safe."""
     manifest = bundle.manifest
-    size = sum(digest.size for digest in manifest.members.values())
     model = manifest.model
-    packed = manifest.packed_with
     said = [
-        ("model", " · ".join(model[key] for key in ("framework", "class") if model.get(key))),
+        ("model", " · ".join(model[key] for key in ("class", "framework") if model.get(key))),
         ("made by", authors(bundle)),
-        ("size", f"{size_text(size)} in {len(manifest.members)} files"),
+        ("size", size_text(size(bundle))),
         ("digest", bundle.digest),
-        ("lies in", f"{bundle.path} ({bundle.kind})"),
-        ("packed with", ", ".join(f"{name} {version}" for name, version in packed.items())),
         ("examples", examples_text(bundle)),
+        ("packed with", _packed_with(manifest.packed_with)),
         ("lock", "" if manifest.lock is None else lock_text(manifest.lock)),
         ("proof", "" if manifest.proof is None else proof_text(manifest.proof)),
+        ("lies in", f"{bundle.path} ({bundle.kind})"),
     ]
     return [fact for fact in said if fact[1]]
+
+
+def size(bundle: Bundle) -> int:
+    """The bytes of the file, while it is there; else, and of what is no single file, those of all it holds."""
+    if bundle.kind == "wheel":
+        with contextlib.suppress(OSError):
+            return os.stat(bundle.path).st_size
+    return sum(digest.size for digest in bundle.manifest.members.values())
+
+
+def _packed_with(packed: Mapping[str, str]) -> str:
+    """Versions first; then the interpreter and the platform, which have none."""
+    words = [f"{name} {version}" for name, version in packed.items() if name not in _BARE]
+    return ", ".join([*words, *(packed[name] for name in _BARE if name in packed)])
 
 
 def authors(bundle: Bundle) -> str:
@@ -168,15 +184,16 @@ def _observed(field: Field) -> Iterator[str]:
     if seen is None:
         return
     if seen.minimum is not None and seen.maximum is not None:
-        yield f"seen {_short(seen.minimum)} … {_short(seen.maximum)}"
+        low, high = _short(seen.minimum), _short(seen.maximum)
+        yield f"seen {low} … {high}" if seen.minimum != seen.maximum else f"seen {low} only"
     elif seen.distinct is not None:
-        yield f"{seen.distinct:,} different seen"
+        yield "one value seen" if seen.distinct == 1 else f"{seen.distinct:,} different seen"
     if seen.nulls and seen.rows:
         yield f"{100 * seen.nulls / seen.rows:.2g}% null"
 
 
 def _short(value: float | str) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else re.sub(r"(:\d\d)\.0+(?!\d)", r"\1", str(value))
 
 
 def _method_row(method: Method) -> Sequence[str]:

@@ -19,6 +19,7 @@ from ..arguments import Command, json_option
 from ..screen import console, plain, print_json, show
 
 _DAY = 86_400
+_WIDEST = 1_000
 folder_option = click.option(
     "--environments",
     type=click.Path(file_okay=False, path_type=Path),
@@ -57,7 +58,9 @@ def list_command(environments: Path | None, *, as_json: bool) -> None:
         used = time.strftime("%Y-%m-%d", time.localtime(item.used))
         cells = (clip(item.bundle, 100), item.python, len(item.packages), size_text(item.size), used, item.key)
         made.add_row(*(plain(cell) for cell in cells))
-    screen.width = max(screen.width, screen.measure(made).maximum)  # a name is copied, so it stays in one piece
+    # a name is copied, so it stays in one piece, wherever the terminal ends
+    widest = screen.options.update(width=_WIDEST)
+    screen.width = max(screen.width, screen.measure(made, options=widest).maximum)
     show(screen, made)
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import RenderableType
+from rich.cells import cell_len
 from rich.table import Table
+from rich.text import Text
 
 from modelwheel_loader.archive.membernames import NAMESPACE
 from modelwheel_loader.archive.resolve import installed_bundles
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import ModelwheelError
 from modelwheel_loader.text import clip
-from modelwheel_loader.views.inspection import size_text
+from modelwheel_loader.views.inspection import size, size_text
 
 from ..arguments import Command, json_option
 from ..screen import console, plain, print_json, show
@@ -24,6 +25,10 @@ from ..status import GOOD, SHORT
 
 Row = dict[str, Any]
 _SHOWN = 200
+_TITLES = ("version", "runtimes", "size")
+_GAPS, _SUMMARY = 4 * 2 + 1, 16
+"""Blanks between the columns, and the least room for what a bundle is for."""
+_WIDEST = 1_000
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -77,7 +82,7 @@ def _described(bundle: Bundle) -> Row:
         "version": bundle.version,
         "runtimes": [payload.kind for payload in bundle.runtimes],
         "methods": list(bundle.methods),
-        "size": sum(digest.size for digest in manifest.members.values()),
+        "size": size(bundle),
         "summary": manifest.summary,
         "digest": bundle.digest,
         "path": str(bundle.path),
@@ -91,17 +96,29 @@ def _print_table(rows: list[Row], folders: tuple[Path, ...]) -> None:
         screen.print(plain(f"no bundle is {where}"), soft_wrap=True)  # a path is copied, so it stays in one piece
         return
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for title, style in (("name", "bold"), ("version", ""), ("runtimes", ""), ("size", ""), ("", "")):
-        made.add_column(title, style=style, overflow="fold", justify="right" if title == "size" else "left")
-    for row in rows:
-        made.add_row(*_cells(row))
+    if not screen.is_terminal:
+        screen.width = _WIDEST  # one line each, for grep
+    cells = [list(_cells(row)) for row in rows]
+    longest, *widths = [max(cell_len(row[column].plain) for row in cells) for column in range(4)]
+    widths = [max(width, len(title)) for width, title in zip(widths, _TITLES, strict=True)]
+    name = max(min(longest, screen.width - sum(widths) - _GAPS - _SUMMARY), len("name"))
+    made.add_column("name", style="bold", overflow="fold", width=name)
+    for title in _TITLES:
+        made.add_column(title, no_wrap=True, justify="right" if title == "size" else "left")
+    made.add_column("", overflow="fold")
+    room = max(screen.width - name - sum(widths) - _GAPS, _SUMMARY)
+    for row, line in zip(rows, cells, strict=True):
+        if "error" not in row:
+            line[-1].truncate(room, overflow="ellipsis")
+        made.add_row(*line)
     show(screen, made)
 
 
-def _cells(row: Row) -> Iterator[RenderableType]:
+def _cells(row: Row) -> Iterator[Text]:
     if "error" in row:
         reason = f"{row['error']['message']} [{row['error']['code']}]"
-        yield from (plain(clip(Path(row["path"]).name, _SHOWN), "red"), "", "", "")
+        yield plain(clip(Path(row["path"]).name, _SHOWN), "red")
+        yield from [plain("")] * 3
         yield plain(clip(reason, _SHOWN), "red")
         return
     for cell in (row["name"], row["version"], ", ".join(row["runtimes"]), size_text(row["size"]), row["summary"]):

@@ -16,9 +16,11 @@ from ..arguments import Command, json_option
 from ..modelfile import read_model
 from ..progress import progress
 from ..samplefile import LIBRARIES, read_sample, shaped
-from ..screen import console, plain, print_json, warn
+from ..screen import console, hanging, plain, print_json, warn
 from ..status import GOOD
 
+_BESIDE = " " * 12
+"""Below what the report says beside its headings."""
 _PATH = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -144,6 +146,8 @@ def command(  # noqa: PLR0913 - one argument per option
         else:
             screen = console()
             for line in bundle.report.lines():
-                screen.print(plain(line), soft_wrap=True)
+                words = line.lstrip()
+                indent = " " * (len(line) - len(words))
+                screen.print(hanging(screen, plain(words), indent, max(indent, _BESIDE)), soft_wrap=True)
             screen.print(plain(f"wrote {bundle.path}", "bold"), soft_wrap=True)
     return GOOD

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.text import safe
 from modelwheel_loader.trust import Trust
 
 from ..arguments import Command, bundle_argument, json_option, runtime_option, trust_options
@@ -33,8 +35,18 @@ BATCH = 10_000
 @click.option("--output", "-o", default="-", help="Where the answers go; - (the default) is standard output.")
 @click.option("--from", "source", type=click.Choice(KINDS), help="What INPUT is; else its name says it.")
 @click.option("--to", "target", type=click.Choice(TARGETS), help="What to write; else the name of the output says it.")
-@click.option("--method", "-m", "methods", multiple=True, default=["predict"], show_default=True, help="Repeatable.")
-@click.option("--parameter", "-p", "parameters", multiple=True, metavar="NAME=JSON", help="Of the method. Repeatable.")
+@click.option(
+    "--method",
+    "-m",
+    "methods",
+    multiple=True,
+    default=["predict"],
+    show_default=True,
+    help="What the model is asked. Repeatable.",
+)
+@click.option(
+    "--parameter", "-p", "parameters", multiple=True, metavar="NAME=JSON", help="A parameter of the method. Repeatable."
+)
 @click.option("--keep", "-k", multiple=True, metavar="COLUMN", help="Copy this column of the input. Repeatable.")
 @click.option(
     "--on-error",
@@ -125,6 +137,9 @@ def _check(job: Job) -> None:
     files = [os.path.realpath(path) for path in (job.input, job.output, job.rejected) if path not in (None, "-")]
     if len(set(files)) < len(files):
         raise UsageError.of("usage.argument", "the input, the output and the file of refused rows are different files")
+    for path in (job.output, job.rejected):
+        if path is not None and Path(path).is_dir():
+            raise UsageError.of("usage.argument", f"{safe(path)} is a folder", hint="Give the name of a file in it.")
     if job.target == "parquet" and job.output == "-" and sys.stdout.isatty():
         raise click.UsageError("Parquet is no text: say where it goes with --output.")
 
