@@ -141,7 +141,7 @@ def test_a_build_that_fails_says_what_the_tool_says(
 
 @pytest.mark.slow
 def test_without_uv_pip_builds_it(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("environment_build", "pythons", "isolated_plan.pythons"):
+    for module in ("environments.build", "environments.pythons"):
         monkeypatch.setattr(f"modelwheel_loader.{module}.find_uv", lambda: None)
     told: list[tuple[str, int, int]] = []
     with load(bundle, tmp_path, progress=lambda *step: told.append(step)) as model:
