@@ -18,12 +18,14 @@ from locked import with_lock
 from modelwheel import Dependencies, Options
 from modelwheel.airgap.selecting import select
 from modelwheel.airgap.targets import Target
+from modelwheel.capturing.capture import origins_for
 from modelwheel.cli import main
 from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError
-from modelwheel.locking.lock import together
+from modelwheel.locking.lock import make_lock, together
 from modelwheel.locking.pylock import write_pylock
 from modelwheel.locking.resolvers import Question, Resolved, Unresolved
 from modelwheel_loader.environments.requirements import divided, for_runtime, read_lock
+from modelwheel_loader.manifest.records import Requirement
 
 X = np.arange(12.0).reshape(4, 3)
 SHA = "a" * 64
@@ -135,6 +137,24 @@ def test_a_graph_that_cannot_be_locked_keeps_the_rest_unless_it_must_be(
     assert caught.value.code == "isolated.no-lock"
     with pytest.raises(DependencyError, match="there is no onnxruntime"):
         pack(lock="required")
+
+
+def test_versions_that_only_one_index_has_are_named_with_the_ways_out(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = Requirement(name="torch", version="2.13.0+cpu", specifier="~=2.13", reason="in model.pkl")
+    refusing = Resolver(refused="torch")
+    monkeypatch.setattr("modelwheel.locking.lock.resolve", refusing)
+    origins = origins_for(Dependencies())
+    with pytest.raises(DependencyError, match=r"there is no torch") as caught:
+        make_lock({"native": (cpu,)}, ">=3.11", Dependencies(lock="required"), origins)
+    for way in ("has torch 2.13.0+cpu", "UV_INDEX", "find_links", 'replace={"torch": "torch==2.13.0"}'):
+        assert way in caught.value.hint
+    assert "UV_INDEX" in make_lock({"native": (cpu,)}, ">=3.11", Dependencies(), origins).detail
+    assert "torch==2.13.0+cpu" in refusing.asked[-1].pins
+    public = cpu.replace(specifier="==2.13.0")
+    assert "UV_INDEX" not in make_lock({"native": (public,)}, ">=3.11", Dependencies(), origins).detail
+    assert "torch==2.13.0" in refusing.asked[-1].pins
 
 
 def test_a_lock_of_nothing_that_is_needed_says_so(pack: Pack, tmp_path: Path) -> None:

@@ -59,10 +59,33 @@ def make_lock(
     try:
         return _resolved(needs, python_specifier, settings, origins)
     except Unresolved as error:
+        advice = _for_local_versions(needs)
         if settings.lock == "required":
             hint = 'Without a lock the bundle runs where its packages are installed: Dependencies(lock="none").'
-            raise DependencyError.of("pack.lock", f"no lock can be made: {error}", hint=hint) from error
-        return Locked(reason=f"no lock: {error.reason}", detail=error.detail)
+            raise DependencyError.of("pack.lock", f"no lock can be made: {error}", hint=advice or hint) from error
+        detail = " ".join(filter(None, (error.detail, advice)))
+        return Locked(reason=f"no lock: {error.reason}", detail=detail)
+
+
+def _for_local_versions(needs: Mapping[str, Sequence[Requirement]]) -> str:
+    """What to do about versions such as `2.13.0+cpu`, which only the index has that they came from."""
+    local = {item.name: item.version for requires in needs.values() for item in requires if "+" in _pin(item)}
+    if not local:
+        return ""
+    name, version = next(iter(local.items()))
+    named = ", ".join(f"{name} {version}" for name, version in local.items())
+    public = version.partition("+")[0]
+    return (
+        f"Only the index that it came from has {named}: set that up for uv (UV_INDEX) or pip (PIP_EXTRA_INDEX_URL), "
+        f'name a folder with its wheel, Dependencies(find_links=("wheels",)), or lock the version that all have, '
+        f'Dependencies(replace={{"{name}": "{name}=={public}"}}).'
+    )
+
+
+def _pin(item: Requirement) -> str:
+    """How a requirement is locked: in the exact version that the author says, else in the one that is installed."""
+    exact = item.specifier.startswith("==") and not set(item.specifier) & set("*,")
+    return item.specifier if exact or not item.version else f"=={item.version}"
 
 
 def _resolved(
@@ -95,7 +118,7 @@ def _question(
     requires: Sequence[Requirement], known: Sequence[Mapping[str, Any]], settings: Dependencies, origins: Origins
 ) -> Question:
     """What to resolve: the requirements, in the versions that are installed here, or `known` by now."""
-    pins = {item.name: f"=={item.version}" if item.version else item.specifier for item in requires}
+    pins = {item.name: _pin(item) for item in requires}
     pins.setdefault(_LOADER_NEEDS, f"=={origins.installed[_LOADER_NEEDS].version}")
     bounds = {item.name: str(item.version) for item in origins.installed.values() if item.from_index} | _versions(known)
     return Question(
