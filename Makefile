@@ -21,7 +21,7 @@ $(1)/bin/python -m pip install --quiet $(addprefix --group ,$(2)) --editable '.[
 endef
 
 $(STAMP): pyproject.toml
-	$(call environment,$(VENV),test torch docs bench)
+	$(call environment,$(VENV),test torch keras docs bench)
 
 $(DEMO)/.ready: pyproject.toml
 	$(call environment,$(DEMO),demo)

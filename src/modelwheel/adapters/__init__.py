@@ -14,10 +14,12 @@ from modelwheel_loader.text import clip, shown
 from .base import Adapter
 from .catboost import CatboostAdapter
 from .function import FunctionAdapter
+from .keras import KerasAdapter
 from .lightgbm import LightgbmAdapter
 from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
 from .statsmodels import StatsmodelsAdapter
+from .tensorflow import TensorflowAdapter
 from .torch import TorchAdapter
 from .xgboost import XgboostAdapter
 
@@ -30,10 +32,13 @@ ADAPTERS: tuple[Adapter, ...] = (
     LightgbmAdapter(),
     CatboostAdapter(),
     SklearnAdapter(),
+    KerasAdapter(),
+    TensorflowAdapter(),
     TorchAdapter(),
     StatsmodelsAdapter(),
 )
-"""In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too."""
+"""In the order in which they are asked: boosters before scikit-learn, whose estimators their wrappers are too; Keras
+before PyTorch, whose modules its models may be."""
 _LAST = FunctionAdapter()
 """Takes any callable, so it is asked after the adapters of others."""
 

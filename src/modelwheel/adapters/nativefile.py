@@ -26,7 +26,7 @@ class NativeFile:
 
     `modules` are the top-level modules that open it, each with the reason; `settings` is what the file does not hold
     and the opener needs. `references` are the classes and functions that a file of objects names: their distributions
-    are needed as for a pickle.
+    are needed as for a pickle. `reproducible` is false where the framework writes other bytes of the same model.
     """
 
     format: str
@@ -34,6 +34,7 @@ class NativeFile:
     modules: Mapping[str, str]
     settings: Mapping[str, Setting | list[Setting]] = field(default_factory=dict)
     references: Sequence[Reference] = ()
+    reproducible: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,7 +51,7 @@ def _exported(model: TorchModule, schema: Schema, method: str) -> Candidate:
     precision = next((item.dtype for item in model.module.parameters() if item.dtype.is_floating_point), None)
     tensors = [torch.from_numpy(item) for item in example]
     fed = [item.to(precision) if precision is not None and item.dtype.is_floating_point else item for item in tensors]
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             model.module,
             tuple(fed),
@@ -85,7 +85,7 @@ def _example(schema: Schema, names: list[str]) -> list[np.ndarray[Any, Any]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter warns, prints and logs of what parity shows anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

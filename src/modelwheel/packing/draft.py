@@ -143,6 +143,7 @@ class Draft:
             requires=captured.requires,
             copied_bytes=len(file.data),
             settings=file.settings,
+            reproducible=file.reproducible,
             cost=self.costs.get("native"),
         )
         content[payload.member] = [file.data]

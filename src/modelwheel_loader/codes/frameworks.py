@@ -11,8 +11,12 @@ FRAMEWORK_CODES: dict[str, tuple[str, str]] = {
         "The bundle's model is a skops file, and skops is not installed.",
         'pip install "modelwheel[skops]".',
     ),
+    "native.backend": (
+        "Keras computes by another backend in this process than when the model was packed.",
+        "Set KERAS_BACKEND before Keras is imported, run the model isolated, or use its ONNX graph.",
+    ),
     "native.types": (
-        "A skops file names a type that the bundle's manifest does not list. Nothing of it was built.",
+        "A skops file or a Keras archive names a type that the bundle does not list or may not hold. Nothing was built.",
         "Do not use this file: `pack` lists every type. Get the bundle again from its author.",
     ),
     "pack.native": (

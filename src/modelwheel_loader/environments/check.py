@@ -49,6 +49,8 @@ def _key(name: str) -> str:
 
 _SAME_MODULE = {
     "onnxruntime": ("onnxruntime_gpu",),
+    "tensorflow": ("tensorflow_cpu", "tensorflow_intel", "tensorflow_macos"),
+    "tensorflow_cpu": ("tensorflow", "tensorflow_intel", "tensorflow_macos"),
     "xgboost": ("xgboost_cpu",),
     "xgboost_cpu": ("xgboost",),
 }

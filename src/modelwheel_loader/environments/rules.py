@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {
     "spacy": Rule.SAME_MINOR,
     # Saved objects follow Keras and TensorFlow minor by minor.
     "tensorflow": Rule.SAME_MINOR,
+    "tensorflow-cpu": Rule.SAME_MINOR,
     "keras": Rule.SAME_MINOR,
     # Arrays load in every newer release; private paths in pickles (`numpy._core`) moved at 2.0, so majors are walls,
     # and random generators need at least the minor that wrote them.

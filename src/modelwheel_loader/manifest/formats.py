@@ -36,6 +36,19 @@ FORMATS = {
     "xgboost-ubj": Format(kind="native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
     "lightgbm-text": Format(kind="native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
     "catboost-cbm": Format(kind="native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
+    # configurations and graphs that frameworks follow wherever they lead (docs/decisions/0012)
+    "keras": Format(
+        kind="native",
+        runs_code=False,
+        member="native/model.keras",
+        risk="an archive of Keras, which builds the layers that it names",
+    ),
+    "saved-model": Format(
+        kind="native",
+        runs_code=False,
+        member="native/saved_model.zip",
+        risk="a SavedModel of TensorFlow, whose graph is a program that may read and write files",
+    ),
     # no code, and classes that were not made to be built from bytes of strangers (docs/decisions/0011)
     "skops": Format(
         kind="native",

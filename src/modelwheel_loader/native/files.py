@@ -11,6 +11,8 @@ from typing import Any
 from ..errors import EnvironmentMismatch, InvalidBundle, ModelwheelError
 from ..text import clip
 from .boosters import open_catboost, open_lightgbm, open_xgboost
+from .keras import open_keras
+from .savedmodel import open_saved_model
 from .skops import open_skops
 
 Opener = Callable[[bytes, Mapping[str, Any]], object]
@@ -20,6 +22,8 @@ OPENERS: dict[str, Opener] = {
     "lightgbm-text": open_lightgbm,
     "catboost-cbm": open_catboost,
     "skops": open_skops,
+    "keras": open_keras,
+    "saved-model": open_saved_model,
 }
 
 

@@ -184,13 +184,17 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
 
 
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
-    if payload.format not in ("pickle", "skops"):
+    if payload.format not in ("pickle", "skops", "keras"):
         return ()
     data = members.small(payload.member)
     if payload.format == "skops":
         from ..native.skopsscan import skops_references
 
         return tuple(map(str, skops_references(data, limits=members.limits)))
+    if payload.format == "keras":
+        from ..native.kerasscan import keras_references
+
+        return tuple(map(str, keras_references(data, limits=members.limits)))
     found = references(data, limits=members.limits)
     return tuple(dict.fromkeys(str(item) for item in found))
 
