@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--to", dest="target", choices=("jsonl", "csv"), help="what to write; by its name, else jsonl")
     predict.add_argument("--method", default="predict", help="the prediction method (default: predict)")
     predict.add_argument("--runtime", default="auto", help="onnx, native, or auto (the default)")
+    predict.add_argument(
+        "--prefer",
+        choices=("latency", "throughput"),
+        help="by the cost that pack recorded: fastest for one row, or many",
+    )
     predict.add_argument("--batch", type=int, default=BATCH, help=f"rows at a time (default: {BATCH})")
     return parser
 
@@ -135,7 +140,8 @@ def _progress(what: str, done: int, total: int) -> None:
 def _predict(options: argparse.Namespace) -> int:
     if options.batch < 1:
         raise UsageError.of("usage.argument", "--batch must be at least 1")
-    with open_bundle(options.bundle) as bundle, bundle.load(trust=_trust(options), runtime=options.runtime) as model:
+    loading = {"trust": _trust(options), "runtime": options.runtime, "prefer": options.prefer}
+    with open_bundle(options.bundle) as bundle, bundle.load(**loading) as model:
         call = getattr(model, options.method)
         with _reading(options) as source, _writing(options.output) as target:
             csv = _kind(options.target, options.output) == "csv"

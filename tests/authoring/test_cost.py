@@ -12,12 +12,22 @@ import pytest
 
 import modelwheel
 from models import flights_like, flights_like_pipeline
+from modelwheel.cli import main as cli
 from modelwheel.errors import UsageError
 from modelwheel.packing.cost import ROWS
 from modelwheel.packing.pack import PackedBundle
 from modelwheel.version import VERSION
+from modelwheel_loader.__main__ import main as loader_cli
 from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.manifest.cost import ISOLATED_CALL, Cost, MethodCost, checked_preference, seconds, seconds_text
+from modelwheel_loader.manifest.cost import (
+    ISOLATED_CALL,
+    Cost,
+    MethodCost,
+    Preference,
+    checked_preference,
+    seconds,
+    seconds_text,
+)
 from modelwheel_loader.manifest.reader import read_manifest
 from modelwheel_loader.manifest.records import Manifest
 from modelwheel_loader.selection import Candidate, choose
@@ -99,6 +109,40 @@ def test_a_slow_method_is_measured_with_fewer_rows(tmp_path: Path, monkeypatch: 
     cost = made.runtimes[0].cost
     assert cost is not None
     assert cost.methods["predict"].rows == 100
+
+
+@pytest.mark.parametrize("program", ["modelwheel", "modelwheel_loader"])
+@pytest.mark.parametrize("prefer", ["latency", "throughput"])
+def test_both_command_lines_choose_by_it(
+    program: str, prefer: Preference, bundle: PackedBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+
+    def watched(*arguments: Any) -> Candidate:
+        found = choose(*arguments)
+        chosen.append(found.kind)
+        return found
+
+    monkeypatch.setattr("modelwheel_loader.bundle.choose", watched)
+    frame, _ = flights_like()
+    frame.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    files = ["-o", str(tmp_path / "answers.jsonl")]
+    given = [str(tmp_path / "rows.jsonl")] if program == "modelwheel" else ["-i", str(tmp_path / "rows.jsonl")]
+    run = {"modelwheel": cli, "modelwheel_loader": loader_cli}[program]
+    assert run(["predict", str(bundle.path), *given, *files, "--prefer", prefer, "--unsafe-run-code"]) == 0
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == len(frame)
+    cost = {item.kind: item.cost.methods for item in bundle.runtimes if item.cost is not None}
+    count = "row" if prefer == "latency" else "batch"
+    assert chosen == [min(cost, key=lambda kind: sum(getattr(one, count) for one in cost[kind].values()))]
+
+
+@pytest.mark.parametrize("program", ["modelwheel", "modelwheel_loader"])
+def test_on_the_command_line_too_it_is_no_guess(
+    program: str, bundle: PackedBundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = {"modelwheel": cli, "modelwheel_loader": loader_cli}[program]
+    assert run(["predict", str(bundle.path), "--prefer", "latency", "--runtime", "onnx"]) == 2
+    assert "give one of the two" in capsys.readouterr().err
 
 
 # -- choosing --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.manifest.cost import PREFERENCES, Preference
 from modelwheel_loader.text import safe
 from modelwheel_loader.trust import Trust
 
@@ -59,6 +60,11 @@ BATCH = 10_000
 @click.option("--batch", type=click.IntRange(min=1), default=BATCH, show_default=True, help="Rows at a time.")
 @click.option("--delimiter", help="Between the cells of CSV; a comma, or a tab for .tsv, if not said.")
 @runtime_option
+@click.option(
+    "--prefer",
+    type=click.Choice(PREFERENCES),
+    help="By the cost that pack recorded, take the runtime that is fastest for one row, or for many.",
+)
 @trust_options
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
@@ -76,6 +82,7 @@ def command(  # noqa: PLR0913 - one argument per option
     batch: int,
     delimiter: str | None,
     runtime: str,
+    prefer: Preference | None,
     trust: Trust | None,
     as_json: bool,
 ) -> int:
@@ -99,7 +106,11 @@ def command(  # noqa: PLR0913 - one argument per option
         rejected=_rejected(on_error, rejected, output),
     )
     _check(job)
-    with open_bundle(bundle) as opened, opened.load(trust=trust, runtime=runtime) as model, _watching(job) as watch:
+    with (
+        open_bundle(bundle) as opened,
+        opened.load(trust=trust, runtime=runtime, prefer=prefer) as model,
+        _watching(job) as watch,
+    ):
         outcome = score(model, job, watch)
     _tell(outcome, job, as_json=as_json)
     return SHORT if outcome.refused and not outcome.rows else GOOD
