@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .archive.integrity import verify_everything
-from .errors import Defect, ModelwheelError
+from .errors import Defect, ModelwheelError, PredictionError
 from .golden import examples
 from .report import Report, Step
 
@@ -94,9 +95,25 @@ def replay(bundle: Bundle, model: Model) -> Iterator[Step]:
             yield Step(name=step, outcome="not run", detail="no answers of it were recorded")
             continue
         try:
-            yield _compared(step, bundle.methods[name], goldens.output(name), getattr(model, name)(inputs))
+            answer = _answered(getattr(model, name), inputs)
+            yield _compared(step, bundle.methods[name], goldens.output(name), answer)
         except ModelwheelError as error:
             yield Step(name=step, outcome="failed", detail=error.message, defects=tuple(error.defects))
+
+
+def _answered(method: Callable[[object], object], inputs: object) -> object:
+    """What a method answers. A warning that the caller has made an error of is no fault of the answer.
+
+    Filters of warnings are the whole process's, so they are touched only where such a warning has come.
+    """
+    try:
+        return method(inputs)
+    except PredictionError as error:
+        if not isinstance(error.__cause__, Warning):
+            raise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return method(inputs)
 
 
 def _compared(step: str, method: Method, expected: object, found: object) -> Step:

@@ -154,6 +154,28 @@ def test_whose_rows_the_examples_are(source: Any, tmp_path: Path) -> None:
     assert (b"t1" in data[: data.index(b"manifest.json")]) == (source in ("sample", "given"))
 
 
+def _only_known(frame: pd.DataFrame) -> Any:
+    if unknown := set(frame["place"]) - {"north", "south"}:
+        raise ValueError(f"unknown: {sorted(unknown)}")
+    return frame["load"].to_numpy()
+
+
+def test_made_up_rows_that_the_model_refuses_are_told_from_the_sample(tmp_path: Path) -> None:
+    sample = pd.DataFrame({"place": ["north", "south"] * 4, "load": np.linspace(-5.0, 0.0, 8)})
+    packing: dict[str, Any] = {"name": "a", "version": "1", "sample": sample, "out": tmp_path}
+    packing["examples"] = Examples(source="synthetic", rows=4)
+    with pytest.raises(PackError, match="fails on rows that were made up: ValueError: unknown") as caught:
+        modelwheel.pack(_only_known, **packing)
+    assert "allowed=" in caught.value.hint
+    assert isinstance(caught.value.__cause__, ValueError)
+    schema = modelwheel.infer_schema(sample).schema.with_field("place", allowed=("north", "south"))
+    bundle = modelwheel.pack(_only_known, schema=schema, **packing)
+    assert bundle.examples is not None
+    assert max(bundle.examples.input["load"]) <= 0.0  # never beyond what was seen, when that ends at zero too
+    with pytest.raises(PackError, match="fails on the sample: ValueError: unknown"):
+        modelwheel.pack(_only_known, **{**packing, "sample": sample.replace("south", "west")})
+
+
 def test_options_choose_methods_and_runtimes(tmp_path: Path) -> None:
     options = Options(methods=("predict_proba",), runtimes=("native", "onnx"))
     bundle = modelwheel.pack(MODEL, name="a", version="1", sample=X, options=options, out=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,27 @@ def test_methods_that_only_another_runtime_has(tmp_path: Path) -> None:
     with pytest.raises(NoSuchMethod, match="the onnx runtime of c"):
         _ = bundle.load(runtime="onnx").score_samples
     assert hasattr(bundle.load(runtime="native"), "score_samples")
+
+
+def _warning(columns: dict[str, Any]) -> Any:
+    warnings.warn("log of zero", RuntimeWarning, stacklevel=1)
+    return columns["x"]
+
+
+def test_warnings_of_the_model_are_no_fault_of_its_answers(tmp_path: Path) -> None:
+    sample = {"x": np.arange(4.0)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bundle = modelwheel.pack(_warning, name="warns", version="1", sample=sample, out=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        model = bundle.load()
+        with pytest.raises(PredictionError):
+            model.predict(sample)
+        assert model.check().ok
+        assert bundle.verify().ok
+        assert warnings.filters == before
 
 
 def test_check_replays_the_examples(classifier: modelwheel.Bundle) -> None:

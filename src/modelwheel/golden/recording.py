@@ -24,6 +24,10 @@ from ..inference.infer import infer_output
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
 _NAN = "pack.nan"
+_MADE_UP = (
+    "Say what a field may hold, and made-up rows hold that: schema.with_field(NAME, allowed=(…)). "
+    "Or give rows that may travel: Examples(source='given', data=…)."
+)
 Predict = Callable[[Any], Any]
 
 
@@ -56,32 +60,53 @@ def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -
 
 
 def record(
-    methods: Mapping[str, Predict], golden: Any, golden_rows: int, sample: Any, rows: int, *, wanted: bool
+    methods: Mapping[str, Predict],
+    golden: Any,
+    golden_rows: int,
+    sample: Any,
+    rows: int,
+    *,
+    wanted: bool,
+    made_up: bool = False,
 ) -> tuple[list[Recorded], dict[str, str]]:
     """The answers of every method, and why others were left out.
 
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
-    none is left, or it answers nothing but NaN: then `PackError`.
+    none is left, or it answers nothing but NaN: then `PackError`. That the golden rows are `made_up` is told with it.
     """
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
+    hint = ""
     cause: BaseException | None = None
     for name, function in methods.items():
         try:
-            recorded.append(_record(name, function, golden, golden_rows, sample, rows))
+            recorded.append(_record(name, function, golden, golden_rows, sample, rows, made_up=made_up))
         except PackError as error:
             if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise
             failed[name] = error.message
+            hint = error.defects[0].hint
             cause = error.__cause__ or error
     if not recorded:
-        defects = [Defect(code="pack.predict", field=name, message=reason) for name, reason in failed.items()]
-        raise PackError("the model answers the sample with none of its methods", defects) from cause
+        defects = [
+            Defect(code="pack.predict", field=name, message=reason, hint=hint) for name, reason in failed.items()
+        ]
+        asked = "rows that were made up" if hint else "the sample"
+        raise PackError(f"the model answers {asked} with none of its methods", defects) from cause
     return recorded, failed
 
 
-def _record(name: str, function: Predict, golden: Any, golden_rows: int, sample: Any, rows: int) -> Recorded:
-    first = ask(name, function, golden)
+def _record(
+    name: str, function: Predict, golden: Any, golden_rows: int, sample: Any, rows: int, *, made_up: bool
+) -> Recorded:
+    try:
+        first = ask(name, function, golden)
+    except PackError as error:
+        if not made_up:
+            raise
+        ask(name, function, sample)  # when it fails there too, that is what is wrong
+        message = error.message.replace("fails on the sample", "fails on rows that were made up", 1)
+        raise PackError.of("pack.predict", message, hint=_MADE_UP) from error.__cause__
     again = ask(name, function, golden)
     output = infer_output(first, golden_rows)
     whole = ask(name, function, sample)

@@ -39,7 +39,7 @@ def _values(field: Field, rows: int, random: np.random.Generator) -> list[Any]:
     if isinstance(kind, Integer) and isinstance(low, int) and isinstance(high, int):
         return [int(value) for value in random.integers(low, high, rows, endpoint=True)]
     if isinstance(kind, Float):
-        ends = (float(low or 0.0), float(high or 1.0))
+        ends = (0.0, 1.0) if low is None or high is None else (float(low), float(high))
         return [float(value) for value in random.uniform(*ends, rows).astype(kind.canonical)]
     if isinstance(kind, Date | Timestamp) and isinstance(low, str):
         return [low.removesuffix("Z") + ("Z" if low.endswith("Z") else "")] * rows
