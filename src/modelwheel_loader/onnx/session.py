@@ -82,7 +82,7 @@ def open_session(
     outputs: Collection[str] = (),
     limits: Limits = DEFAULT,
 ) -> Session:
-    """Open the graph in `data`, its large initializers given as arrays by name (they are not copied).
+    """Open the graph in `data`, its large initializers given as arrays by name (onnxruntime copies them).
 
     The graph is walked first (`graph.py`); when `inputs` or `outputs` are given, it must have just those inputs and
     at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
