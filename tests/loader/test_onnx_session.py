@@ -155,6 +155,16 @@ def test_without_onnxruntime_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         open_session(ADD)
     assert caught.value.code == "onnx.extra"
     assert "modelwheel[onnx]" in caught.value.hint
+    assert "which is not installed" in str(caught.value)
+
+
+def test_a_broken_onnxruntime_is_told_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('libstdc++.so.6: version GLIBCXX_9 not found')")
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtra, match=r"installed and cannot be imported.*GLIBCXX_9") as caught:
+        open_session(ADD)
+    assert "--force-reinstall" in caught.value.hint
 
 
 def test_nothing_is_printed_and_nothing_is_imported_early() -> None:

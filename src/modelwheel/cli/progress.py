@@ -22,7 +22,7 @@ def progress() -> Iterator[Tell | None]:
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console(err=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
+        task = bars.add_task("working", total=None)
 
         def tell(what: str, done: int, total: int) -> None:
             bars.update(task, description=safe(what), completed=done, total=total)

@@ -287,7 +287,8 @@ CODES: dict[str, Code] = {
         "Raise the version. To replace the file all the same, pass options=Options(overwrite=True), or --overwrite.",
     ),
     "write.failed": Code(
-        "The operating system refused to write the file.", "Look at the errno: space, rights, limits."
+        "The operating system refused to write the file.",
+        "Make room, get the rights that it lacks, or write elsewhere.",
     ),
     # usage.*: a wrong call
     "usage.requirement": Code("The text is no requirement.", "Write 'name', 'name==1.2.0' or 'name>=1.2,<2'."),

@@ -72,6 +72,16 @@ class Session:
         return answers
 
 
+def _not_imported(error: ImportError) -> MissingExtra:
+    """The error for an onnxruntime that is not there, or is there and does not work."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
+        message = "running ONNX needs onnxruntime, which is not installed"
+        return MissingExtra.of("onnx.extra", message, hint='pip install "modelwheel[onnx]"')
+    message = "running ONNX needs onnxruntime, which is installed and cannot be imported"
+    hint = 'Its own message says why. To install it again: pip install --force-reinstall "modelwheel[onnx]"'
+    return MissingExtra.of("onnx.extra", message, found=clip(error, 300), hint=hint)
+
+
 def open_session(
     data: bytes,
     weights: Mapping[str, Any] | None = None,
@@ -94,8 +104,7 @@ def open_session(
     try:
         import onnxruntime
     except ImportError as error:
-        message = "running ONNX needs onnxruntime, which is not installed"
-        raise MissingExtra.of("onnx.extra", message, hint='pip install "modelwheel[onnx]"') from error
+        raise _not_imported(error) from error
     settings = _settings(onnxruntime, options or SessionOptions())
     kept = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (weights or {}).values()]
     if kept:
