@@ -177,3 +177,21 @@ def test_what_is_not_there_is_said_as_on_a_disk() -> None:
     assert (top / "x").read_text("ascii", "replace") == "\ufffd"
     assert repr(top / "x") == "<a/x of a bundle>"
     assert list((top / "y").iterdir()) == []
+
+
+def test_functions_by_value_that_read_beside_their_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tabled.py").write_text(
+        "from pathlib import Path\n"
+        "def factor():\n    return float((lambda: Path(__file__).parent / 'factor.txt')().read_text())\n"
+        "def predict(rows):\n    return rows[:, 0] * factor()\n"
+    )
+    (tmp_path / "factor.txt").write_text("3")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = importlib.import_module("tabled").predict
+    with pytest.raises(PackError, match=r"tabled\.factor uses __file__, which is a place on this disk alone") as caught:
+        modelwheel.pack(model, name="tabled", version="1", sample=X, out=tmp_path / "dist")
+    assert caught.value.code == "pack.pickle"
+    assert "Dependencies(code=(…,)), with the files in it" in caught.value.hint
+    assert not list(tmp_path.glob("dist/*"))

@@ -39,6 +39,10 @@ OUT_OF_BAND = 64 * 1024
 """Arrays of at least this many bytes lie beside the stream, where they are mapped; smaller ones stay in it."""
 _SHARED_BYTES = 4096
 _HOST_NAMES = ("__file__", "__path__", "__cached__", "__spec__", "__loader__", "__builtins__")
+_TAKE_THE_FILE_ALONG = (
+    "Keep in the model what it reads there; or let its package travel, Dependencies(code=(…,)), with the files in it, "
+    "which importlib.resources reads."
+)
 _PLAIN_DTYPES = frozenset("?bhilqBHILQefdgFDGSUmM")
 
 
@@ -198,6 +202,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         if cloudpickle._should_pickle_by_reference(obj) and not self.is_local(obj.__module__):
             return NotImplemented
         name = f"{obj.__module__}.{obj.__qualname__}"
+        if "__file__" in cloudpickle._extract_code_globals(obj.__code__):
+            raise Refused(f"{name} uses __file__, which is a place on this disk alone", _TAKE_THE_FILE_ALONG)
         self.by_value[name] = str(obj.__module__)
         for module in imports_of(obj):
             self.imports.setdefault(module, name)
@@ -222,6 +228,14 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         content = {key: value for key, value in vars(obj).items() if key not in _HOST_NAMES}
         # the content comes as state: two modules that import each other would otherwise never end
         return cloudpickle.dynamic_subimport, (name, {}), content
+
+
+class Refused(pickle.PicklingError):
+    """Something that must not be packed, and what helps."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Found(Exception):

@@ -130,7 +130,7 @@ def _once(model: object, origins: Origins) -> Pickled:
 def _refusal(error: Exception, trail: Sequence[object]) -> PackError:
     """The error for what cannot be pickled: what it is, where it sits, what helps."""
     known = kind_of(trail[0]) if trail else None
-    words, hint = known or ("what cannot be pickled", "")
+    words, hint = known or ("what cannot be pickled", getattr(error, "hint", ""))
     said = f"{type(error).__name__}: {clip(error, 200)}"
     message = f"the model holds {words}: {said}" if known else f"the model cannot be pickled: {said}"
     return PackError.of("pack.pickle", message, where=path_of(trail), hint=hint)
