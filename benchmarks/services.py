@@ -15,7 +15,7 @@ from measures import Row, in_turn, process
 
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
-RUNS = 5
+RUNS = 3
 MODELS = {"linear": "30 floats, linear", "mixed": "mixed table, linear", "forest": "30 floats, forest of 50"}
 
 SAVE = """
@@ -83,7 +83,7 @@ call()
 TIMED = """
 import timeit
 number, _ = timeit.Timer(call).autorange()
-print(min(timeit.repeat(call, number=number, repeat=5)) / number)
+print(min(timeit.repeat(call, number=number, repeat=3)) / number)
 """
 
 
