@@ -32,8 +32,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     with (folder / "log").open("wb") as log:
-        command = [tools / "devpi-server", "--serverdir", folder / "server", "--host", "127.0.0.1", "--port", port]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        options = ["--serverdir", str(folder / "server"), "--host", "127.0.0.1", "--port", port]
+        process = subprocess.Popen([str(tools / "devpi-server"), *options], stdout=log, stderr=log)
     try:
         while not answers(int(port)):
             assert process.poll() is None, (folder / "log").read_text()
