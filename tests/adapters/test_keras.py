@@ -282,6 +282,27 @@ def test_without_the_framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert not check(">=3.11", [Requirement(name="tensorflow", version="2.0", specifier=">=2")])
 
 
+def test_exporting_needs_tf2onnx_and_says_what_it_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    import tf2onnx
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("no such operator\nand much more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf2onnx.convert, "from_function", fails)
+        for number, (model, said) in enumerate(((dense(), "Keras does not export it"), (folder, "tf2onnx does not"))):
+            with pack(model, X, tmp_path / str(number)) as bundle:
+                (reason,) = [item.reason for item in bundle.manifest.left_out if item.kind == "onnx"]
+                assert reason.startswith(said)
+                assert reason.endswith("NotImplementedError: no such operator")
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    for model in (dense(), folder):
+        with pytest.raises(MissingExtra, match=r"modelwheel\[tensorflow\]"):
+            pack(model, X, tmp_path / "missing")
+
+
 def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     file: Any = KerasAdapter().native(KerasAdapter().opened(dense()))
     with pytest.raises(EnvironmentMismatch, match="another backend") as error:
@@ -311,6 +332,7 @@ with modelwheel.pack(other, name="own", version="1.0", sample=given, out=sys.arg
 """
 
 
+@pytest.mark.slow
 def test_keras_on_pytorch_is_loaded_on_pytorch(tmp_path: Path) -> None:
     """Whatever this process would have chosen: the backend is the bundle's."""
     chosen = {**os.environ, "KERAS_BACKEND": "torch"}
