@@ -119,6 +119,15 @@ def test_a_run_of_overlong_numbers_is_refused() -> None:
         items(data, runs=True)
 
 
+def test_a_run_of_numbers_beyond_64_bits_is_refused() -> None:
+    largest = b"\x40" + b"\xff" * 9 + b"\x01"
+    assert items(largest * 100, runs=True) == []
+    beyond = b"\x40" + b"\xff" * 9 + b"\x02"  # parsers drop what is above 64 bits, each in its way
+    for data in (beyond * 100, largest * 100 + beyond + largest * 100):
+        with pytest.raises(InvalidBundle, match="64 bits"):
+            items(data, runs=True)
+
+
 @pytest.mark.parametrize("tag", TAGS.values())
 def test_many_short_runs_cost_no_more_than_long_ones(tag: int) -> None:
     one = {0x3D: b"\x3d\0\0\0\0", 0x40: b"\x40\x01", 0x4A: b"\x4a\x01a"}[tag]

@@ -164,7 +164,8 @@ class Reader:
             ends = np.flatnonzero(part < 0x80)
             tags, lasts = ends[0:-1:2], ends[1::2]
             good = part[tags] == _INTS
-            good &= lasts - tags <= 10
+            # ten bytes hold 70 bits: of the last one, only the lowest bit is left
+            good &= (lasts - tags < 10) | ((lasts - tags == 10) & (part[lasts] < 2))
             good[:1] &= tags[:1] == 0
             good[1:] &= tags[1:] == lasts[:-1] + 1
             count = len(good) if good.all() else int(good.argmin())
