@@ -27,7 +27,8 @@ def test_native_is_bit_equal_and_onnx_as_the_table_says(name: str, tmp_path: Pat
     graphs = graphs_in(tmp_path)
     assert bool(graphs) == bool(found.onnx)
     for graph in graphs:
-        onnx.checker.check_model(graph, full_check=True)
+        # onnx 1.23 crashes when it infers shapes behind the tokenizer, an operator of onnxruntime alone
+        onnx.checker.check_model(graph, full_check=b"com.microsoft" not in graph)
 
 
 def graphs_in(folder: Path) -> list[bytes]:
