@@ -60,3 +60,17 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("modelwheel_loader.bundle.open_place", interrupted)
     assert main(["inspect", "x.whl"]) == 130
+
+
+def test_an_interrupt_while_modules_are_imported_is_130_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        """Finds every module by an interrupt."""
+
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "modelwheel.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "modelwheel.cli.app", raising=False)
+    monkeypatch.delattr("modelwheel.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert main(["--help"]) == 130

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-from .status import USAGE
+from .status import INTERRUPTED, USAGE
 
 _NEEDED = ("click", "rich")
 
@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return USAGE
-    from .app import run
+    try:
+        from .app import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # while modules are still being imported, too
+        return INTERRUPTED
