@@ -21,6 +21,7 @@ from .classifiers import binary_scores, converter_options, gives_scores, is_clas
 from .converters import custom
 from .frames import Frame
 from .graph import Unconvertible
+from .versions import sort_opsets
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
@@ -54,10 +55,8 @@ def embed(model: Any, method: str, x: Frame) -> Array:
     """What `method` answers, by a graph of skl2onnx that becomes part of ours; `Unconvertible` when it has none."""
     methods = [name for name in ("predict", "predict_proba", "decision_function", "transform") if hasattr(model, name)]
     scores = gives_scores(model, methods) or (method == "decision_function" and is_classifier(model))
-    key = ("skl2onnx", id(model), id(x), scores)
-    if key not in x.graph.memory:
-        x.graph.memory[key] = (_spliced(model, x.matrix(), scores=scores), x, model)
-    found: dict[str, Array] = x.graph.memory[key][0]
+    what = "by skl2onnx, with scores" if scores else "by skl2onnx"
+    found = x.graph.once(what, (model, x), lambda: _spliced(model, x.matrix(), scores=scores))
     outputs = _outputs(model, list(found), [method], scores=scores)
     if method not in outputs:
         raise Unconvertible(f"{type(model).__name__}.{method} has no converter")
@@ -184,6 +183,7 @@ def _finished(made: Any) -> bytes:
     del made.metadata_props[:]
     for node in made.graph.node:
         _without_defaults(node)
+    sort_opsets(made)
     graph: bytes = made.SerializeToString(deterministic=True)
     return graph
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ OPSETS: Mapping[str, int] = {"": 21, "ai.onnx.ml": 4}
 """Operator sets that onnxruntime 1.20 and newer run."""
 MICROSOFT = "com.microsoft"
 IR_VERSION = 10
+T = TypeVar("T")
 STRING = np.dtype(object)
 """The dtype of texts, as numpy has it when they come as objects."""
 
@@ -31,8 +32,7 @@ class Graph:
         self._known: dict[Any, str] = {}
         self._inputs: list[Any] = []
         self._count = 0
-        self.memory: dict[Any, Any] = {}
-        """What was already converted, for methods that share their steps."""
+        self._made: dict[Any, Any] = {}
         self.ties: list[Any] = []
         """Booleans of shape (rows,): where the original takes one of several equals, and any of them is right."""
         self.widest = 0
@@ -41,6 +41,17 @@ class Graph:
         """After `model`: the names that are read."""
         self.opsets: dict[str, int] = {}
         """After `model`: the operator sets that are used."""
+
+    def once(self, what: str, owners: Sequence[object], make: Callable[[], T]) -> T:
+        """What `make` gives, made at the first call for these owners: methods share the steps that they have in common.
+
+        Owners are told apart as objects. They are kept, for the id of one must not be given to another.
+        """
+        key = (what, *map(id, owners))
+        if key not in self._made:
+            self._made[key] = (make(), owners)
+        made: T = self._made[key][0]
+        return made
 
     def name(self) -> str:
         """A name that no value has yet."""

@@ -17,7 +17,7 @@ from .candidates import Candidate, Conversion
 from .interface import fitted, graph_inputs
 from .modelfile import OnnxModel, read_model
 from .torch_export import quiet
-from .versions import onnxruntime_range
+from .versions import onnxruntime_range, sort_opsets
 
 
 def export_keras(model: KerasModel, schema: Schema, method: str) -> Conversion:
@@ -62,6 +62,7 @@ def read_unmarked(data: bytes) -> OnnxModel:
 
     proto = onnx.ModelProto.FromString(data)
     proto.graph.ClearField("doc_string")
+    sort_opsets(proto)
     return read_model(proto)
 
 

@@ -39,12 +39,7 @@ def ask(model: Any, method: str, x: Frame) -> Any:
     """
     if not callable(getattr(model, method, None)):
         raise Unconvertible(f"this {type(model).__name__} has no {method}")
-    key = (id(model), method, id(x))
-    memory = x.graph.memory
-    if key not in memory:
-        # the frame is kept, for its id must not be given to another
-        memory[key] = (_made(model, method, x), x, model)
-    return memory[key][0]
+    return x.graph.once(method, (model, x), lambda: _made(model, method, x))
 
 
 def _made(model: Any, method: str, x: Frame) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from modelwheel_loader.onnx.graph import GraphInfo
 
 USUAL = ">=1.20"
@@ -25,3 +27,10 @@ def onnxruntime_range(info: GraphInfo) -> str:
 
     major, minor = onnxruntime.__version__.split(".")[:2]
     return f">={major}.{minor}"
+
+
+def sort_opsets(model: Any) -> None:
+    """Put the operator sets of a `ModelProto` in the order of their domains: exporters list them from a set."""
+    found = sorted(model.opset_import, key=lambda item: str(item.domain))
+    del model.opset_import[:]
+    model.opset_import.extend(found)

@@ -30,12 +30,7 @@ _OTHERS = (
 
 def _answered(model: Any, x: Frame) -> dict[str, Array]:
     """The outputs of the booster by what they are; made once for each graph."""
-    key = ("boosted", id(model), id(x))
-    memory = x.graph.memory
-    if key not in memory:
-        memory[key] = (_written(model, x), x, model)
-    found: dict[str, Array] = memory[key][0]
-    return found
+    return x.graph.once("boosted", (model, x), lambda: _written(model, x))
 
 
 def _written(model: Any, x: Frame) -> dict[str, Array]:

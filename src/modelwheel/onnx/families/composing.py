@@ -42,11 +42,7 @@ def _pipeline(method: str) -> Any:
 
 def _kept(x: Frame, step: Any, answer: Any) -> Frame:
     """The answer as a frame: the same one each time, so that methods share what comes after."""
-    key = ("frame", id(step), id(x))
-    if key not in x.graph.memory:
-        x.graph.memory[key] = frame(answer)
-    made: Frame = x.graph.memory[key]
-    return made
+    return x.graph.once("frame", (step, x), lambda: frame(answer))
 
 
 for _method in METHODS:

@@ -21,11 +21,7 @@ _REGRESSORS = ("HistGradientBoostingRegressor",)
 
 def raw(model: Any, x: Frame) -> Array:
     """`_raw_predict`: the sum of the trees and the baseline, of shape (rows, trees per iteration)."""
-    key = ("raw", id(model), id(x))
-    if key not in x.graph.memory:
-        x.graph.memory[key] = _summed(model, x)
-    found: Array = x.graph.memory[key]
-    return found
+    return x.graph.once("raw", (model, x), lambda: _summed(model, x))
 
 
 def _summed(model: Any, x: Frame) -> Array:

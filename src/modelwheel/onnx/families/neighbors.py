@@ -32,14 +32,13 @@ def to_points(model: Any, x: Frame) -> Array:
 
 def nearest(model: Any, x: Frame, count: int) -> tuple[Array, Array]:
     """Distances and places of the nearest fitted points, in order."""
-    key = ("nearest", id(model), id(x), count)
-    memory = x.graph.memory
-    if key not in memory:
+
+    def made() -> tuple[Array, Array]:
         whole = to_points(model, x)
         x.graph.ties.append(tied(whole, count, len(model._fit_X)))  # noqa: SLF001
-        memory[key] = smallest(whole, count)
-    found: tuple[Array, Array] = memory[key]
-    return found
+        return smallest(whole, count)
+
+    return x.graph.once(f"nearest {count}", (model, x), made)
 
 
 def weights_of(distance: Array, weights: Any) -> Any:

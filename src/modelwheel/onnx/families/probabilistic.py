@@ -67,12 +67,8 @@ def _bayes_proba(model: Any, x: Frame) -> Array:
 
 
 def _likelihood(model: Any, x: Frame) -> Array:
-    key = ("likelihood", id(model), id(x))
-    if key not in x.graph.memory:
-        make = _weighted if hasattr(model, "covariance_type") else joint
-        x.graph.memory[key] = make(model, x)
-    found: Array = x.graph.memory[key]
-    return found
+    make = _weighted if hasattr(model, "covariance_type") else joint
+    return x.graph.once("likelihood", (model, x), lambda: make(model, x))
 
 
 # -- mixtures ------------------------------------------------------------------------------------------------------
