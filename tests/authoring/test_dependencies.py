@@ -190,8 +190,13 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "deep" / "clip.py").write_text(CLIP)
     (folder / "deep" / "data-file.py").write_text("this is no module")
     monkeypatch.syspath_prepend(str(folder.parent))
+    forget("acme")  # other tests have packages of that name
     yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:
+    forget("acme")
+
+
+def forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
 
 
