@@ -10,6 +10,8 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import HeaderParser
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, distributions
@@ -64,9 +66,10 @@ class Origins:
         """Everything installed, by normalised name; where a name is there twice, the first on the path counts."""
         found: dict[str, Installed] = {}
         for distribution in distributions():
-            name = distribution.metadata["Name"] if distribution.metadata else None
-            if name and normalize_name(name) not in found:
-                found[normalize_name(name)] = _installed(normalize_name(name), distribution)
+            headers = _headers(distribution)
+            name = normalize_name(headers.get("Name", ""))
+            if name and name not in found:
+                found[name] = _installed(name, headers.get("Version", ""), distribution)
         return found
 
     def distribution(self, module: str) -> Installed | None:
@@ -125,13 +128,19 @@ def is_standard(module: str) -> bool:
     return top in sys.stdlib_module_names or top in sys.builtin_module_names
 
 
-def _installed(name: str, distribution: Distribution) -> Installed:
+def _headers(distribution: Distribution) -> Message:
+    """Of METADATA, without the description: `Distribution.metadata` reads all of it again each time it is asked."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or distribution.read_text("")
+    return HeaderParser().parsestr((text or "").partition("\n\n")[0])
+
+
+def _installed(name: str, version: str, distribution: Distribution) -> Installed:
     record = "\n" + (distribution.read_text("RECORD") or _egg_record(distribution)).replace('"', "")
     lines = record.split("\n")
     folder = os.path.realpath(str(distribution.locate_file("")))
     return Installed(
         name=name,
-        version=distribution.version,
+        version=version,
         folder=folder,
         record=record,
         tops=frozenset(line.partition("/")[0] if "/" in line else line.partition(",")[0] for line in lines if line),

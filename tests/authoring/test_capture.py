@@ -150,11 +150,11 @@ def test_the_range_can_be_given() -> None:
 
 
 def test_the_file_tells_the_owner_of_a_shared_namespace(folder: Folder) -> None:
-    one = folder.module("acme.one", "class Model:\n    pass\n")
-    folder.module("acme.two", "class Model:\n    pass\n")
-    folder.install("acme-one", "1.5", ["acme/one.py"])
-    folder.install("acme-two", "2.5", ["acme/two.py"])
-    assert needs(one.Model()) == {"acme-one": "acme.one.Model in model.pkl"}
+    one = folder.module("common.one", "class Model:\n    pass\n")
+    folder.module("common.two", "class Model:\n    pass\n")
+    folder.install("acme-one", "1.5", ["common/one.py"])
+    folder.install("acme-two", "2.5", ["common/two.py"])
+    assert needs(one.Model()) == {"acme-one": "common.one.Model in model.pkl"}
 
 
 def test_a_name_that_differs_from_the_distribution_is_no_matter(folder: Folder) -> None:
