@@ -86,6 +86,8 @@ def draw_terminals(scratch: Path, out: Path) -> None:
 
 def draw_pages(out: Path) -> None:
     """Every page of the documentation, in each window, light and dark."""
+    if not SITE.is_dir():
+        raise SystemExit("there are no pages: make docs first")
     for page in sorted(SITE.rglob("index.html")):
         name = "-".join(page.relative_to(SITE).parent.parts) or "index"
         for window, (width, height) in WINDOWS.items():
