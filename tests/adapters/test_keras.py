@@ -426,7 +426,7 @@ def test_archives_that_are_none(tmp_path: Path) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("config.json", " " * 1_000_000)
-    with pytest.raises(InvalidBundle, match="larger than the whole file"):
+    with pytest.raises(InvalidBundle, match="is compressed"):
         check_keras(made.getvalue())
     with pytest.raises(InvalidBundle, match="more than 2 classes"):
         keras_references(archive(model, tmp_path), limits=modelwheel.Limits(pickle_references=2))
@@ -442,5 +442,5 @@ def test_saved_models_write_no_file_outside(name: str, tmp_path: Path) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as hostile:
         hostile.writestr("saved_model.pb", bytes(1_000_000))
-    with pytest.raises(InvalidBundle, match="no file of one"):
+    with pytest.raises(InvalidBundle, match="is compressed"):
         open_file("saved-model", made.getvalue(), {})

@@ -277,7 +277,7 @@ def test_files_that_are_none() -> None:
         with pytest.raises(InvalidBundle):
             open_file("skops", data, file.settings)
     bomb = tampered(file.data, lambda tree: json.dumps([tree, " " * 5_000_000]), zipfile.ZIP_DEFLATED)
-    with pytest.raises(InvalidBundle, match="larger than the whole file"):
+    with pytest.raises(InvalidBundle, match="is compressed"):
         skops_references(bomb)
     deep = tampered(file.data, lambda tree: "[" * 100_000 + "]" * 100_000)
     with pytest.raises(InvalidBundle, match="nested"):

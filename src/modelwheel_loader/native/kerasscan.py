@@ -6,8 +6,6 @@ layers with Python code inside, names of functions, and classes that a process w
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from ..errors import Defect, InvalidBundle
 from ..limits import DEFAULT, Limits
 from ..text import clip
 from .picklescan import Reference
+from .storedzip import StoredZip
 
 CONFIG = "config.json"
 MEMBERS = ("metadata.json", CONFIG, "model.weights.h5")
@@ -35,7 +34,8 @@ def keras_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Referenc
     for item in _objects(_config(data)):
         found.setdefault(_reference(item))
         if len(found) > limits.pickle_references:
-            raise _invalid(f"it names more than {limits.pickle_references:,} classes")
+            message = f"the Keras archive names more than {limits.pickle_references:,} classes"
+            raise InvalidBundle.of("native.file", message)
     return tuple(found)
 
 
@@ -43,7 +43,7 @@ def check_keras(data: bytes) -> None:
     """Raise InvalidBundle when the archive `data` holds anything but objects of Keras' own classes."""
     defects = [
         Defect(code="native.types", where=clip(name, 200), message="is no class of Keras that holds data alone")
-        for name in dict.fromkeys(str(_reference(item)) for item in _objects(_config(data)) if not _is_plain(item))
+        for name in foreign_names(data)
     ]
     if defects:
         raise InvalidBundle("the Keras archive names what a bundle may not hold", defects[:_SHOWN])
@@ -56,20 +56,10 @@ def foreign_names(data: bytes) -> tuple[str, ...]:
 
 
 def _config(data: bytes) -> Any:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if unknown := sorted(set(archive.namelist()) - set(MEMBERS)):
-                raise _invalid(f"it holds {clip(unknown[0], 100)}")
-            if any(item.file_size > len(data) for item in archive.infolist()):
-                raise _invalid("a member is larger than the whole file")
-            content = archive.read(CONFIG)
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
-        raise _invalid(f"{type(error).__name__}: {clip(error, 200)}") from error
-    return parse_json(content, CONFIG, depth=_DEPTH)
-
-
-def _invalid(reason: str) -> InvalidBundle:
-    return InvalidBundle.of("native.file", f"the Keras archive cannot be read: {reason}")
+    archive = StoredZip(data, "Keras archive")
+    if unknown := sorted(set(archive.names) - set(MEMBERS)):
+        raise archive.invalid(f"it holds {clip(unknown[0], 100)}")
+    return parse_json(archive.read(CONFIG), CONFIG, depth=_DEPTH)
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

@@ -6,19 +6,17 @@ trust.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidBundle
 from ..text import clip
 from .keras import arrays, fed, in_turn
+from .storedzip import StoredZip
 
 NAME = re.compile(r"(?:(?:variables|assets|assets\.extra)/)?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 """The names of files in a SavedModel."""
@@ -84,12 +82,11 @@ def open_saved_model(data: bytes, settings: Mapping[str, Any]) -> SavedModel:
 
 def read_files(data: bytes) -> dict[str, bytes]:
     """The files in the zip `data` by name: stored, and of the names that SavedModels have."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for item in archive.infolist():
-            if item.compress_type != zipfile.ZIP_STORED or not NAME.fullmatch(item.filename):
-                message = f"the SavedModel holds {clip(item.filename, 100)}, which is no file of one"
-                raise InvalidBundle.of("native.file", message)
-        return {item.filename: archive.read(item) for item in archive.infolist()}
+    archive = StoredZip(data, "SavedModel")
+    for name in archive.names:
+        if not NAME.fullmatch(name):
+            raise archive.invalid(f"it holds {clip(name, 100)}, which is no file of one")
+    return {name: archive.read(name) for name in archive.names}
 
 
 def write_files(files: Mapping[str, bytes], folder: str) -> None:

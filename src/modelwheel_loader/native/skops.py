@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import Defect, InvalidBundle, MissingExtra
 from ..text import clip
+from .storedzip import StoredZip
 from .unpickle import judged_warnings
 
 _SHOWN = 20
@@ -29,6 +30,7 @@ def open_skops(data: bytes, settings: Mapping[str, Any]) -> object:
         hint = 'pip install "modelwheel[skops]"'
         message = "the model is a skops file, and skops is not installed"
         raise MissingExtra.of("native.skops", message, hint=hint) from error
+    StoredZip(data, "skops file")  # nothing in it is compressed, so nothing grows when skops reads it
     types = [name for name in settings.get("types", ()) if isinstance(name, str)]
     try:
         with judged_warnings(data):

@@ -6,16 +6,14 @@ never a gate: the gate is skops' own audit of the same tree, with the types that
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from ..documents import parse_json
 from ..errors import InvalidBundle
 from ..limits import DEFAULT, Limits
-from ..text import clip
 from .picklescan import Reference
+from .storedzip import StoredZip
 
 TREE = "schema.json"
 _DEPTH = 500
@@ -31,25 +29,14 @@ def skops_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Referenc
     for module, name in _names(read_tree(data)):
         found.setdefault(Reference(module, name))
         if len(found) > limits.pickle_references:
-            raise invalid(f"it names more than {limits.pickle_references:,} types")
+            message = f"the skops file names more than {limits.pickle_references:,} types"
+            raise InvalidBundle.of("native.file", message)
     return tuple(found)
 
 
 def read_tree(data: bytes) -> Any:
     """The tree of the skops file `data`; raises InvalidBundle when there is none."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if archive.getinfo(TREE).file_size > len(data):  # compressed, which no file of `pack` is
-                raise invalid("its tree is larger than the whole file")
-            content = archive.read(TREE)
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
-        raise invalid(f"{type(error).__name__}: {clip(error, 200)}") from error
-    return parse_json(content, TREE, depth=_DEPTH)
-
-
-def invalid(reason: str) -> InvalidBundle:
-    """The error for a skops file that is none."""
-    return InvalidBundle.of("native.file", f"the skops file cannot be read: {reason}")
+    return parse_json(StoredZip(data, "skops file").read(TREE), TREE, depth=_DEPTH)
 
 
 def _names(node: Any) -> Iterator[tuple[str, str]]:
