@@ -55,6 +55,7 @@ def page(rows: list[Row], quick: bool) -> str:
         "- *by hand, onnxruntime*: `InferenceSession(path)`, an array of the dict, `session.run`; nothing is checked.",
         "- *by hand, joblib*: `joblib.load(path)`, a DataFrame made of the row, `model.predict`; nothing is checked.",
         "- *start*: a new process until its first answer, the imports of Python included.",
+        "- *telemetry*: onnxruntime has sent some from 1.29 on; the loader turns it off. By hand: by its variable.",
         "- *two passes*: one that reads the input (`sum`) and one that copies it, then the call on the copy.",
         "  Ours copies, so that a model which works in place never changes what it was passed.",
         "- *MLflow's pyfunc*: a model with a signature, in an environment that has both; it is fed a DataFrame",

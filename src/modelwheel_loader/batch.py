@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,26 +13,35 @@ Array = np.ndarray[Any, Any]
 _HOLD_NARROW = frozenset({"float32", "float64"})
 
 
-class Column(NamedTuple):
+class Column:
     """The canonical values of a field, and where they are missing (None when nowhere).
 
     `values` has shape (rows,), or (rows, …) for tensors; what it holds where `missing` is true means nothing.
     """
 
-    values: Any
-    missing: Array | None = None
+    __slots__ = ("missing", "values")
+
+    def __init__(self, values: Any, missing: Array | None = None) -> None:
+        self.values = values
+        self.missing = missing
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.values, self.missing))
 
 
-class Raw(NamedTuple):
+class Raw:
     """Values as they came: a list or an array; `missing` where the container itself says so; `utc` for instants.
 
     `texts` when the container knows that its objects are Unicode texts, or None.
     """
 
-    values: Any
-    missing: Array | None = None
-    utc: bool = False
-    texts: bool = False
+    __slots__ = ("missing", "texts", "utc", "values")
+
+    def __init__(self, values: Any, missing: Array | None = None, *, utc: bool = False, texts: bool = False) -> None:
+        self.values = values
+        self.missing = missing
+        self.utc = utc
+        self.texts = texts
 
 
 class Batch:

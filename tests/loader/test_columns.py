@@ -47,7 +47,7 @@ from modelwheel_loader.problems import COLLECTED, Inside, Problems
 def column(kind: DataType, values: Any, **rules: Any) -> list[Any]:
     """The canonical values of a column, with None for null."""
     missing_at = rules.pop("missing", None)
-    raw = Raw(values, None if missing_at is None else np.array(missing_at), rules.pop("utc", False))
+    raw = Raw(values, None if missing_at is None else np.array(missing_at), utc=rules.pop("utc", False))
     problems = Problems()
     checked = compile_column(Field(name="x", type=kind, **rules))(raw, problems)
     if checked is None:
@@ -79,7 +79,7 @@ def places(kind: DataType, values: Any, **rules: Any) -> list[tuple[str, int | N
 def test_what_is_right_already_is_not_copied(kind: DataType, values: Any) -> None:
     checked = compile_column(Field(name="x", type=kind, nullable=True))(Raw(values), Problems())
     assert checked is not None
-    assert np.shares_memory(checked[0], values)
+    assert np.shares_memory(checked.values, values)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_nan_inside_a_tensor_where_infinity_is_allowed() -> None:
     kind = Tensor("float64", (2,))
     checked = compile_column(Field(name="x", type=kind, allow_infinity=True))(Raw(data), Problems())
     assert checked is not None
-    assert checked[0].tolist() == [[pytest.approx(np.nan, nan_ok=True), np.inf]]
+    assert checked.values.tolist() == [[pytest.approx(np.nan, nan_ok=True), np.inf]]
     made = column(kind, [[None, 1.0]], allow_infinity=True)
     assert np.isnan(made[0][0])
 
@@ -257,10 +257,10 @@ def test_arrow_lists_of_one_length_are_not_taken_apart() -> None:
     from modelwheel_loader.incoming.columns import polars_column
 
     pairs = pa.list_(pa.float64(), 2)
-    assert arrow_column(pa.array([[1.0, 2.0]], type=pairs))[0].shape == (1, 2)
-    assert arrow_column(pa.array([[1.0, None]], type=pairs))[0] == [[1.0, None]]
-    assert polars_column(pl.Series([[1.0, 2.0]], dtype=pl.Array(pl.Float64, 2)))[0].shape == (1, 2)
-    assert polars_column(pl.Series([[1.0, None]], dtype=pl.Array(pl.Float64, 2)))[0] == [[1.0, None]]
+    assert arrow_column(pa.array([[1.0, 2.0]], type=pairs)).values.shape == (1, 2)
+    assert arrow_column(pa.array([[1.0, None]], type=pairs)).values == [[1.0, None]]
+    assert polars_column(pl.Series([[1.0, 2.0]], dtype=pl.Array(pl.Float64, 2))).values.shape == (1, 2)
+    assert polars_column(pl.Series([[1.0, None]], dtype=pl.Array(pl.Float64, 2))).values == [[1.0, None]]
 
 
 # -- times --------------------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ def test_the_older_interchange_protocol() -> None:
 def test_no_rows_is_valid(empty: Any) -> None:
     batch = compile_input(TABLE)(empty)
     assert batch.rows == 0
-    assert [str(batch.column(field.name)[0].dtype) for field in TABLE] == [field.type.canonical for field in TABLE]
+    assert [str(batch.column(field.name).values.dtype) for field in TABLE] == [field.type.canonical for field in TABLE]
 
 
 def test_all_defects_at_once() -> None:
@@ -458,9 +458,11 @@ def test_sparse_rows() -> None:
     schema = Schema(fields=(Field(name="x", type=Tensor("float64", (3,), sparse=True)),), layout="array")
     matrix = sparse.csr_matrix(np.array([[1.0, 0.0, 2.0]]))
     batch = compile_input(schema)(matrix)
-    assert (batch.rows, batch.column("x")[0].nnz) == (1, 2)
+    assert (batch.rows, batch.column("x").values.nnz) == (1, 2)
     assert compile_input(schema)(np.array([[1.0, 0.0, 2.0]])).rows == 1
-    assert compile_input(schema)(sparse.coo_array(np.ones((4, 3), dtype=np.int8))).column("x")[0].dtype == np.float64
+    assert (
+        compile_input(schema)(sparse.coo_array(np.ones((4, 3), dtype=np.int8))).column("x").values.dtype == np.float64
+    )
     assert defects(schema, sparse.csr_matrix((5, 10**9))) == [("input.shape", None, "x")]
     matrix.data[1] = np.inf
     assert defects(schema, matrix) == [("input.not-finite", 0, "x[2]")]

@@ -18,7 +18,7 @@ from graphs import constant, data, external, node, value
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
 from modelwheel_loader.manifest.records import GraphInput, Weight
 from modelwheel_loader.onnx.cores import granted_cores
-from modelwheel_loader.onnx.session import SessionOptions, open_session
+from modelwheel_loader.onnx.session import SessionOptions, import_onnxruntime, open_session
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 ADD = data([node("Add", ["x", "one"], ["y"])], initializers=[constant("one", 1.0, "float32")])
@@ -179,6 +179,36 @@ def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], input=ADD, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+OPENED = (
+    "import os, sys\n"
+    "from modelwheel_loader.onnx.session import open_session\n"
+    "open_session(sys.stdin.buffer.read())\n"
+    "print(os.environ['ORT_DISABLE_TELEMETRY'])\n"
+)
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "1"), ("0", "0"), ("", "")])
+def test_nothing_is_kept_for_its_maker_unless_somebody_wants_that(tmp_path: Path, given: str | None, then: str) -> None:
+    unset = {
+        "XDG_CACHE_HOME",
+        "ORT_DISABLE_TELEMETRY",
+        "CI",
+        "GITHUB_ACTIONS",
+    }  # onnxruntime is silent where it sees CI
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment |= {"HOME": str(tmp_path)} | ({} if given is None else {"ORT_DISABLE_TELEMETRY": given})
+    done = subprocess.run([sys.executable, "-c", OPENED], input=ADD, capture_output=True, check=True, env=environment)
+    assert done.stdout.decode().strip() == then
+    if given is None:
+        assert not list(tmp_path.rglob("*"))
+
+
+def test_an_onnxruntime_that_is_there_already_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    assert import_onnxruntime() is onnxruntime
+    assert "ORT_DISABLE_TELEMETRY" not in os.environ
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_structs_without_fields() -> None:
     column = pa.array([{}, None, {}], pa.struct([]))
     schema = Schema(fields=(Field(name="a", type=Struct(()), nullable=True),))
     values, missing = compile_input(schema)(pa.table({"a": column})).column("a")
-    assert (values[0], missing.tolist()) == ({}, [False, True, False])  # type: ignore[union-attr]
+    assert (values[0], missing.tolist()) == ({}, [False, True, False])
 
 
 def test_what_has_no_python_value_is_no_column() -> None:

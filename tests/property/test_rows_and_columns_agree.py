@@ -252,7 +252,7 @@ def arrow_type(kind: DataType) -> pa.DataType | None:
             return pa.decimal128(kind.precision, kind.scale)
         case Category():
             return {str: pa.dictionary(pa.int8(), pa.string()), int: pa.int64(), float: pa.float64()}[
-                type(kind.values[0])  # noqa: PD011
+                type(kind.values[0])
             ]
         case List():
             item = arrow_type(kind.item)

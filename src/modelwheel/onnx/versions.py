@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.onnx.graph import GraphInfo
+from modelwheel_loader.onnx.session import import_onnxruntime
 
 USUAL = ">=1.20"
 """The versions of onnxruntime that run everything which modelwheel writes itself."""
@@ -23,9 +24,7 @@ def onnxruntime_range(info: GraphInfo) -> str:
     opsets = ((name, number) for name, number in info.opsets.items() if name not in own)
     if info.ir_version <= _IR and all(number <= _OPSETS[name] for name, number in opsets):
         return USUAL
-    import onnxruntime
-
-    major, minor = onnxruntime.__version__.split(".")[:2]
+    major, minor = import_onnxruntime().__version__.split(".")[:2]
     return f">={major}.{minor}"
 
 

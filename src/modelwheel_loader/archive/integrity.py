@@ -10,22 +10,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Literal, get_args
 
 from ..errors import Defect, IntegrityError, UsageError
 from ..text import clip, shown
+from .digests import PIECE, new_sha256, sha256_of
 from .places import Identity, Place
 
 Policy = Literal["first", "always", "code"]
 Progress = Callable[[str, int, int], None]
 _DONE = b"verified\n"
-_PIECE = 1 << 24
 
 
 class Checker:
@@ -42,7 +40,7 @@ class Checker:
     def small(self, name: str, *, limit: int, sha256: str, size: int) -> bytes:
         """The bytes of a member, read once and compared."""
         data = self._place.read(name, limit=limit)
-        _compare(name, hashlib.sha256(data).hexdigest(), sha256, len(data), size)
+        _compare(name, sha256_of(data), sha256, len(data), size)
         return data
 
     def mapped(self, name: str, *, sha256: str, size: int, code: bool) -> memoryview:
@@ -50,11 +48,11 @@ class Checker:
         view, identity = self._place.map(name)
         _compare(name, sha256, sha256, len(view), size)
         if code or self._policy == "always":
-            _compare(name, _sha256(view), sha256, len(view), size)
+            _compare(name, sha256_of(view), sha256, len(view), size)
         elif self._policy == "first":
             with remembered(self._cache, identity, sha256) as known:
                 if not known.seen:
-                    _compare(name, _sha256(view), sha256, len(view), size)
+                    _compare(name, sha256_of(view), sha256, len(view), size)
                     known.remember()
         return view
 
@@ -63,13 +61,6 @@ def _compare(name: str, found: str, expected: str, length: int, size: int) -> No
     if found != expected or length != size:
         message = "differs from its recorded digest"
         raise IntegrityError.of("integrity.digest", message, where=clip(name, 120), expected=expected, found=found)
-
-
-def _sha256(view: memoryview) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, len(view), _PIECE):
-        digest.update(view[start : start + _PIECE])
-    return digest.hexdigest()
 
 
 class Memory:
@@ -117,7 +108,7 @@ def user_cache(name: str) -> str:
 
 def _note(cache: str, identity: Identity, sha256: str) -> IO[bytes] | None:
     """The open note on a file, or None when there is no directory that only this user can write."""
-    key = hashlib.sha256(f"{tuple(identity.attributes().values())} {sha256}".encode()).hexdigest()
+    key = sha256_of(f"{tuple(identity.attributes().values())} {sha256}".encode())
     if not os.path.isabs(cache):
         return None  # no home at all; a note in the current directory would be anybody's
     try:
@@ -151,6 +142,7 @@ def verify_everything(place: Place, progress: Progress | None = None) -> list[De
 
     The two sums are taken by two threads at the same time: both release the interpreter's lock.
     """
+    from binascii import crc32
     from concurrent.futures import ThreadPoolExecutor
 
     total = sum(member.size for member in place.members.values())
@@ -158,11 +150,11 @@ def verify_everything(place: Place, progress: Progress | None = None) -> list[De
     defects: list[Defect] = []
     with ThreadPoolExecutor(1) as pool:
         for name, member in place.members.items():
-            digest, crc = hashlib.sha256(), 0
+            digest, crc = new_sha256(total), 0
             view, _ = place.map(name)
-            for start in range(0, member.size, _PIECE):
-                piece = view[start : start + _PIECE]
-                other = pool.submit(zlib.crc32, piece, crc) if member.crc is not None else None
+            for start in range(0, member.size, PIECE):
+                piece = view[start : start + PIECE]
+                other = pool.submit(crc32, piece, crc) if member.crc is not None else None
                 digest.update(piece)
                 crc = other.result() if other else crc
                 done += len(piece)

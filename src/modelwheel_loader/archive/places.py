@@ -6,7 +6,6 @@ nothing. Members of folders are opened one by one; their digests hold them toget
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import weakref
@@ -18,6 +17,7 @@ from ..errors import MOST_DEFECTS, Defect, InvalidBundle, ResolutionError
 from ..limits import Limits
 from ..records import Record
 from ..text import clip
+from .digests import new_sha256
 from .files import CHUNK, Reading, absolute, open_regular, read_at, read_start
 from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
 from .reader import Member, read_members
@@ -184,9 +184,9 @@ class WheelFile(Place):
 
     def file_digest(self) -> str | None:
         """The SHA-256 of the whole file."""
-        digest = hashlib.sha256()
         with Reading(self.path):
             size = os.fstat(self._descriptor).st_size
+            digest = new_sha256(size)
             for start in range(0, size, CHUNK):
                 digest.update(read_at(self._descriptor, start, min(CHUNK, size - start)))
         return f"sha256:{digest.hexdigest()}"

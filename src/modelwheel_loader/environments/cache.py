@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..archive.digests import sha256_of
 from ..archive.integrity import user_cache
 from ..errors import EnvironmentMismatch, ResolutionError
 from ..isolation import Isolation
@@ -75,8 +75,7 @@ def folder_of(settings: Isolation) -> str:
 
 def key_of(lock: bytes, python: Python) -> str:
     """The name of the environment for a lock on a Python; the same on every machine of one kind."""
-    digest = hashlib.sha256(lock).hexdigest()
-    return f"cp{python.minor.replace('.', '')}-{python.platform}-{digest[:40]}"
+    return f"cp{python.minor.replace('.', '')}-{python.platform}-{sha256_of(lock)[:40]}"
 
 
 def known(root: str, key: str) -> Environment | None:

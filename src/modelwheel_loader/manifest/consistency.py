@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..archive.digests import sha256_of
 from ..archive.metadata import read_headers
 from ..errors import Defect, IntegrityError, InvalidBundle
 from ..limits import Limits
@@ -29,7 +29,7 @@ def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
     if full not in place.members:
         raise InvalidBundle.of("manifest.members", f"there is no {MEMBER}", where=clip(place.root))
     data = place.read(full, limit=limits.manifest)
-    found = hashlib.sha256(data).hexdigest()
+    found = sha256_of(data)
     recorded = place.record[full].sha256
     if found != recorded:
         raise IntegrityError.of(

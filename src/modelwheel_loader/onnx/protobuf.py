@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -37,13 +36,16 @@ def _short_strings() -> re.Pattern[bytes]:
     return re.compile(_SHORT_STRINGS)
 
 
-class Item(NamedTuple):
+class Item:
     """A field of a message: its number, and its value (a number), or where its bytes lie."""
 
-    number: int
-    wire: int
-    value: int
-    end: int
+    __slots__ = ("end", "number", "value", "wire")
+
+    def __init__(self, number: int, wire: int, value: int, end: int) -> None:
+        self.number = number
+        self.wire = wire
+        self.value = value
+        self.end = end
 
 
 def broken(message: str) -> InvalidBundle:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -72,6 +74,21 @@ class Session:
         return answers
 
 
+def import_onnxruntime() -> Any:
+    """The module, whose telemetry is off unless `ORT_DISABLE_TELEMETRY` says something else or it is there already.
+
+    From 1.29 on, it notes what it is fed and sends that to its maker: names and hashes of graphs, versions, counts. It
+    decides once, as it is imported. Raises `MissingExtra`.
+    """
+    if "onnxruntime" not in sys.modules:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _not_imported(error) from error
+    return onnxruntime
+
+
 def _not_imported(error: ImportError) -> MissingExtra:
     """The error for an onnxruntime that is not there, or is there and does not work."""
     if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
@@ -101,10 +118,7 @@ def open_session(
     info = check_graph(data, weights=declared, limits=limits)
     if inputs or outputs:
         _check_interface(info, inputs, outputs)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise _not_imported(error) from error
+    onnxruntime = import_onnxruntime()
     settings = _settings(onnxruntime, options or SessionOptions())
     kept = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (weights or {}).values()]
     if kept:
