@@ -26,7 +26,7 @@ from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError
 from modelwheel.locking import resolvers
 from modelwheel.locking.pylock import write_pylock
 from modelwheel.locking.resolvers import Question, Unresolved, resolve
-from modelwheel_loader.environments.requirements import read_lock
+from modelwheel_loader.environments.requirements import read_lock, unfolded
 
 X = np.arange(12.0).reshape(4, 3)
 SHA = "a" * 64
@@ -72,8 +72,11 @@ def test_uv_locks_for_all_platforms_what_is_installed_here(pack: Pack) -> None:
         "macosx",
         "manylinux",
     }
-    lines = [line for line in bundle.requirements().splitlines() if not line.startswith("#")]
+    text = bundle.requirements()
+    lines = unfolded(text)
     assert {Requirement(line.partition(" --hash")[0]).name for line in lines} == {"cloudpickle", "numpy"}
+    assert sum(line.count(" --hash=sha256:") for line in lines) == text.count("\n    --hash=sha256:") > 10
+    assert max(map(len, text.splitlines())) < 120  # one hash a line, as pip-compile writes them
     assert "for all platforms, made by uv" in str(bundle.report)
     assert bundle.report.to_dict()["lock"]["resolver"] == "uv"
 

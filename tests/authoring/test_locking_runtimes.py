@@ -24,7 +24,7 @@ from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError
 from modelwheel.locking.lock import make_lock, together
 from modelwheel.locking.pylock import write_pylock
 from modelwheel.locking.resolvers import Question, Resolved, Unresolved
-from modelwheel_loader.environments.requirements import divided, for_runtime, read_lock
+from modelwheel_loader.environments.requirements import divided, for_runtime, read_lock, unfolded
 from modelwheel_loader.manifest.records import Requirement
 
 X = np.arange(12.0).reshape(4, 3)
@@ -83,9 +83,10 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 def test_a_service_can_pin_all_runtimes_or_one(pack: Pack, resolver: Resolver) -> None:
     bundle = pack()
-    every, native, onnx = (bundle.requirements(kind).splitlines() for kind in (None, "native", "onnx"))
-    assert every[0] == "# sum 1, to run onnx and native"
-    assert onnx[0] == "# sum 1, to run onnx"
+    texts = [bundle.requirements(kind) for kind in (None, "native", "onnx")]
+    assert texts[0].startswith("# sum 1, to run onnx and native\n")
+    assert texts[2].startswith("# sum 1, to run onnx\n")
+    every, native, onnx = map(unfolded, texts)
     held = {
         kind: {line.partition("==")[0] for line in names(lines)}
         for kind, lines in zip("eno", (every, native, onnx), strict=True)
@@ -115,7 +116,7 @@ def test_the_command_asks_for_one_runtime(pack: Pack, resolver: Resolver, capsys
     assert main(["requirements", str(bundle.path), "--runtime", "onnx"]) == 0
     assert capsys.readouterr().out == bundle.requirements("onnx")
     assert main(["requirements", str(bundle.path), "--runtime", "native", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["requirements"] == bundle.requirements("native").splitlines()[2:]
+    assert json.loads(capsys.readouterr().out)["requirements"] == unfolded(bundle.requirements("native"))
 
 
 def test_there_is_no_such_runtime(pack: Pack, resolver: Resolver) -> None:

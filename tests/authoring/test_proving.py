@@ -21,6 +21,7 @@ from modelwheel.cli import main
 from modelwheel.errors import DependencyError, EnvironmentMismatch, IntegrityError, TrustError, UsageError
 from modelwheel.proving.missing import explained
 from modelwheel.proving.prove import write_copy
+from modelwheel_loader.environments.requirements import unfolded
 from modelwheel_loader.errors import Defect
 from modelwheel_loader.report import Step
 
@@ -262,7 +263,7 @@ def test_the_commands_lock_prove_and_list(
     text = capsys.readouterr().out
     assert text == proven.requirements()
     assert main(["requirements", str(proven.path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["requirements"] == text.splitlines()[2:]
+    assert json.loads(capsys.readouterr().out)["requirements"] == unfolded(text)
     monkeypatch.chdir(tmp_path)
     joblib.dump(LinearRegression().fit(X, X.sum(axis=1)), "model.joblib")
     np.save("sample.npy", X)

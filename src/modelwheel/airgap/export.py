@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.environments.requirements import LOCK, MOST_BYTES, read_lock, requirements_of
+from modelwheel_loader.environments.requirements import LOCK, MOST_BYTES, folded, read_lock, requirements_of
 from modelwheel_loader.errors import UsageError, WriteError
 from modelwheel_loader.text import clip
 
@@ -125,7 +125,7 @@ def _present(requirement: str, folder: Path) -> str | None:
 
 def _pinned(path: Path) -> str:
     name, version, _, _ = parse_wheel_filename(path.name)
-    return f"{name}=={version} --hash=sha256:{sha256_of(path)}\n"
+    return folded(f"{name}=={version} --hash=sha256:{sha256_of(path)}") + "\n"
 
 
 def _copied(source: Path, target: Path) -> None:

@@ -35,6 +35,7 @@ _GROUP = re.compile(r"'([a-z]{1,20})' in dependency_groups(?: and \((.*)\))?")
 _PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 5_000
+_FOLD = " \\\n    --hash="
 
 
 class LockedPackages(Record):
@@ -115,7 +116,7 @@ def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Itera
 
 
 def requirements_of(manifest: Manifest, members: Members, runtime: str | None = None) -> str:
-    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one package a line.
+    """The lock of a bundle as a requirements file, for `pip install --require-hashes -r`, one hash a line.
 
     With `runtime`, only what that one needs. Raises `EnvironmentMismatch` when the lock is not for it.
     """
@@ -144,7 +145,17 @@ def requirements_of(manifest: Manifest, members: Members, runtime: str | None = 
         f"# {safe(manifest.name)} {safe(manifest.version)}, to run {' and '.join(served) or 'nothing of it'}",
         f"# Python {packages.requires_python}".rstrip(),
     )
-    return "".join(f"{line}\n" for line in (*head, *packages.lines))
+    return "".join(f"{line}\n" for line in (*head, *map(folded, packages.lines)))
+
+
+def folded(requirement: str) -> str:
+    """A requirement with hashes over several lines, as pip-compile and uv write it: a diff shows what changed."""
+    return requirement.replace(" --hash=", _FOLD)
+
+
+def unfolded(text: str) -> list[str]:
+    """The requirements of a file that `requirements_of` made, each on one line."""
+    return [line for line in text.replace(_FOLD, " --hash=").splitlines() if not line.startswith("#")]
 
 
 def _absent(payload: Payload, lock: bytes) -> str:

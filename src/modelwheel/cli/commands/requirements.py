@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from modelwheel_loader.bundle import open_bundle
+from modelwheel_loader.environments.requirements import unfolded
 
 from ..arguments import Command, bundle_argument, json_option
 from ..screen import print_json
@@ -25,8 +26,7 @@ def command(bundle: str, *, runtime: str | None, as_json: bool) -> int:
     with open_bundle(bundle) as opened:
         text = opened.requirements(runtime)
         if as_json:
-            lines = [line for line in text.splitlines() if not line.startswith("#")]
-            print_json({"name": opened.name, "version": opened.version, "requirements": lines})
+            print_json({"name": opened.name, "version": opened.version, "requirements": unfolded(text)})
         else:
             click.echo(text, nl=False)
     return GOOD
