@@ -98,9 +98,10 @@ def test_a_weight_is_as_the_manifest_says(tensor: Any, message: str) -> None:
     assert any(message in found for found in refused(data(initializers=[tensor]), weights=[WEIGHT]))
 
 
-def test_a_weight_that_is_there_twice_is_refused() -> None:
-    made = data(initializers=[external("w", [3, 2]), external("w", [3, 2])])
-    assert refused(made, weights=[WEIGHT]) == ["a weight is there twice"]
+@pytest.mark.parametrize("other", [external("w", [3, 2]), constant("w", 1.0, "float32")])
+def test_an_initializer_that_is_there_twice_is_refused(other: Any) -> None:
+    made = data(initializers=[external("w", [3, 2]), other])
+    assert refused(made, weights=[WEIGHT]) == ["an initializer is there twice"]
 
 
 def test_a_declared_weight_is_one_of_the_main_graph_only() -> None:

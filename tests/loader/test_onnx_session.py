@@ -50,6 +50,61 @@ def test_declared_weights_are_given_as_arrays_and_not_copied() -> None:
         np.testing.assert_allclose(session.run({"x": X}, ["y"])[0], expected)
 
 
+LOOKUP = data(
+    [node("Gather", ["w", "i"], ["y"])],
+    inputs=[value("i", TensorProto.INT64, [None])],
+    initializers=[external("w", [3, 2])],
+)
+FOLDED = data(
+    [node("Transpose", ["w"], ["t"]), node("MatMul", ["x", "t"], ["y"])],
+    inputs=[value("x", shape=[None, 2])],
+    initializers=[external("w", [3, 2])],
+)
+
+
+def lent(graph: bytes, feeds: dict[str, Any], options: SessionOptions | None = None) -> bool:
+    """Whether the session reads the memory that it was given, at each call."""
+    memory = np.arange(6, dtype="float32").reshape(3, 2)
+    session = open_session(graph, {"w": memory}, declared=[DECLARED], options=options)
+    before = session.run(feeds, ["y"])[0].copy()
+    memory[:] = 7
+    return not np.array_equal(session.run(feeds, ["y"])[0], before)
+
+
+def test_weights_that_are_not_rearranged_stay_where_they_are() -> None:
+    assert lent(LOOKUP, {"i": np.array([0, 2])})
+    assert lent(WITH_WEIGHT, {"x": X}, SessionOptions(prepacking=False))
+
+
+def test_weights_that_onnxruntime_computes_with_at_once_are_copied() -> None:
+    assert not lent(FOLDED, {"x": X[:, :2]})
+    memory = np.arange(6, dtype="float32").reshape(3, 2)
+    (answer,) = open_session(FOLDED, {"w": memory}, declared=[DECLARED]).run({"x": X[:, :2]}, ["y"])
+    np.testing.assert_array_equal(answer, X[:, :2] @ memory.T)
+
+
+def test_where_our_empty_file_is_not_weights_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a zip file that is imported from."""
+    monkeypatch.setattr("modelwheel_loader.onnx.session.__file__", str(tmp_path / "all.zip" / "session.py"))
+    monkeypatch.chdir(tmp_path)
+    assert not lent(LOOKUP, {"i": np.array([0, 2])})
+
+
+def test_a_file_of_that_name_in_the_current_directory_is_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(np.full(6, 9, "float32").tobytes())
+    monkeypatch.chdir(tmp_path)
+    memory = np.arange(6, dtype="float32").reshape(3, 2)
+    for graph, feeds, expected in (
+        (LOOKUP, {"i": np.array([1])}, memory[1:2]),
+        (FOLDED, {"x": X[:, :2]}, X[:, :2] @ memory.T),
+        (WITH_WEIGHT, {"x": X}, X @ memory),
+    ):
+        (answer,) = open_session(graph, {"w": memory}, declared=[DECLARED]).run(feeds, ["y"])
+        np.testing.assert_array_equal(answer, expected)
+
+
 def test_a_weight_that_nobody_gives_is_refused() -> None:
     with pytest.raises(InvalidBundle, match="lies outside the file"):
         open_session(WITH_WEIGHT)
@@ -212,7 +267,16 @@ def test_an_onnxruntime_that_is_there_already_decided(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"threads": 0}, {"threads": True}, {"threads": 1.5}, {"threads": 5000}, {"spinning": 1}, {"arena": None}]
+    "wrong",
+    [
+        {"threads": 0},
+        {"threads": True},
+        {"threads": 1.5},
+        {"threads": 5000},
+        {"spinning": 1},
+        {"arena": None},
+        {"prepacking": 0},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(wrong))} cannot be that"):
@@ -227,11 +291,19 @@ def test_only_settings_are_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "threads", "spinning", "arena"),
-    [(SessionOptions(), 3, "0", True), (SessionOptions(threads=1, spinning=True, arena=False), 1, None, False)],
+    ("options", "threads", "spinning", "arena", "plain"),
+    [
+        (SessionOptions(), 3, "0", True, None),
+        (SessionOptions(threads=1, spinning=True, arena=False, prepacking=False), 1, None, False, "1"),
+    ],
 )
 def test_settings_reach_onnxruntime(
-    options: SessionOptions, threads: int, spinning: str | None, arena: bool, monkeypatch: pytest.MonkeyPatch
+    options: SessionOptions,
+    threads: int,
+    spinning: str | None,
+    arena: bool,
+    plain: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("modelwheel_loader.onnx.session.granted_cores", lambda: 3)
     kept = []
@@ -248,6 +320,8 @@ def test_settings_reach_onnxruntime(
     assert settings.enable_cpu_mem_arena is arena
     if spinning is not None:
         assert settings.get_session_config_entry("session.intra_op.allow_spinning") == spinning
+    if plain is not None:
+        assert settings.get_session_config_entry("session.disable_prepacking") == plain
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..batch import Batch, Column, Raw
+from ..contract.types import Tensor
 from ..errors import ModelwheelError
 from .blocks import Block
 from .columns import Check, compile_column
 from .scalars import Quick, compile_scalar
 
 if TYPE_CHECKING:
+    from ..contract.fields import Field
     from ..contract.schema import Schema
     from .careful import Careful
     from .table_rules import Rule
@@ -38,7 +40,7 @@ class InputCheck:
         self._block = Block(schema)
         together = frozenset(self._block.names)
         self._scalars = [
-            (field.name, compile_scalar(field) or _compile_alone(self._checks[field.name]))
+            (field.name, compile_scalar(field) or _compile_alone(field, self._checks[field.name]))
             for field in schema.fields
             if field.name not in together
         ]
@@ -99,13 +101,17 @@ def _compile_table(schema: Schema) -> Rule | None:
     return compile_table(schema)
 
 
-def _compile_alone(check: Check) -> Quick:
+def _compile_alone(field: Field, check: Check) -> Quick:
     """One value as a column of one; None when it is refused, or may be a column, which the slow path then tells."""
     from ..incoming.frames import library_of
     from ..problems import Problems
 
+    axes = len(field.type.shape) if isinstance(field.type, Tensor) else None
+
     def alone(value: Any) -> Column | None:
         if library_of(value) not in _OF_SCALARS:
+            return None
+        if axes is not None and getattr(value, "ndim", axes) != axes:  # many rows, as an array: no need to try
             return None
         return check(Raw([value]), Problems())
 

@@ -209,6 +209,8 @@ class _Walk:
             self.external(head, allowed=top)
         if head.numbers is not None:
             constants[head.name] = head.numbers
+        if top and head.name in self.initializers:
+            self.wrong("an initializer is there twice", head.name)  # onnxruntime takes the last, others the first
         if top:
             self.initializers.add(head.name)
 
@@ -285,8 +287,6 @@ class _Walk:
             self.wrong("a weight has another type or shape than the manifest says", head.name)
         elif head.locations != [f"location={WEIGHTS_LOCATION}"]:
             self.wrong(f"a weight must lie in {WEIGHTS_LOCATION}", head.name)
-        elif head.name in self.found_weights:
-            self.wrong("a weight is there twice", head.name)
         self.found_weights.add(head.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from ..text import clip, shown
 from .cores import granted_cores
 from .graph import GraphInfo, check_graph
 
+_FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
 # what an onnxruntime says that is too old for the graph, in its own words
 _TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
@@ -29,17 +31,20 @@ class SessionOptions(Record):
     `threads` is how many cores one call may use; None is all that this process may use, counting its affinity and its
     container's quota. `spinning` lets idle threads burn their core for some microseconds of latency. `arena` keeps the
     memory of a call for the next one: without it, each call allocates and frees, and a large batch leaves nothing.
+    `prepacking` rearranges the weights of multiplications for the processor: each process then has a copy of them;
+    without it, large weights stay in the map, which processes share, and small batches take longer.
     """
 
     threads: int | None = None
     spinning: bool = False
     arena: bool = True
+    prepacking: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
         if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= 1024):
             raise _wrong("threads", self.threads, "None, or a whole number from 1 to 1024")
-        for name in ("spinning", "arena"):
+        for name in ("spinning", "arena", "prepacking"):
             if type(getattr(self, name)) is not bool:
                 raise _wrong(name, getattr(self, name), "True or False")
 
@@ -109,7 +114,7 @@ def open_session(
     outputs: Collection[str] = (),
     limits: Limits = DEFAULT,
 ) -> Session:
-    """Open the graph in `data`, its large initializers given as arrays by name (onnxruntime copies them).
+    """Open the graph in `data`, its large initializers given as arrays by name.
 
     The graph is walked first (`graph.py`); when `inputs` or `outputs` are given, it must have just those inputs and
     at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and `EnvironmentMismatch` when
@@ -119,15 +124,33 @@ def open_session(
     if inputs or outputs:
         _check_interface(info, inputs, outputs)
     onnxruntime = import_onnxruntime()
-    settings = _settings(onnxruntime, options or SessionOptions())
-    kept = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in (weights or {}).values()]
-    if kept:
-        settings.add_external_initializers(list(weights or {}), kept)
+    kept = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (weights or {}).items()}
     try:
-        session = onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
+        session = _opened(onnxruntime, data, options or SessionOptions(), kept)
     except Exception as error:  # onnxruntime's errors share no base but Exception
         raise _not_opened(error) from error
     return Session(session, info, (kept, weights))
+
+
+def _opened(onnxruntime: Any, data: bytes, options: SessionOptions, weights: Mapping[str, Any]) -> Any:
+    """The session. Weights are lent to it first: those that it does not rearrange then stay where they are.
+
+    It refuses that when it wants to compute with a weight while it opens the graph (folding constants, fusing a
+    normalisation into a convolution). It is given copies then, and says what else is wrong with the graph.
+    """
+    providers = ["CPUExecutionProvider"]
+    settings = _settings(onnxruntime, options)
+    if not weights:
+        return onnxruntime.InferenceSession(data, settings, providers=providers)
+    lending = _settings(onnxruntime, options)
+    # it wants the file of a weight that is lent to be there, and does not read it: an empty one of ours
+    lending.add_session_config_entry(_FOLDER, os.path.join(os.path.dirname(__file__), "stand_in"))
+    for name, value in weights.items():
+        lending.add_initializer(name, value)
+    with contextlib.suppress(Exception):
+        return onnxruntime.InferenceSession(data, lending, providers=providers)
+    settings.add_external_initializers(list(weights), list(weights.values()))
+    return onnxruntime.InferenceSession(data, settings, providers=providers)
 
 
 def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
@@ -137,6 +160,8 @@ def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     if threads is not None:
         settings.intra_op_num_threads = threads
     settings.enable_cpu_mem_arena = options.arena
+    if not options.prepacking:
+        settings.add_session_config_entry("session.disable_prepacking", "1")
     if not options.spinning:
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
