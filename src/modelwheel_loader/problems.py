@@ -102,7 +102,9 @@ class Problems:
 
 def _column(field: str | None) -> str:
     """The column that holds a field: `tags` for `tags[3].name`."""
-    return "" if field is None else re.split(_INSIDE, field, maxsplit=1)[0]
+    if field is None:
+        return ""
+    return field if "." not in field and "[" not in field else re.split(_INSIDE, field, maxsplit=1)[0]
 
 
 class Inside(Problems):

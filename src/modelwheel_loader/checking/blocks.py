@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import Array
+from ..batch import Array, Raw
 from ..contract.schema import Field, Schema
 from ..contract.types import Float
 from ..contract.values import EXACT_IN_FLOAT, OVERFLOW
@@ -99,17 +99,22 @@ class Block:
             return None
         return self._from_rows(values, set(map(type, chain.from_iterable(values))))
 
+    def columns(self, columns: Sequence[Raw]) -> Array | None:
+        """The columns of all fields, all of one length, as an array (rows, fields); None as above."""
+        values = [column.values for column in columns if column.missing is None]
+        if len(values) != len(self.names):
+            return None
+        kinds = set(map(type, values))
+        if kinds == {list}:
+            block = _numbers(values, set(map(type, chain.from_iterable(values))))
+            return None if block is None else self.array(block.T)
+        if kinds != {np.ndarray} or len({item.dtype for item in values}) != 1 or any(item.ndim != 1 for item in values):
+            return None
+        return self.array(np.array(values).T) if values[0].dtype.kind == "f" else None
+
     def _from_rows(self, rows: Sequence[Sequence[Any]], kinds: set[type]) -> Array | None:
-        """Rows of floats, whole numbers and None; `kinds` are the types among them."""
-        if not kinds - {type(None)} <= _NUMBERS:
-            return None
-        try:
-            block = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.names))
-        except OverflowError:
-            return None
-        if int in kinds and bool((np.abs(block) >= EXACT_IN_FLOAT).any()):
-            return None
-        return self.array(block)
+        block = _numbers(rows, kinds)
+        return None if block is None else self.array(block.reshape(len(rows), len(self.names)))
 
     def array(self, block: Array) -> Array | None:
         """A 2-D array of numbers in the width of the fields, the same memory where it is that; None as above."""
@@ -135,6 +140,17 @@ class Block:
 
     def _within(self, block: Array) -> bool:
         return not bool(((block < self._low) | (block > self._high)).any())
+
+
+def _numbers(values: Sequence[Sequence[Any]], kinds: set[type]) -> Array | None:
+    """Floats, whole numbers and None as an array of two axes; `kinds` are the types among them. None as above."""
+    if not kinds - {type(None)} <= _NUMBERS:
+        return None
+    try:
+        made = np.array(values, dtype=np.float64)
+    except OverflowError:
+        return None
+    return None if int in kinds and bool((np.abs(made) >= EXACT_IN_FLOAT).any()) else made
 
 
 def _is_plain(field: Field) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import Batch, Column, Raw
+from ..batch import Array, Batch, Column, Raw
 from ..contract.schema import Field, Schema
 from ..contract.types import Tensor
 from ..errors import InputError
@@ -26,6 +26,9 @@ from .votes import is_columns
 
 _HINTS = 10
 """For how many missing fields the nearest name is looked for."""
+
+_FEW = 256
+"""Rows up to which columns of numbers are copied together: a column costs more than what is in it."""
 
 
 class Careful:
@@ -74,9 +77,7 @@ class Careful:
         if self._block.is_whole and not self._refuse_extra and not problems.counted:
             block = self._block.rows(rows)
             if block is not None:
-                if self.schema.layout == "frame":  # lies as in a DataFrame: sums of products depend on the order
-                    block = np.asfortranarray(block)
-                return Batch(len(rows), {}, single=single, block=block, block_names=self._block.names)
+                return self._whole(block, single=single)
         hints: dict[str, str] = {}
         if self._refuse_extra:
             for number, row in enumerate(rows):
@@ -89,6 +90,11 @@ class Careful:
         if problems.counted:
             problems.raise_all(len(rows), self._names)
         return Batch(len(rows), columns, single=single)
+
+    def _whole(self, block: Array, *, single: bool = False) -> Batch:
+        """All fields together; sums of products depend on how they lie: a table's as in a DataFrame."""
+        block = np.asfortranarray(block) if self.schema.layout == "frame" else np.ascontiguousarray(block)
+        return Batch(len(block), {}, single=single, block=block, block_names=self._block.names)
 
     def _from_rows(
         self, field: Field, rows: Sequence[Mapping[str, Any]], problems: Problems, hints: dict[str, str]
@@ -151,6 +157,10 @@ class Careful:
             if length != rows:
                 message, found = "has another number of rows", f"{length:,}"
                 problems.add("input.rows-differ", message, field=name, found=found, expected=f"{rows:,}")
+        if self._block.is_whole and rows <= _FEW and len(raws) == len(self._names) and not problems.counted:
+            block = self._block.columns(list(raws.values()))
+            if block is not None:
+                return self._whole(block)
         checked: dict[str, Column] = {}
         for field in self.schema.fields:
             values = raws.get(field.name)

@@ -19,6 +19,7 @@ from ..contract.values import EXACT_IN_FLOAT, is_null
 NONE = type(None)
 _NULL_TYPES = frozenset({"NoneType", "float", "float64", "NAType", "NaTType"})
 _TEXTS_AT_ONCE = 10_000
+_FEW = 32
 
 
 def quick_list(values: list[Any], kind: DataType) -> Column | None:
@@ -104,6 +105,8 @@ def narrow(values: Array, kind: Float) -> Column | None:
 
 def all_finite(values: Array) -> bool:
     """Whether floats hold no NaN and no infinity; one pass over the memory and no mask when they do not."""
+    if values.ndim == 1 and len(values) <= _FEW:  # a call of numpy costs more than that
+        return all(map(math.isfinite, values.tolist()))
     if values.dtype.itemsize > 2:  # half floats overflow soon
         with np.errstate(over="ignore", invalid="ignore"):
             if math.isfinite(values.sum()):
