@@ -24,6 +24,10 @@ _CANONICAL_VERSION = (
 )
 _PINNED = r"==\s*([^,*\s]+)\s*"
 LONGEST_NAME = 100
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_PLAIN = frozenset(f"{_LETTERS}0123456789-")
+_COMPARING = frozenset("*<>=~, ")
+_RANGE = frozenset(f"{_LETTERS}{_LETTERS.upper()}0123456789.+!") | _COMPARING
 
 
 def is_name(text: str) -> bool:
@@ -36,9 +40,31 @@ def normalize_name(text: str) -> str:
     return re.sub(_SEPARATORS, "-", text).lower()
 
 
+def is_normalized_name(text: str) -> bool:
+    """Whether `text` is the normalised name of a distribution, and of a sensible length."""
+    plain = 0 < len(text) <= LONGEST_NAME and _PLAIN.issuperset(text)
+    return plain and "-" not in (text[0], text[-1]) and "--" not in text
+
+
+def is_plain_range(text: str) -> bool:
+    """Whether `text` is empty or has the form of a range of versions: no address, option or marker fits into it."""
+    return text.lstrip(" ")[:1] in ("", *"<>=~!") and _RANGE.issuperset(text)
+
+
+def is_plain_version(text: str) -> bool:
+    """Whether `text` has the form of a version, not necessarily in PEP 440's spelling."""
+    return 0 < len(text) <= LONGEST_NAME and text[0] != "-" and (_RANGE - _COMPARING | {"-", "_"}).issuperset(text)
+
+
 def is_canonical_version(text: str) -> bool:
     """Whether `text` is a version in PEP 440's normalised spelling."""
-    return len(text) <= LONGEST_NAME and re.fullmatch(_CANONICAL_VERSION, text) is not None
+    if len(text) > LONGEST_NAME:
+        return False
+    return all(map(_is_number, text.split("."))) or re.fullmatch(_CANONICAL_VERSION, text) is not None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and (text[0] != "0" or text == "0")
 
 
 class Requirement(Record):

@@ -81,15 +81,14 @@ def test_line_ends_of_windows_are_read() -> None:
     assert rows == parse_record(GOOD.encode(), f"{INFO}RECORD", most=10)
 
 
-def test_digests_of_the_metadata_are_compared_by_verify(tmp_path: Path) -> None:
-    """Opening reads METADATA for its name; a changed line that names nothing else shows when everything is compared."""
+def test_licences_are_compared_by_verify(tmp_path: Path) -> None:
+    """Opening reads what installers act on; a licence that was changed shows when everything is compared."""
     path = tmp_path / FILE_NAME
-    members = files()
-    changed = members[f"{INFO}METADATA"].replace(b"Requires-Dist: modelwheel>=0.1", b"Requires-Dist: modelwhee1>=0.1")
-    assert changed != members[f"{INFO}METADATA"]
-    path.write_bytes(archive(members | {f"{INFO}METADATA": changed}))
-    report = modelwheel.verify(path)
+    members = with_record({**files(), f"{INFO}licenses/LICENSE": b"MIT"})
+    path.write_bytes(archive(members | {f"{INFO}licenses/LICENSE": b"GPL"}))
+    with modelwheel.open(path):
+        report = modelwheel.verify(path)
     assert not report.ok
-    assert "METADATA" in str(report)
-    path.write_bytes(archive(with_record(members)))
+    assert "LICENSE" in str(report)
+    path.write_bytes(archive(members))
     assert modelwheel.verify(path).ok

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from modelwheel_loader.archive.membernames import DIST_INFO, NAMESPACE
+from modelwheel_loader.archive.membernames import DEVICES, DIST_INFO, NAMESPACE
 from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.manifest.consistency import entry_points
 from modelwheel_loader.names import is_name, normalize_name
@@ -26,10 +26,6 @@ _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # what a terminal obeys, and what makes text read otherwise than it is written; tabs and joiners belong to Markdown
 _NOT_IN_THE_BODY = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-)
-"""Names that Windows gives to devices: it cannot make a folder of such a name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +81,7 @@ def identify(name: str, version: str) -> Identity:
         defects.append(
             Defect(code="pack.name", message="not a name of a distribution", found=shown(name), expected=expected)
         )
-    elif normal == "modelwheel" or normal in _DEVICES:
+    elif normal == "modelwheel" or normal in DEVICES:
         owner = "modelwheel itself" if normal == "modelwheel" else "a device of Windows, which makes no folder of it"
         defects.append(Defect(code="pack.name", message=f"the name of {owner}", found=shown(name)))
     canonical = _version(version)

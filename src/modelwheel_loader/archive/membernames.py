@@ -7,18 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import Defect, InvalidBundle
 from ..limits import Limits
-from ..text import clip
+from ..names import is_canonical_version, is_normalized_name
+from ..text import clip, safe, shown
 
 NAMESPACE = "modelwheel_bundles/"
 DIST_INFO = ".dist-info/"
 METADATA_FILES = frozenset({"METADATA", "WHEEL", "RECORD", "entry_points.txt"})
 METADATA_FOLDERS = ("licenses/", "sboms/")
 CODE_SUFFIXES = (
-    *(".py", ".pyc", ".pyo", ".pyi", ".pyw", ".pyx", ".pyd", ".pth", ".egg-link", ".so", ".dll", ".dylib", ".exe"),
-    *(".sh", ".bat", ".cmd", ".ps1"),
+    *(".py", ".pyc", ".pyo", ".pyi", ".pyw", ".pyx", ".pyd", ".pyz", ".pyzw", ".pth", ".egg-link"),
+    *(".so", ".dll", ".dylib", ".exe", ".com", ".scr", ".sh", ".bat", ".cmd", ".ps1", ".vbs", ".lnk", ".desktop"),
 )
 """Files that an interpreter or a system may run or import; a bundle holds none."""
-_FORBIDDEN = r"[\x00-\x1f\x7f:\\\ud800-\udfff]"
+_FORBIDDEN = r"""[\x00-\x1f\x7f:\\<>"|?*\ud800-\udfff]"""
+DEVICES = frozenset(
+    {
+        *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),
+        *(f"{port}{number}" for port in ("com", "lpt") for number in "0123456789\u00b9\u00b2\u00b3"),
+    }
+)
+"""Names that Windows gives to devices, with any suffix: it cannot make a file or a folder of such a name."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/")
 
 
@@ -64,14 +72,20 @@ def _messages(name: str, limits: Limits) -> Iterator[str]:
     if name.count("/") > limits.name_depth:
         yield f"its name is deeper than {limits.name_depth} folders"
         return
-    if not _PLAIN.issuperset(name) and re.search(_FORBIDDEN, name):  # compiled when a name asks for it
-        yield "its name holds a backslash, a colon, a control character or bytes that are no UTF-8"
+    if not _PLAIN.issuperset(name):  # patterns are compiled when a name asks for it
+        if re.search(_FORBIDDEN, name):
+            yield "its name holds a control character, one that Windows does not allow, or bytes that are no UTF-8"
+        elif safe(name) != name:  # file systems of macOS do not see some of these: `model.p\u200cy` is a Python file
+            yield "its name holds an invisible character, or one that changes the direction of writing"
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         yield "its name is absolute, ends with a slash, or has an empty, '.' or '..' part"
     elif any(part[-1] in ". " for part in parts):
         yield "a part of its name ends with a dot or a blank"
-    if name.lower().endswith(CODE_SUFFIXES):
+    folded = fold(name)
+    if any(part.partition(".")[0].rstrip(" ") in DEVICES for part in folded.split("/")):
+        yield "a part of its name is that of a device of Windows"
+    if folded.endswith(CODE_SUFFIXES):
         yield "a bundle holds no code"
 
 
@@ -96,7 +110,26 @@ def split_names(names: Iterable[str]) -> tuple[str, str, str, str]:
         raise InvalidBundle.of(
             "archive.layout", "the two folders have different names", found=clip(roots[0]), expected=clip(name)
         )
-    return roots[0], infos[0], name.replace("_", "-"), version
+    return roots[0], infos[0], _normalized(name, infos[0]), _canonical(version, infos[0])
+
+
+def _normalized(stem: str, where: str) -> str:
+    """The name of the distribution whose folders begin with `stem`. It goes into commands that people copy."""
+    name = stem.replace("_", "-")
+    if not is_normalized_name(name) or "-" in stem:
+        message = "its name is not the normalised name of a distribution"
+        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120), found=shown(stem))
+    if name == "modelwheel":
+        message = "it has the name of modelwheel itself, and would take its place"
+        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120))
+    return name
+
+
+def _canonical(version: str, where: str) -> str:
+    if not is_canonical_version(version):
+        message = "its version is not in the normalised form of PEP 440"
+        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120), found=shown(version))
+    return version
 
 
 def _top(name: str) -> str:

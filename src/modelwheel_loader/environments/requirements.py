@@ -30,7 +30,8 @@ MOST_BYTES = 1 << 24
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,100}")
-_MARKER = re.compile(r"""[\w .'"<>=!~()+*-]{1,2000}""", re.ASCII)
+# a blank before a dash would begin an option
+_MARKER = re.compile(r"""(?!-)(?!.* -)[\w .'"<>=!~()+*-]{1,2000}""", re.ASCII)
 _GROUP = re.compile(r"'([a-z]{1,20})' in dependency_groups(?: and \((.*)\))?")
 _PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..archive.digests import sha256_of
-from ..archive.metadata import read_headers
-from ..errors import Defect, IntegrityError, InvalidBundle
+from ..archive.metadata import misfits
+from ..errors import MOST_DEFECTS, Defect, IntegrityError, InvalidBundle
 from ..limits import Limits
 from ..text import clip, shown
 from .reader import read_manifest
@@ -28,23 +29,25 @@ def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
     full = place.root + MEMBER
     if full not in place.members:
         raise InvalidBundle.of("manifest.members", f"there is no {MEMBER}", where=clip(place.root))
-    data = place.read(full, limit=limits.manifest)
-    found = sha256_of(data)
-    recorded = place.record[full].sha256
-    if found != recorded:
-        raise IntegrityError.of(
-            "integrity.digest", "differs from its recorded digest", where=MEMBER, expected=recorded, found=found
-        )
+    data = _compared(place, full, limits.manifest)
     manifest = read_manifest(data, limits=limits)
-    defects = [
-        *_names(place, manifest),
-        *_metadata(place, limits),
-        *_installable(place, limits),
-        *_members(place, manifest),
-    ]
+    found = chain(_names(place, manifest), _installable(place, limits), _members(place, manifest))
+    defects = list(islice(found, MOST_DEFECTS))
     if defects:
         raise InvalidBundle("the parts of the bundle contradict each other", defects)
-    return manifest, f"sha256:{found}"
+    return manifest, f"sha256:{place.record[full].sha256}"
+
+
+def _compared(place: Place, name: str, limit: int) -> bytes:
+    """The bytes of a member; raises `IntegrityError` when they are not what RECORD says."""
+    data = place.read(name, limit=limit)
+    found, recorded = sha256_of(data), place.record[name].sha256
+    if found != recorded:
+        where = clip(name.removeprefix(place.root).removeprefix(place.dist_info), 120)
+        raise IntegrityError.of(
+            "integrity.digest", "differs from its recorded digest", where=where, expected=recorded, found=found
+        )
+    return data
 
 
 def _defect(where: str, message: str, *, found: str = "", expected: str = "") -> Defect:
@@ -61,36 +64,40 @@ def _names(place: Place, manifest: Manifest) -> Iterator[Defect]:
             yield _defect(where, f"is not the {what} of the wheel", found=shown(declared), expected=shown(outside))
 
 
-def _metadata(place: Place, limits: Limits) -> Iterator[Defect]:
-    """Name and Version in METADATA are what installers and indexes go by."""
-    member = f"{place.dist_info}METADATA"
-    if member not in place.members:
-        yield _defect("METADATA", "is missing")
-        return
-    headers = read_headers(place, limits)
-    for key, expected in (("name", place.name), ("version", place.version)):
-        values = list(headers.get(key, ()))
-        if values != [expected]:
-            yield _defect(
-                f"METADATA {key}", "is not that of the wheel", found=shown(", ".join(values)), expected=expected
-            )
-
-
 def _installable(place: Place, limits: Limits) -> Iterator[Defect]:
-    """Installing the bundle must put data into one folder and nothing else: no scripts, no other entry points."""
-    for member, expected in (
-        ("entry_points.txt", entry_points(place.name, place.root)),
-        ("WHEEL", None),
-    ):
+    """Installing the bundle must put data into one folder and nothing else, and bring nothing that it does not need."""
+    for member in ("METADATA", "WHEEL", "entry_points.txt"):
         full = place.dist_info + member
         if full not in place.members:
             yield _defect(member, "is missing")
             continue
-        text = place.read(full, limit=limits.metadata).decode("utf-8", "replace").replace("\r\n", "\n")
-        if expected is not None and text != expected:
-            yield _defect(member, "must list the bundle and nothing else", found=shown(text), expected=shown(expected))
-        if expected is None and not _is_wheel(text):
-            yield _defect(member, "must tell of a wheel for any Python and platform", found=shown(text))
+        text = _compared(place, full, limits.metadata).decode("utf-8", "replace")
+        for where, message, found, expected in _MISFITS[member](text, place):
+            yield _defect(where, message, found=shown(found), expected=expected)
+
+
+def _entry_points_misfits(text: str, place: Place) -> Iterator[Misfit]:
+    expected = entry_points(place.name, place.root)
+    if text.replace("\r\n", "\n") != expected:
+        yield "entry_points.txt", "must list the bundle and nothing else", text, shown(expected)
+
+
+def _wheel_misfits(text: str, _: Place) -> Iterator[Misfit]:
+    if not _is_wheel(text.replace("\r\n", "\n")):
+        yield "WHEEL", "must tell of a wheel for any Python and platform", text, ""
+
+
+def _metadata_misfits(text: str, place: Place) -> Iterator[Misfit]:
+    yield from misfits(text, place.name, place.version)
+
+
+Misfit = tuple[str, str, str, str]
+"""Where, what is wrong, what was found, what was expected."""
+_MISFITS: dict[str, Callable[[str, Place], Iterator[Misfit]]] = {
+    "METADATA": _metadata_misfits,
+    "WHEEL": _wheel_misfits,
+    "entry_points.txt": _entry_points_misfits,
+}
 
 
 def _is_wheel(text: str) -> bool:

@@ -13,6 +13,7 @@ from ..contract.types import TENSOR_DTYPES, CategoryValue
 from ..documents import Cursor, parse_json
 from ..errors import Defect, InvalidBundle, UnsupportedFormat
 from ..limits import DEFAULT, Limits
+from ..names import is_canonical_version, is_normalized_name, is_plain_range, is_plain_version, normalize_name
 from ..text import shown
 from .formats import FORMATS, KINDS
 from .records import (
@@ -151,12 +152,26 @@ def _payloads(cursor: Cursor) -> Iterator[Payload]:
 
 
 def _requirement(cursor: Cursor) -> Requirement:
-    return Requirement(
-        name=cursor.text("name", limit=200),
-        version=cursor.text("version", limit=200),
-        specifier=cursor.text("specifier", limit=1_000),
-        reason=cursor.text("reason", ""),
-    )
+    """A distribution; the three go into commands that people are told to run, so they hold nothing else."""
+    name = cursor.text("name", limit=200)
+    if not is_normalized_name(normalize_name(name)):
+        cursor.wrong("name", "must be the name of a distribution", found=shown(name))
+    version = _version(cursor)
+    return Requirement(name=name, version=version, specifier=_range(cursor), reason=cursor.text("reason", ""))
+
+
+def _version(cursor: Cursor) -> str:
+    version = cursor.text("version", limit=200)
+    if not is_plain_version(version):
+        cursor.wrong("version", "must be a version", found=shown(version))
+    return version
+
+
+def _range(cursor: Cursor) -> str:
+    specifier = cursor.text("specifier", limit=1_000)
+    if not is_plain_range(specifier):
+        cursor.wrong("specifier", "must be a range of versions", found=shown(specifier))
+    return specifier
 
 
 def _requires(cursor: Cursor) -> tuple[Requirement, ...]:
@@ -235,8 +250,8 @@ def _native(cursor: Cursor) -> NativePayload:
         modules=code.texts("modules") if code else (),
         spans=_spans(buffers) if buffers else (),
         methods=cursor.texts("methods"),
-        python_version=python.text("version"),
-        python_specifier=python.text("specifier"),
+        python_version=_python_version(python),
+        python_specifier=_range(python),
         requires=_requires(cursor),
         cost=_cost(cursor) if cursor.has("cost") else None,
         mapped_bytes=cursor.integer("mapped_bytes", 0),
@@ -244,6 +259,15 @@ def _native(cursor: Cursor) -> NativePayload:
         reproducible=cursor.flag("reproducible", default=True),
         settings=_settings(cursor.object("settings")) if cursor.has("settings") else {},
     )
+
+
+def _python_version(cursor: Cursor) -> str:
+    """Which interpreters are looked for: a path or an option in its place would be run."""
+    version = cursor.text("version", limit=200)
+    if not is_canonical_version(version):
+        cursor.wrong("version", "must be a version of Python", found=shown(version))
+        return "0"
+    return version
 
 
 def _settings(cursor: Cursor) -> dict[str, Any]:
