@@ -7,12 +7,14 @@ value as text, or the code of the defect without its area. A pair that is not li
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal as PythonDecimal
 from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field
+from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.contract.schema import Field, Schema
 from modelwheel_loader.contract.types import (
     Binary,
     Bool,
@@ -29,6 +31,7 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
+from modelwheel_loader.errors import InputError
 
 SENT: dict[str, Any] = {
     "true": True,
@@ -320,6 +323,20 @@ CELLS: dict[str, dict[str, str]] = {
 }
 
 CODES = frozenset({"wrong-type", "out-of-range", "not-whole", "not-finite", "not-allowed", "null", "zone", "shape"})
+
+
+def row_judge(schema: Schema) -> Callable[[object], bool]:
+    """Whether the row validator takes a value of the one field, which is called `v`."""
+    check = compile_input(schema)
+
+    def takes(value: object) -> bool:
+        try:
+            check([{"v": value}])
+        except InputError:
+            return False
+        return True
+
+    return takes
 
 
 def is_taken(sent: str, taken: str) -> bool:

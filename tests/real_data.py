@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
+from modelwheel.packing.pack import PackedBundle
+
 
 def _folder(package: str) -> Path:
     location = find_spec(package)
@@ -56,6 +58,19 @@ def paragraphs() -> tuple[list[str], np.ndarray[Any, Any]]:
                 labels.append(path.stem)
     order = np.random.default_rng(0).permutation(len(texts))
     return [texts[place] for place in order], np.array(labels)[order]
+
+
+def same_answers(model: Any, bundle: PackedBundle, rows: Any, *, rtol: float, atol: float) -> None:
+    """Both runtimes were packed, and each method of the graph answers `rows` as the original does."""
+    assert [item.kind for item in bundle.runtimes] == ["onnx", "native"], bundle.report
+    with bundle.load(runtime="onnx") as loaded:
+        assert set(loaded.methods) == set(bundle.methods)
+        for method in loaded.methods:
+            expected, found = np.asarray(getattr(model, method)(rows)), getattr(loaded, method)(rows)
+            if expected.dtype.kind == "f":
+                np.testing.assert_allclose(np.asarray(found), expected, rtol=rtol, atol=atol)
+            else:
+                np.testing.assert_array_equal(found, expected)
 
 
 def split(data: Any, target: Any) -> tuple[Any, Any, Any]:

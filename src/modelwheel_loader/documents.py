@@ -157,9 +157,9 @@ class Cursor:
             return minimum
         return value
 
-    def number(self, key: str, default: float | None = None) -> float:
-        """The number at `key`; required when there is no default."""
-        return float(self._get(key, float, 0.0 if default is None else default, required=default is None))
+    def number(self, key: str) -> float:
+        """The number at `key`; required."""
+        return float(self._get(key, float, 0.0, required=True))
 
     def flag(self, key: str, *, default: bool | None = None) -> bool:
         """The Boolean at `key`; required when there is no default."""

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from .records import Record
-from .text import clip
+from .text import clip, shown
 
 if TYPE_CHECKING:
     from .codes import Code
@@ -269,6 +269,11 @@ class ResolutionError(ModelwheelError):
 
 class UsageError(ModelwheelError, TypeError):
     """The call itself is wrong: an argument of the wrong type, or two that contradict each other."""
+
+    @classmethod
+    def argument(cls, name: str, value: object, expected: str) -> Self:
+        """The error for an argument whose value is none that it can have."""
+        return cls.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
 
 
 class NoSuchMethod(UsageError, AttributeError):

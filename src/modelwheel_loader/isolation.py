@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from .errors import UsageError
 from .records import Record
-from .text import shown
 
 Folder = str | os.PathLike[str]
 
@@ -40,23 +39,19 @@ class Isolation(Record):
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
         if type(self.workers) is not int or not 1 <= self.workers <= 1024:
-            raise _wrong("workers", self.workers, "a whole number from 1 to 1024")
+            raise UsageError.argument("workers", self.workers, "a whole number from 1 to 1024")
         for name in ("timeout", "start_timeout", "memory"):
             value = getattr(self, name)
             if name != "start_timeout" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise _wrong(name, value, "a number above 0")
+                raise UsageError.argument(name, value, "a number above 0")
         if isinstance(self.find_links, str | os.PathLike):
-            raise _wrong("find_links", self.find_links, "a tuple of folders")
+            raise UsageError.argument("find_links", self.find_links, "a tuple of folders")
 
     @classmethod
     def checked(cls, value: object) -> Isolation | None:
         """`value` when it is None or such settings; raises `UsageError` otherwise."""
         if value is None or isinstance(value, Isolation):
             return value
-        raise _wrong("isolation", value, "modelwheel.Isolation(…)")
-
-
-def _wrong(name: str, value: object, expected: str) -> UsageError:
-    return UsageError.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
+        raise UsageError.argument("isolation", value, "modelwheel.Isolation(…)")

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import modelwheel
-from real_data import flights, penguins, split
+from real_data import flights, penguins, same_answers, split
 
 Case = tuple[Any, Any, Any]
 """A model that is not fitted, its data and its target."""
@@ -131,12 +131,4 @@ def test_held_back_rows_get_the_answers_of_the_original(case: Callable[[str], Ca
         model.fit(known, labels)
         unlocked = modelwheel.Dependencies(lock="none")
         bundle = modelwheel.pack(model, name="real", version="1", sample=known, dependencies=unlocked, out=tmp_path)
-        assert [item.kind for item in bundle.runtimes] == ["onnx", "native"], bundle.report
-        with bundle.load(runtime="onnx") as loaded:
-            assert set(loaded.methods) == set(bundle.methods)
-            for method in loaded.methods:
-                expected, found = np.asarray(getattr(model, method)(held_back)), getattr(loaded, method)(held_back)
-                if expected.dtype.kind == "f":
-                    np.testing.assert_allclose(np.asarray(found), expected, rtol=relative, atol=absolute)
-                else:
-                    np.testing.assert_array_equal(found, expected)
+        same_answers(model, bundle, held_back, rtol=relative, atol=absolute)

@@ -49,7 +49,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 import modelwheel
-from real_data import flights, paragraphs, penguins, split
+from real_data import flights, paragraphs, penguins, same_answers, split
 
 Case = tuple[Any, Any, Any]
 """A pipeline that is not fitted, its data and its target."""
@@ -224,12 +224,4 @@ def test_held_back_rows_get_the_answers_of_the_original(case: Callable[[], Case]
             dependencies=modelwheel.Dependencies(lock="none"),
             out=tmp_path,
         )
-        assert [item.kind for item in bundle.runtimes] == ["onnx", "native"], bundle.report
-        with bundle.load(runtime="onnx") as loaded:
-            assert set(loaded.methods) == set(bundle.methods)
-            for method in loaded.methods:
-                expected, found = np.asarray(getattr(model, method)(held_back)), getattr(loaded, method)(held_back)
-                if expected.dtype.kind == "f":
-                    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4, atol=1e-5)
-                else:
-                    np.testing.assert_array_equal(found, expected)
+        same_answers(model, bundle, held_back, rtol=1e-4, atol=1e-5)

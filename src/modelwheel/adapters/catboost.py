@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..onnx.boosters.catboost_trees import read_catboost
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .boosters import is_of, read_classes
 from .nativefile import NativeFile
 
 
@@ -27,8 +27,7 @@ class CatboostAdapter(Adapter):
 
     def recognises(self, model: object) -> bool:
         """Whether it is of one of CatBoost's classes."""
-        kind = type(model)
-        return kind.__name__ in CATBOOST and kind is getattr(sys.modules.get("catboost"), kind.__name__, None)
+        return is_of(model, "catboost", CATBOOST)
 
     def check(self, model: Any) -> None:
         """Raise `PackError` when it is not trained."""
@@ -56,11 +55,3 @@ class CatboostAdapter(Adapter):
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """From the model's JSON."""
         return convert_booster(lambda: read_catboost(model), schema, methods, "catboost")
-
-
-def read_classes(model: Any) -> tuple[CategoryValue, ...] | None:
-    """The labels, when it has such."""
-    if not hasattr(model, "predict_proba"):
-        return None
-    values = tuple(model.classes_.tolist())
-    return values if all(type(value) in (str, int, float, bool) for value in values) else None

@@ -17,7 +17,7 @@ from modelwheel_loader.native.kerasscan import CONFIG, MEMBERS, foreign_names
 from modelwheel_loader.native.savedmodel import SavedModel
 from modelwheel_loader.text import clip
 
-from ..onnx.torch_export import quiet
+from ..onnx.exporting import quiet
 from .kerasinputs import tensor_name
 from .nativefile import NativeFile
 from .tensorflow import names_of, read_folder, saved_model_file

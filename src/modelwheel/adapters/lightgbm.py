@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.lightgbm_trees import read_lightgbm, read_wrapper
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .boosters import is_of, read_classes
 from .nativefile import NativeFile
 
 _WRAPPERS = frozenset({"LGBMClassifier", "LGBMRegressor", "LGBMRanker"})
@@ -27,9 +27,7 @@ class LightgbmAdapter(Adapter):
 
     def recognises(self, model: object) -> bool:
         """Whether it is a booster or a wrapper, and of no class derived from it."""
-        kind = type(model)
-        known = kind.__name__ in _WRAPPERS or kind.__name__ == "Booster"
-        return known and kind is getattr(sys.modules.get("lightgbm"), kind.__name__, None)
+        return is_of(model, "lightgbm", {*_WRAPPERS, "Booster"})
 
     def opened(self, model: Any) -> Any:
         """The wrapper, or a bare booster behind the `predict` that it has when it was loaded."""
@@ -72,14 +70,6 @@ class LightgbmAdapter(Adapter):
         if isinstance(model, LightgbmRegressor):
             return convert_booster(lambda: read_lightgbm(model.booster, classes=None), schema, methods, "lightgbm")
         return convert_booster(lambda: read_wrapper(model), schema, methods, "lightgbm")
-
-
-def read_classes(model: Any) -> tuple[CategoryValue, ...] | None:
-    """The labels, when they are of types that a manifest can hold."""
-    if not hasattr(model, "predict_proba"):
-        return None
-    values = tuple(model.classes_.tolist())
-    return values if all(type(value) in (str, int, float, bool) for value in values) else None
 
 
 def _booster(model: Any) -> Any:

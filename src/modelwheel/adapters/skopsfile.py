@@ -11,10 +11,11 @@ import json
 import zipfile
 from typing import Any
 
-from modelwheel_loader.errors import MissingExtra, PackError
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.native.skopsscan import TREE, read_tree, skops_references
 from modelwheel_loader.text import clip
 
+from ..extras import needed
 from .nativefile import NativeFile
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -27,12 +28,8 @@ def skops_file(model: object) -> NativeFile:
 
     Raises `PackError` for what skops cannot hold, and `MissingExtra` without skops.
     """
-    try:
+    with needed("skops", "keeping a model as a skops file", extra="skops"):
         import skops.io
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[skops]"'
-        message = "keeping a model as a skops file needs skops, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
     try:
         data = canonical(skops.io.dumps(model))
         types = skops.io.get_untrusted_types(data=data)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.errors import MissingExtra, PackError
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.native.savedmodel import NAME, SavedModel
 from modelwheel_loader.text import clip, safe
 
+from ..extras import needed
 from ..onnx.candidates import Conversion
 from ..onnx.tensorflow_export import export_saved_model
 from .base import Adapter
@@ -97,12 +98,8 @@ def _is_folder(model: str | os.PathLike[str]) -> bool:
 
 
 def _tensorflow() -> Any:
-    try:
+    with needed("tensorflow", "packing a SavedModel", extra="tensorflow"):
         import tensorflow as tf
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[tensorflow]"'
-        message = "packing a SavedModel needs TensorFlow, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
     return tf
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.xgboost_trees import missing_of, read_wrapper, read_xgboost
 from ..onnx.candidates import Conversion
 from .base import Adapter
+from .boosters import is_of
 from .nativefile import NativeFile
 
 
@@ -25,9 +25,7 @@ class XgboostAdapter(Adapter):
 
     def recognises(self, model: object) -> bool:
         """Whether it is a booster or a wrapper, and of no class derived from it."""
-        kind = type(model)
-        known = kind.__name__ in XGBOOST or kind.__name__ == "Booster"
-        return known and kind is getattr(sys.modules.get("xgboost"), kind.__name__, None)
+        return is_of(model, "xgboost", {*XGBOOST, "Booster"})
 
     def opened(self, model: Any) -> Any:
         """The wrapper, or a bare booster behind a `predict` that takes rows."""

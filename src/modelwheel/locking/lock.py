@@ -20,7 +20,7 @@ from modelwheel_loader.environments.rules import satisfies
 from modelwheel_loader.errors import Defect, DependencyError, UsageError
 from modelwheel_loader.manifest.records import LockFile, Requirement
 from modelwheel_loader.names import normalize_name
-from modelwheel_loader.text import clip, shown
+from modelwheel_loader.text import clip
 
 from ..options import Dependencies
 from ..origins import Origins
@@ -53,7 +53,7 @@ def make_lock(
         return _given(Path(settings.lock), next(iter(needs.values())), python_specifier)
     if settings.lock not in ("auto", "required", "none"):
         expected = "auto, required, none, or the pathlib.Path of a pylock.toml"
-        raise UsageError.of("usage.argument", "lock cannot be that", found=shown(settings.lock), expected=expected)
+        raise UsageError.argument("lock", settings.lock, expected)
     if settings.lock == "none":
         return Locked()
     try:

@@ -7,10 +7,10 @@ from typing import Any
 
 from modelwheel_loader.contract.schema import Field, Schema
 from modelwheel_loader.contract.types import Bool, Category, Float, Integer, String, Tensor
-from modelwheel_loader.errors import MissingExtra
 from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
 
+from ..extras import needed
 from .candidates import Conversion
 from .foreign import convert_by_skl2onnx
 from .translate import translate
@@ -23,12 +23,8 @@ def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Con
 
     Raises `MissingExtra` without skl2onnx. Anything that goes wrong in the converter becomes a reason.
     """
-    try:
+    with needed("skl2onnx", "converting to ONNX", extra="sklearn", or_native=True):
         import skl2onnx  # noqa: F401
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[sklearn]", or pack with options=Options(runtimes=("native",))'
-        message = "converting to ONNX needs skl2onnx, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
     for place, inputs in enumerate(graph_inputs(schema)):
         if isinstance(inputs, str):
             yield inputs

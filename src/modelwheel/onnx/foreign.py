@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ from .arrays import Array
 from .candidates import Candidate
 from .classifiers import binary_scores, converter_options, gives_scores, is_classifier
 from .converters import custom
+from .exporting import quiet
 from .frames import Frame
 from .graph import Unconvertible
 from .versions import sort_opsets
@@ -107,7 +104,7 @@ def _spliced(model: Any, matrix: Array, *, scores: bool) -> dict[str, Array]:
 def _convert(model: Any, types: Sequence[tuple[str, Any]], nulls: frozenset[str], *, scores: bool) -> Any:
     from skl2onnx import convert_sklearn
 
-    with _quiet():
+    with quiet():
         converters, shapes = custom(nulls)
         made = convert_sklearn(
             model,
@@ -141,19 +138,6 @@ def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:
         "string": data_types.StringTensorType,
     }
     return [(item.name, kinds[item.dtype](list(item.shape))) for item in inputs]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Converters warn, print and log about what parity shows anyway."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _outputs(

@@ -9,40 +9,18 @@ from typing import Any
 
 from modelwheel_loader.contract.schema import Field, Schema
 from modelwheel_loader.contract.types import Tensor
-from modelwheel_loader.errors import MissingExtra, ModelwheelError
 from modelwheel_loader.native.keras import KerasModel
-from modelwheel_loader.text import clip
 
-from .candidates import Candidate, Conversion
-from .interface import fitted, graph_inputs
+from ..extras import needed
+from .candidates import Conversion
+from .exporting import exported, quiet
 from .modelfile import OnnxModel, read_model
-from .torch_export import quiet
-from .versions import onnxruntime_range, sort_opsets
+from .versions import sort_opsets
 
 
 def export_keras(model: KerasModel, schema: Schema, method: str) -> Conversion:
     """The exported graph, or why there is none."""
-    try:
-        yield as_candidate(_exported(model, schema), schema, method)
-    except MissingExtra:
-        raise
-    except ModelwheelError as error:
-        yield f"Keras' graph does not take the sample: {clip(error, 300)}"
-    except Exception as error:  # noqa: BLE001 - exporters raise anything
-        told = str(error).strip().partition("\n")[0]
-        yield f"Keras does not export it: {type(error).__name__}: {clip(told, 200)}"
-
-
-def as_candidate(read: OnnxModel, schema: Schema, method: str) -> Candidate:
-    """The graph with what feeds it, all of its outputs the answer of `method`."""
-    return Candidate(
-        graph=read.graph,
-        inputs=graph_inputs(fitted(schema, read.info), read.info),
-        outputs={method: tuple(read.info.outputs)},
-        opsets=read.info.opsets,
-        weights=read.weights,
-        onnxruntime=onnxruntime_range(read.info),
-    )
+    return exported(lambda: _exported(model, schema), schema, method, framework="Keras", by="Keras")
 
 
 def _exported(model: KerasModel, schema: Schema) -> OnnxModel:
@@ -71,13 +49,9 @@ def counted_names() -> None:
 
     Raises `MissingExtra` when it is not installed.
     """
-    try:
-        with quiet():
-            import tf2onnx.convert  # importing it counts as well
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[tensorflow]", or pack with options=Options(runtimes=("native",))'
-        message = "exporting models of TensorFlow to ONNX needs tf2onnx, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
+    purpose = "exporting models of TensorFlow to ONNX"
+    with needed("tf2onnx", purpose, extra="tensorflow", or_native=True), quiet():
+        import tf2onnx.convert  # importing it counts as well
     tf2onnx.utils.INTERNAL_NAME = 1
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.contract.types import TENSOR_DTYPES
-from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
+from modelwheel_loader.errors import ModelwheelError, PackError
 from modelwheel_loader.onnx.graph import GraphInfo, check_graph
 from modelwheel_loader.onnx.tensors import DTYPES
 from modelwheel_loader.text import clip
 
+from ..extras import needed
 from .externalize import laid_out, take_out
 
 
@@ -44,13 +45,8 @@ def read_model(model: Any) -> OnnxModel:
 
 def _proto(model: Any) -> tuple[Any, Path | None]:
     """The message, and the folder in which the files of its tensors lie."""
-    try:
+    with needed("onnx", "packing ONNX models", extra="onnx-pack"):
         import onnx
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[onnx-pack]"'
-        raise MissingExtra.of(
-            "pack.extra", "packing ONNX models needs onnx, which is not installed", hint=hint
-        ) from error
     if isinstance(model, onnx.ModelProto):
         made = onnx.ModelProto()
         if model.ByteSize() < _COPIED:

@@ -83,7 +83,7 @@ def _differences(x: Array, points: Any, order: float) -> Array:
     return total
 
 
-def smallest(values: Array, count: int, *, largest: bool = False) -> tuple[Array, Array]:
+def smallest(values: Array, count: int) -> tuple[Array, Array]:
     """The `count` smallest of each row in order, and their places; of equals the first come first."""
     shape = (*values.shape[:-1], count)
     names = values.graph.node(
@@ -91,7 +91,7 @@ def smallest(values: Array, count: int, *, largest: bool = False) -> tuple[Array
         [values.name, values.of(np.array([count], np.int64)).name],
         2,
         axis=-1,
-        largest=int(largest),
+        largest=0,
         sorted=1,
     )
     found, places = names

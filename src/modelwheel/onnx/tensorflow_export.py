@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.errors import MissingExtra, ModelwheelError
 from modelwheel_loader.native.savedmodel import SavedModel
-from modelwheel_loader.text import clip
 
 from .candidates import Conversion
-from .keras_export import as_candidate, counted_names, read_unmarked
-from .torch_export import quiet
+from .exporting import exported, quiet
+from .keras_export import counted_names, read_unmarked
+from .modelfile import OnnxModel
 
 
 def export_saved_model(model: SavedModel, schema: Schema, method: str) -> Conversion:
     """The converted graph, or why there is none."""
-    try:
-        yield as_candidate(read_unmarked(_converted(model).SerializeToString()), schema, method)
-    except MissingExtra:
-        raise
-    except ModelwheelError as error:
-        yield f"TensorFlow's graph does not take the sample: {clip(error, 300)}"
-    except Exception as error:  # noqa: BLE001 - tf2onnx raises anything
-        told = str(error).strip().partition("\n")[0]
-        yield f"tf2onnx does not convert it: {type(error).__name__}: {clip(told, 200)}"
+
+    def export() -> OnnxModel:
+        return read_unmarked(_converted(model).SerializeToString())
+
+    return exported(export, schema, method, framework="TensorFlow", by="tf2onnx")
 
 
 def _converted(model: SavedModel) -> Any:

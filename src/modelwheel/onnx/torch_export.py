@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.contract.types import Tensor
-from modelwheel_loader.errors import MissingExtra, ModelwheelError
 from modelwheel_loader.native.wrappers import TorchModule
-from modelwheel_loader.text import clip
 
-from .candidates import Candidate, Conversion
-from .interface import fitted, graph_inputs
-from .modelfile import read_model
-from .versions import onnxruntime_range
+from ..extras import needed
+from .candidates import Conversion
+from .exporting import exported, quiet
+from .modelfile import OnnxModel, read_model
 
 _ROWS = 2
 """Rows of the example that the exporter traces: it takes an axis of length 0 or 1 for a constant."""
@@ -28,22 +21,12 @@ _ROWS = 2
 
 def export_module(model: TorchModule, schema: Schema, method: str) -> Conversion:
     """The exported graph, or why there is none. Raises `MissingExtra` without onnxscript."""
-    try:
+    return exported(lambda: _exported(model, schema), schema, method, framework="PyTorch", by="PyTorch")
+
+
+def _exported(model: TorchModule, schema: Schema) -> OnnxModel:
+    with needed("onnxscript", "exporting PyTorch modules to ONNX", extra="torch", or_native=True):
         import onnxscript  # noqa: F401
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[torch]", or pack with options=Options(runtimes=("native",))'
-        message = "exporting PyTorch modules to ONNX needs onnxscript, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
-    try:
-        yield _exported(model, schema, method)
-    except ModelwheelError as error:
-        yield f"PyTorch's graph does not take the sample: {clip(error, 300)}"
-    except Exception as error:  # noqa: BLE001 - the exporter raises anything
-        told = str(error).strip().partition("\n")[0]
-        yield f"PyTorch does not export it: {type(error).__name__}: {clip(told, 200)}"
-
-
-def _exported(model: TorchModule, schema: Schema, method: str) -> Candidate:
     import torch
 
     names = list(model.inputs) if schema.layout == "columns" else list(model.inputs[:1])
@@ -60,15 +43,7 @@ def _exported(model: TorchModule, schema: Schema, method: str) -> Candidate:
             dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in names),
             verbose=False,
         )
-        read = read_model(program.model_proto)
-    return Candidate(
-        graph=read.graph,
-        inputs=graph_inputs(fitted(schema, read.info), read.info),
-        outputs={method: tuple(read.info.outputs)},
-        opsets=read.info.opsets,
-        weights=read.weights,
-        onnxruntime=onnxruntime_range(read.info),
-    )
+        return read_model(program.model_proto)
 
 
 def _example(schema: Schema, names: list[str]) -> list[np.ndarray[Any, Any]]:
@@ -82,16 +57,3 @@ def _example(schema: Schema, names: list[str]) -> list[np.ndarray[Any, Any]]:
         dtype = field.type.dtype if isinstance(field.type, Tensor) else field.type.canonical
         made.append(np.zeros((_ROWS, *inner), dtype))
     return made
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """The exporter warns, prints and logs of what parity shows anyway."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -11,13 +11,13 @@ _STEPS = 30
 """How many steps of a path are shown; a cycle of objects could make it endless."""
 
 
-def path_of(trail: Sequence[object], root: str = "model") -> str:
+def path_of(trail: Sequence[object]) -> str:
     """The path to the innermost object of `trail`, which lists objects from the inside out.
 
     Between an object and its attributes lie the tuples and dictionaries that its `__reduce__` made; they give no step
     of their own, but the keys of its state are its attributes.
     """
-    steps = [root]
+    steps = ["model"]
     attributes = False
     for parent, child in pairwise(reversed(trail)):
         is_container = type(parent) in (dict, list, tuple, set, frozenset)

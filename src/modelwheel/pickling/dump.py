@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelwheel_loader.archive.zipformat import ALIGNMENT
-from modelwheel_loader.errors import MissingExtra, PackError
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip
 
+from ..extras import needed
 from ..origins import Origins
 from .culprit import kind_of, path_of
 
@@ -150,11 +151,8 @@ def place_of(model: object, module: str, name: str, origins: Origins) -> str:
 
 
 def _pickler_type() -> type[CanonicalPickler]:
-    try:
+    with needed("cloudpickle", "packing", extra="pack"):
         from .canonical import CanonicalPickler
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[pack]"'
-        raise MissingExtra.of("pack.extra", "packing needs cloudpickle, which is not installed", hint=hint) from error
     return CanonicalPickler
 
 

@@ -56,15 +56,15 @@ def from_base64(value):
 """
 
 
-def to_pydantic_source(schema: Schema, name: str = "Row") -> str:
-    """The source of the model `name` of one row, and of those inside it; raises `MissingExtra` without pydantic."""
+def to_pydantic_source(schema: Schema) -> str:
+    """The source of the model `Row` of one row, and of those inside it; raises `MissingExtra` without pydantic."""
     try:
         import pydantic
     except ImportError:
         message = "whether a name can be an attribute is for pydantic to say"
         raise MissingExtra.of("schema.pydantic", message, hint='pip install "modelwheel[pydantic]"') from None
     writer = _Writer(pydantic.BaseModel)
-    writer.model(name, schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
+    writer.model("Row", schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
     body = "\n\n".join(writer.classes)
     helpers = [helper for name, helper in (("one_of(", _ONE_OF), ("from_base64)", _FROM_BASE64)) if name in body]
     head = _HEAD.replace("import datetime", "import base64\nimport datetime") if _FROM_BASE64 in helpers else _HEAD

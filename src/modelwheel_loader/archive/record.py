@@ -13,6 +13,7 @@ from ..errors import MOST_DEFECTS, Defect, InvalidBundle
 from ..records import Record
 from ..text import clip, shown
 
+_WHERE = "RECORD"
 _SHA256_BYTES = 32
 _PREFIX = "sha256="
 _URL_SAFE = str.maketrans("+/-_", "-_+/")  # both ways
@@ -59,7 +60,6 @@ def parse_record(
     own_name: str,
     *,
     most: int,
-    where: str = "RECORD",
     relevant: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, RecordRow]:
     """The rows of RECORD but its own, at most `most`. They are not yet compared with files.
@@ -70,17 +70,17 @@ def parse_record(
     lines = max(data.count(b"\n"), data.count(b"\r"))
     if lines > most:
         found, expected = f"{lines:,}", f"at most {most:,}"
-        raise InvalidBundle.of("archive.limit", "has too many rows", where=where, found=found, expected=expected)
+        raise InvalidBundle.of("archive.limit", "has too many rows", where=_WHERE, found=found, expected=expected)
     defects: list[Defect] = []
     rows: dict[str, RecordRow] = {}
     own = 0
 
     def wrong(message: str, found: str = "") -> None:
-        defects.append(Defect(code="archive.record", where=where, message=message, found=found))
+        defects.append(Defect(code="archive.record", where=_WHERE, message=message, found=found))
         if len(defects) >= MOST_DEFECTS:
             raise InvalidBundle(f"RECORD is wrong in {MOST_DEFECTS:,} places or more", defects)
 
-    for number, cells in enumerate(_cells(data, where), start=1):
+    for number, cells in enumerate(_cells(data), start=1):
         if len(cells) != 3:
             wrong(f"row {number} must have three cells", f"{len(cells)}")
             continue
@@ -112,7 +112,7 @@ def _is_size(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20 and str(int(text)) == text
 
 
-def _cells(data: bytes, where: str) -> Iterable[list[str]]:
+def _cells(data: bytes) -> Iterable[list[str]]:
     if data and b'"' not in data and b"\r" not in data and data.isascii():  # as the writer makes it
         return [line.split(",") if line else [] for line in data.decode("ascii").removesuffix("\n").split("\n")]
     import csv
@@ -121,14 +121,14 @@ def _cells(data: bytes, where: str) -> Iterable[list[str]]:
         # installers on Windows end the lines by CR LF; a bare CR would be read as a line end by others
         return list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
     except (UnicodeError, csv.Error) as error:
-        raise InvalidBundle.of("archive.record", f"is not a CSV in UTF-8: {clip(error)}", where=where) from None
+        raise InvalidBundle.of("archive.record", f"is not a CSV in UTF-8: {clip(error)}", where=_WHERE) from None
 
 
-def compare_names(rows: Collection[str], names: Collection[str], *, where: str = "RECORD") -> list[Defect]:
+def compare_names(rows: Collection[str], names: Collection[str]) -> list[Defect]:
     """Defects for files without a row and rows without a file; `names` leaves RECORD itself out."""
     present, listed = set(names), set(rows)
     return [
-        Defect(code="archive.record", where=where, message=message)
+        Defect(code="archive.record", where=_WHERE, message=message)
         for message in (
             *(f"{clip(name)!r} is in the bundle and has no row" for name in sorted(present - listed)),
             *(f"{clip(name)!r} has a row and is not in the bundle" for name in sorted(listed - present)),

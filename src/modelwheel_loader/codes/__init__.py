@@ -264,7 +264,9 @@ CODES: dict[str, Code] = {
         "The model, or something in it, cannot be pickled.",
         "Remove open files, connections, locks and generators from the model, or make them in `__setstate__`.",
     ),
-    "pack.extra": Code("A package that packing needs is not installed.", "Install the extra that is named."),
+    "pack.extra": Code(
+        "A package that packing needs is not installed, or cannot be imported.", "Install the extra that is named."
+    ),
     "pack.file": Code("A model or sample file cannot be read.", "Check the file, and the library that wrote it."),
     "pack.dependency": Code(
         "The model refers to code that is neither installed nor loaded.", "Import or install it before packing."

@@ -7,14 +7,13 @@ The canonical numpy dtype of a type is the one that checked data of it has insid
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .fields import Field
 
 Unit = Literal["s", "ms", "us", "ns"]
 CategoryValue = str | int | float | bool
-UNITS: tuple[str, ...] = get_args(Unit)
 TENSOR_DTYPES = (
     "bool",
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),

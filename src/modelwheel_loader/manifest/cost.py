@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import UsageError
 from ..records import Record
-from ..text import shown
 
 if TYPE_CHECKING:
     from ..documents import Cursor
@@ -75,7 +74,7 @@ def checked_preference(value: object, runtime: str) -> str | None:
         return None
     if value not in PREFERENCES:
         expected = " or ".join(repr(item) for item in PREFERENCES)
-        raise UsageError.of("usage.argument", "prefer cannot be that", found=shown(value), expected=expected)
+        raise UsageError.argument("prefer", value, expected)
     if runtime != "auto":
         message = f"prefer chooses a runtime, and runtime={runtime!r} names one: give one of the two"
         raise UsageError.of("usage.argument", message)

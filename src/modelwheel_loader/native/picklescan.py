@@ -104,11 +104,11 @@ class _Scanner:
         if not data or data[start] != _STOP:
             raise invalid("the stream ends without a STOP opcode")
 
-    def top(self, depth: int = 1) -> int:
-        """The value at `depth` from the top of the stack."""
-        if depth > len(self.stack):
+    def top(self) -> int:
+        """The value on the top of the stack."""
+        if not self.stack:
             raise invalid("an opcode takes a value that is not there")
-        return self.stack[-depth]
+        return self.stack[-1]
 
     def pop(self) -> int:
         """Take the top value off the stack."""

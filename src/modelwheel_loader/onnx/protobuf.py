@@ -26,6 +26,8 @@ _SHORT_STRING = rb"\x4a(?:" + b"|".join(rb"\x%02x.{%d}" % (size, size) for size 
 _SHORT_STRINGS = rb"(?s)(?:" + _SHORT_STRING + rb"){1,20000}+"  # bounded, as is its memory
 _SMALL_RUN = 256
 """Bytes below which reading one by one is quicker than starting numpy."""
+_MOST_NUMBERS = 64
+"""Whole numbers of one field that are read; what has more (the shape of a tensor) is refused for it."""
 _LARGE_RUN = 1 << 15
 """Bytes that are looked at together; what is made of them fits the processor's cache."""
 
@@ -127,13 +129,13 @@ class Reader:
         """The text of a field with bytes, at most `limit` bytes of it."""
         return bytes(self.data[item.value : min(item.end, item.value + limit)]).decode("utf-8", "replace")
 
-    def packed(self, item: Item, limit: int = 64) -> list[int]:
-        """Whole numbers of a repeated field, packed or single; one more than `limit` of them at most."""
+    def packed(self, item: Item) -> list[int]:
+        """Whole numbers of a repeated field, packed or single; no more than tell that they are too many."""
         if item.wire == VARINT:
             return [signed(item.value)]
         numbers: list[int] = []
         position = item.value
-        while position < item.end and len(numbers) <= limit:
+        while position < item.end and len(numbers) <= _MOST_NUMBERS:
             value, position = self.varint(position, item.end)
             numbers.append(signed(value))
         return numbers

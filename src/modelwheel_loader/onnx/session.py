@@ -13,7 +13,7 @@ from ..errors import Defect, EnvironmentMismatch, InvalidBundle, MissingExtra, P
 from ..limits import DEFAULT, Limits
 from ..manifest.records import GraphInput, Weight
 from ..records import Record
-from ..text import clip, shown
+from ..text import clip
 from .cores import granted_cores
 from .graph import GraphInfo, check_graph
 
@@ -43,21 +43,17 @@ class SessionOptions(Record):
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
         if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= 1024):
-            raise _wrong("threads", self.threads, "None, or a whole number from 1 to 1024")
+            raise UsageError.argument("threads", self.threads, "None, or a whole number from 1 to 1024")
         for name in ("spinning", "arena", "prepacking"):
             if type(getattr(self, name)) is not bool:
-                raise _wrong(name, getattr(self, name), "True or False")
+                raise UsageError.argument(name, getattr(self, name), "True or False")
 
     @classmethod
     def checked(cls, value: object) -> SessionOptions | None:
         """`value` when it is None or such settings; raises `UsageError` otherwise."""
         if value is None or isinstance(value, SessionOptions):
             return value
-        raise _wrong("onnx", value, "modelwheel_loader.SessionOptions(…)")
-
-
-def _wrong(name: str, value: object, expected: str) -> UsageError:
-    return UsageError.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
+        raise UsageError.argument("onnx", value, "modelwheel_loader.SessionOptions(…)")
 
 
 class Session:

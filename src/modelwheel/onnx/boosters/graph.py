@@ -8,10 +8,10 @@ from typing import Any
 
 from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.contract.types import Bool, Float, Integer, Tensor
-from modelwheel_loader.errors import MissingExtra
 from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
 
+from ...extras import needed
 from ..candidates import Candidate, Conversion
 from .emit import ML, Nodes, write
 from .trees import Boosted, NotConvertible
@@ -23,12 +23,8 @@ Read = Callable[[], Boosted]
 
 def convert_booster(read: Read, schema: Schema, methods: Sequence[str], extra: str) -> Conversion:
     """The graph of what `read` gives. Raises `MissingExtra`, which names `extra`, without onnx."""
-    try:
+    with needed("onnx", "converting to ONNX", extra=extra, or_native=True):
         import onnx  # noqa: F401
-    except ModuleNotFoundError as error:
-        hint = f'pip install "modelwheel[{extra}]", or pack with options=Options(runtimes=("native",))'
-        message = "converting to ONNX needs onnx, which is not installed"
-        raise MissingExtra.of("pack.extra", message, hint=hint) from error
     try:
         boosted = read()
         matrix = matrix_input(schema, "float32" if boosted.single else "float64")

@@ -182,16 +182,7 @@ def _tokens(
     if column.dtype != STRING or x.width != 1:
         raise Unconvertible("a vectorizer of texts is fed something else")
     pattern = token_pattern(model)
-    raw = column[:, 0].emit(
-        "Tokenizer",
-        domain=MICROSOFT,
-        dtype=STRING,
-        shape=(None, None),
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        tokenexp=pattern,
-    )
+    raw = _tokenized(column[:, 0], tokenexp=pattern)
     padded = np.concatenate(
         [
             raw,
@@ -216,6 +207,12 @@ def _tokens(
     return distinct, inverse, shape
 
 
+def _tokenized(texts: Array, **how: Any) -> Array:
+    """A row of tokens of each text, filled up with empty ones."""
+    parts = {"mark": 0, "mincharnum": 1, "pad_value": "", **how}
+    return texts.emit("Tokenizer", domain=MICROSOFT, dtype=STRING, shape=(None, None), **parts)
+
+
 def _rows_and(column: Array, width: int) -> Array:
     rows = column.emit("Shape", dtype=WHOLE, shape=(1,), start=0, end=1)
     return np.concatenate([rows, rows.of(np.array([width], np.int64))])
@@ -236,16 +233,7 @@ def token_pattern(model: Any) -> str:
 
 def _mapped(tokens: Array, table: Mapping[str, str], longest: int, *, sigma: bool) -> Array:
     """Each token with its characters replaced by the table; with `sigma`, Σ is another letter at the end."""
-    whole = tokens.emit(
-        "Tokenizer",
-        domain=MICROSOFT,
-        dtype=STRING,
-        shape=(None, None),
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        separators=[""],
-    )
+    whole = _tokenized(tokens, separators=[""])
     last = np.where(tokens == tokens, "", tokens)[:, None]  # noqa: PLR0124 - one column of empty texts
     characters = np.concatenate([whole, last], axis=1)
     found = look_up(characters, list(table), list(table.values()), _SENTINEL)
