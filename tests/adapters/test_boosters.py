@@ -76,6 +76,10 @@ MODELS: dict[str, Callable[[], Any]] = {
     "catboost-binary": lambda: catboost.CatBoostClassifier(**CAT).fit(X, NAMED),
     "catboost-numbers": lambda: catboost.CatBoostClassifier(nan_mode="Max", **CAT).fit(X, TWO),
     "catboost-multiclass": lambda: catboost.CatBoostClassifier(**CAT).fit(X, NAMED3),
+    "catboost-poisson": lambda: catboost.CatBoostRegressor(loss_function="Poisson", **CAT).fit(X, SCORE.abs()),
+    "catboost-objective": lambda: catboost.CatBoostRegressor(objective="Tweedie:variance_power=1.5", **CAT).fit(
+        X, SCORE.abs()
+    ),
     "catboost-regressor": lambda: catboost.CatBoostRegressor(**CAT).fit(X, SCORE * 1000),
 }
 
@@ -167,6 +171,10 @@ WITHOUT_GRAPH: dict[str, tuple[Callable[[], Any], str]] = {
     "own loss": (lambda: lightgbm.LGBMRegressor(objective="poisson", **LGB).fit(X, SCORE.abs()), ""),
     "sigmoid": (lambda: lightgbm.LGBMClassifier(sigmoid=2.0, **LGB).fit(X, TWO), "sigmoid:2"),
     "lossguide": (lambda: catboost.CatBoostRegressor(grow_policy="Lossguide", **CAT).fit(X, SCORE), "not symmetric"),
+    "uncertainty": (
+        lambda: catboost.CatBoostRegressor(loss_function="RMSEWithUncertainty", **CAT).fit(X, SCORE),
+        "'RMSEWithUncertainty'",
+    ),
     "one-vs-all": (
         lambda: catboost.CatBoostClassifier(loss_function="MultiClassOneVsAll", **CAT).fit(X, THREE),
         "'MultiClassOneVsAll'",

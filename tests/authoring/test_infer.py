@@ -421,6 +421,9 @@ def test_constant_and_identifier_columns_are_noticed() -> None:
     assert "constant" in codes(series([1.5] * 5))
     assert "constant" in codes(np.ones((5, 2)))
     assert "constant" not in codes(series([1.5]))
+    assert "constant" not in codes(series([1.5, None, 1.5])), "that something is missing is a value as well"
+    assert "constant" not in codes(np.array([[1.5], [np.nan], [1.5]]))
+    assert "constant" not in codes(series([1.5, np.inf, 1.5]))
     assert "identifier" in codes(series([f"user-{i}" for i in range(30)]))
     assert "identifier" in codes(series(list(range(5000))))
     assert "identifier" not in codes(series([*range(4999), 0]))
@@ -522,3 +525,18 @@ def test_notes_name_their_field() -> None:
     notes = [str(note) for note in infer_schema(series(["a"] * 5)).notes]
     assert notes[0].startswith("c: has one value")
     assert notes[1].startswith("c never holds null")
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"),
+    [
+        (pd.arrays.SparseArray([0.0, 1.0]), "to_dense"),
+        (pd.period_range("2020", periods=2, freq="M"), "to_timestamp"),
+        (pd.array(pd.interval_range(0, 2)), "astype"),
+        (pd.cut([1.0, 2.0], 2), "rename_categories"),
+    ],
+)
+def test_types_that_the_contract_lacks_say_what_to_make_of_them(column: Any, hint: str) -> None:
+    with pytest.raises(PackError) as error:
+        infer_schema(pd.DataFrame({"c": column}))
+    assert hint in error.value.defects[0].hint

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import modelwheel
-from modelwheel import About, Examples, Options
+from modelwheel import About, Examples, Options, Trust
 from modelwheel.errors import InputError, ModelwheelError, PackError, ParityError, UsageError, WriteError
+from modelwheel_loader.golden.comparison import compare
 
 FRAME = pd.DataFrame(
     {
@@ -234,3 +237,40 @@ def test_partial_methods_are_left_out_with_the_reason(tmp_path: Path) -> None:
         modelwheel.pack(
             Half().fit(X), name="b", version="1", sample=X, options=Options(methods=("transform",)), out=tmp_path
         )
+
+
+def answers_zoned_times(frame: Any) -> list[Any]:
+    """Times with a zone, one by one."""
+    return [datetime.fromtimestamp(int(value), tz=ZoneInfo("Europe/Berlin")) for value in frame["x"]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answers_zoned_times,
+        lambda frame: pd.to_datetime(frame["x"], unit="s", utc=True).dt.tz_convert("Asia/Tokyo").to_numpy(),
+        lambda frame: {"when": pd.to_datetime(frame["x"], unit="s", utc=True).to_numpy()},
+        lambda frame: [{"when": pd.Timestamp(value, unit="s", tz="UTC")} for value in frame["x"]],
+    ],
+    ids=["python", "array", "columns", "records"],
+)
+def test_answers_of_times_with_a_zone_are_replayed(answer: Any, tmp_path: Path) -> None:
+    sample = pd.DataFrame({"x": range(0, 10**6, 50_000)})
+    bundle = modelwheel.pack(answer, name="when", version="1", sample=sample, out=tmp_path)
+    assert bundle.verify(trust=Trust.unsafe_run_code()).ok
+    changed = modelwheel.pack(
+        lambda frame: [value + timedelta(seconds=1) for value in answers_zoned_times(frame)],
+        name="later", version="1", sample=sample, out=tmp_path,
+    )  # fmt: skip
+    expected, found = (item.load().predict(sample) for item in (bundle, changed))
+    assert not compare(expected, found).within
+
+
+def test_what_is_wrong_with_an_answer_is_told_whole(tmp_path: Path) -> None:
+    sample = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
+    with pytest.raises(PackError) as error:
+        modelwheel.pack(lambda frame: {"a": [1.0] * len(frame)}, name="a", version="1", sample=sample, out=tmp_path)
+    (defect,) = error.value.defects
+    assert (defect.code, defect.field) == ("infer.answer", "predict: a")
+    assert "a list of length 3" in defect.found
+    assert "NumPy array" in defect.expected

@@ -50,6 +50,9 @@ class CatboostAdapter(Adapter):
             model.save_model(str(path), format="cbm")
             data = path.read_bytes()
         settings = {"class": type(model).__name__}
+        loss = model.get_param("objective") or model.get_param("loss_function")
+        if isinstance(loss, str):
+            settings["loss_function"] = loss
         return NativeFile(format="catboost-cbm", data=data, modules={"catboost": "reads the model"}, settings=settings)
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:

@@ -76,7 +76,7 @@ def record(
     """
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
-    hint = ""
+    defects: list[Defect] = []
     cause: BaseException | None = None
     for name, function in methods.items():
         try:
@@ -85,15 +85,17 @@ def record(
             if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise
             failed[name] = error.message
-            hint = error.defects[0].hint
+            defects += [_of_method(name, defect) for defect in error.defects]
             cause = error.__cause__ or error
     if not recorded:
-        defects = [
-            Defect(code="pack.predict", field=name, message=reason, hint=hint) for name, reason in failed.items()
-        ]
-        asked = "rows that were made up" if hint else "the sample"
+        asked = "rows that were made up" if made_up else "the sample"
         raise PackError(f"the model answers {asked} with none of its methods", defects) from cause
     return recorded, failed
+
+
+def _of_method(name: str, defect: Defect) -> Defect:
+    field = name if defect.field is None else f"{name}: {defect.field}"
+    return defect.replace(field=field)
 
 
 def _record(

@@ -119,7 +119,9 @@ def _read_named(answer: Mapping[Any, Any], rows: int) -> Schema:
     fields = []
     for name, values in answer.items():
         if not isinstance(values, np.ndarray) or values.ndim == 0:
-            raise PackError.of("infer.answer", "a named answer is no array", field=name, found=shown(values))
+            raise PackError.of(
+                "infer.answer", "a named answer is no array", field=name, found=shown(values), expected="a NumPy array"
+            )
         fields.append(_array_field(values, rows, name))
     return Schema(fields=tuple(fields), layout="columns")
 

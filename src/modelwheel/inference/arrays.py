@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Observed, Physical, Schema
+from modelwheel_loader.contract.schema import Field, Observed, Order, Physical, Schema
 from modelwheel_loader.contract.types import TENSOR_DTYPES, Bool, Float, Integer, Tensor
 from modelwheel_loader.errors import PackError
 
@@ -33,8 +33,24 @@ def read_numpy(sample: Array, rows: int) -> Inferred:
     return read_tensor(sample, rows)
 
 
+def memory_order(values: Any) -> Order | None:
+    """How a table or matrix of numbers lies in memory, where it is not as usual for its kind: see `Schema.order`."""
+    if isinstance(values, np.ndarray):
+        array, usual = values, "C"
+    else:
+        if len(set(values.dtypes)) != 1 or not isinstance(values.dtypes.iloc[0], np.dtype):
+            return None
+        array, usual = values.to_numpy(), "F"
+    rows, columns = array.strides
+    if rows == columns or array.itemsize not in (rows, columns):
+        return None
+    found: Order = "C" if columns == array.itemsize else "F"
+    return None if found == usual else found
+
+
 def _read_matrix(sample: Array, rows: int) -> Inferred:
     seen = walk(rows)
+    order = memory_order(sample) if min(sample.shape) > 1 else None
     if sample.dtype.kind in "US":
         sample = sample.astype(object)  # texts of any length are objects
         seen.notes.append(Note(code="converted", message="an array of fixed-width text: taken as one of objects"))
@@ -52,7 +68,7 @@ def _read_matrix(sample: Array, rows: int) -> Inferred:
         for index, values in replaced.items():
             sample[:, index] = object_array(values)
     dtype = str(sample.dtype) if str(sample.dtype) in (*TENSOR_DTYPES, "object") else None
-    schema = Schema(fields=tuple(seen.fields), layout="matrix", dtype=dtype)
+    schema = Schema(fields=tuple(seen.fields), layout="matrix", dtype=dtype, order=order)
     return Inferred(schema=schema, notes=tuple(seen.notes), sample=sample, rows=rows)
 
 
@@ -84,7 +100,7 @@ def _numeric_fields(sample: Array, rows: int) -> tuple[list[Field], list[Note]]:
             observed=observed,
         )
         fields.append(field)
-        if rows > 1 and bounds[0] is not None and bounds[0] == bounds[1] and not infinite[index]:
+        if rows > 1 and bounds[0] is not None and bounds[0] == bounds[1] and not (infinite[index] or missing):
             message = "has one value in the whole sample: the model cannot have learned from it"
             notes.append(Note(code="constant", message=message, field=field.name))
     return fields, notes

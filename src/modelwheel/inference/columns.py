@@ -145,8 +145,11 @@ def to_field(name: str, column: Column, rows: int, *, label: int | None = None) 
 
 def _notes(column: Column, observed: Observed) -> Iterable[Note]:
     present = observed.rows - observed.nulls
-    if present > 1 and (
-        observed.distinct == 1 or (observed.minimum is not None and observed.minimum == observed.maximum)
+    plain = not observed.nulls and not column.infinite  # else what is missing, or infinite, tells something
+    if (
+        plain
+        and present > 1
+        and (observed.distinct == 1 or (observed.minimum is not None and observed.minimum == observed.maximum))
     ):
         yield Note(code="constant", message="has one value in the whole sample: the model cannot have learned from it")
     elif isinstance(column.type, Integer | String) and present > 2 and _all_distinct(column, observed.distinct):

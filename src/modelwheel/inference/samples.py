@@ -11,7 +11,7 @@ import numpy as np
 from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PackError
 
-from .arrays import read_numpy, read_sparse, read_tensor
+from .arrays import memory_order, read_numpy, read_sparse, read_tensor
 from .columns import Array, Note
 from .containers import kind_of, library_of, rows_of
 from .objects import from_objects, from_values
@@ -56,7 +56,9 @@ def read_table(sample: Any, rows: int, max_categories: int) -> Inferred:
     seen.finish()
     if library == "pandas" and (sample.index.nlevels > 1 or sample.index.name is not None):
         seen.notes.append(Note(code="index-ignored", message="the index of the DataFrame is no part of the schema"))
-    schema = Schema(fields=tuple(seen.fields), layout="frame", container=library)
+    few = library == "pandas" and min(sample.shape) > 1
+    order = memory_order(sample.iloc[:2]) if few else None
+    schema = Schema(fields=tuple(seen.fields), layout="frame", container=library, order=order)
     return Inferred(schema=schema, notes=tuple(seen.notes), sample=_replace(sample, library, replaced), rows=rows)
 
 

@@ -59,8 +59,17 @@ def from_pandas(series: Any, max_categories: int) -> Column:
     try:
         kind = parse_type({"boolean": "bool"}.get(str(dtype), str(dtype).lower()))
     except TypeTextError:
-        raise ColumnError("is of a pandas type that the contract does not have", found=str(dtype)) from None
+        hint = next((told for start, told in _PANDAS_HINTS.items() if str(dtype).startswith(start)), "")
+        raise ColumnError("is of a pandas type that the contract does not have", found=str(dtype), hint=hint) from None
     return _extension(series, kind, nulls, "na")
+
+
+_PANDAS_HINTS = {
+    "Sparse": "Make it dense, series.sparse.to_dense(), or fit the model on a sparse matrix of SciPy.",
+    "period": "Make it a timestamp: series.dt.to_timestamp().",
+    "interval": "Make it text, series.astype(str), or numbers.",
+}
+"""What to make of columns of these types."""
 
 
 def _objects(series: Any, column: Column) -> Any:
@@ -107,7 +116,12 @@ def _category_values(values: list[Any]) -> tuple[CategoryValue, ...]:
     kinds = {type(value) for value in values}
     if len(kinds) > 1 or not kinds <= set(_SCALARS):
         found = " and ".join(sorted(kind.__name__ for kind in kinds))
-        raise ColumnError("has categories that are no plain values", expected="texts, numbers or Booleans", found=found)
+        raise ColumnError(
+            "has categories that are no plain values of one type",
+            expected="texts, numbers or Booleans",
+            found=found,
+            hint="Name them by texts: series.cat.rename_categories(str).",
+        )
     return tuple(values)
 
 

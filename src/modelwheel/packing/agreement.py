@@ -44,7 +44,9 @@ def agree(schema: Schema | None, inferred: Inferred) -> Schema:
     # the order of the columns is the model's
     ordered = tuple(fields[name] for name in seen)
     made = inferred.schema
-    return schema.replace(fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype)
+    return schema.replace(
+        fields=ordered, layout=made.layout, container=made.container, dtype=made.dtype, order=made.order
+    )
 
 
 def _without_names(inferred: Inferred) -> bool:

@@ -44,15 +44,15 @@ def _matrix(schema: Schema) -> Bind:
 
 
 def _number_matrix(schema: Schema, dtype: str) -> Bind:
-    names = schema.names
+    names, order = schema.names, schema.memory_order
     nullable = [field.name for field in schema.fields if field.nullable]
     if dtype.startswith("float") or not nullable:
-        return lambda batch: batch.matrix(names, dtype, own=True)
+        return lambda batch: batch.matrix(names, dtype, own=True, order=order)
 
     def bind(batch: Batch) -> Array:
         """Whole numbers; floats, as numpy would make of it, where one is null."""
         absent = any(batch.column(name).missing is not None for name in nullable)
-        return batch.matrix(names, "float64" if absent else dtype, own=True)
+        return batch.matrix(names, "float64" if absent else dtype, own=True, order=order)
 
     return bind
 

@@ -13,6 +13,8 @@ from ..contract.schema import Field, Schema
 from ..contract.types import (
     Category,
     DataType,
+    Float,
+    Integer,
     Tensor,
     Timestamp,
 )
@@ -63,9 +65,10 @@ def _pandas_frame(schema: Schema) -> Bind:
     index = pandas.Index(labels)
     names = schema.names
     makes = [(name, _pandas_column(field, pandas)) for name, field in zip(names, schema.fields, strict=True)]
-    if all(physical_of(field).dtype == "float64" for field in schema.fields):
+    dtype, order = _one_dtype(schema), schema.memory_order
+    if dtype is not None:
         return lambda batch: pandas.DataFrame(
-            batch.matrix(names, "float64", own=True, order="F"), columns=index, copy=False
+            batch.matrix(names, dtype, own=True, order=order), columns=index, copy=False
         )
 
     def bind(batch: Batch) -> Any:
@@ -76,6 +79,17 @@ def _pandas_frame(schema: Schema) -> Bind:
         return frame
 
     return bind
+
+
+def _one_dtype(schema: Schema) -> str | None:
+    """The dtype in which all columns lie in one block of memory; None where each has its own."""
+    dtypes = {physical_of(field).dtype for field in schema.fields}
+    dtype = dtypes.pop() if len(dtypes) == 1 else ""
+    if dtype == "float64":
+        return dtype
+    numbers = all(isinstance(field.type, Integer | Float) for field in schema.fields)
+    whole = dtype.startswith(("int", "uint")) and not any(field.nullable for field in schema.fields)
+    return dtype if schema.order == "C" and numbers and (dtype in ("float16", "float32") or whole) else None
 
 
 def _pandas_column(field: Field, pandas: Any) -> Make:

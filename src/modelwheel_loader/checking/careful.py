@@ -92,8 +92,8 @@ class Careful:
         return Batch(len(rows), columns, single=single)
 
     def _whole(self, block: Array, *, single: bool = False) -> Batch:
-        """All fields together; sums of products depend on how they lie: a table's as in a DataFrame."""
-        block = np.asfortranarray(block) if self.schema.layout == "frame" else np.ascontiguousarray(block)
+        """All fields together, as the sample lay: sums of products depend on it."""
+        block = np.asarray(block, order=self.schema.memory_order)
         return Batch(len(block), {}, single=single, block=block, block_names=self._block.names)
 
     def _from_rows(

@@ -238,11 +238,11 @@ CODES: dict[str, Code] = {
     ),
     "infer.column": Code(
         "A column holds values that no single type of the contract describes.",
-        "Convert the column before fitting, so that all its values are of one type.",
+        "Make all its values of one type before fitting, or leave it out of the sample where the model does not use it.",
     ),
     "infer.answer": Code(
         "A method answers with something that no output schema describes.",
-        "Wrap the model in a function that answers with one array, DataFrame, or value per row.",
+        "Wrap the model in a function that answers with one array, DataFrame, dict of arrays, or value per row.",
     ),
     # predict.*: calling the model
     "predict.failed": Code(

@@ -34,6 +34,7 @@ __all__ = [
 Layout = Literal["frame", "matrix", "array", "arrays", "columns", "records"]
 Container = Literal["numpy", "pandas", "polars", "pyarrow", "list"]
 Extra = Literal["ignore", "error"]
+Order = Literal["C", "F"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 CONTAINERS: tuple[str, ...] = get_args(Container)
 
@@ -50,6 +51,9 @@ class Schema(Record):
     | `columns` | a dict of arrays, one per field                                                     |
     | `records` | a list of dicts                                                                     |
 
+    `order` is how the numbers of a frame or matrix lie in memory: row by row (`C`, which is usual for a matrix) or
+    column by column (`F`, usual for a frame). Sums of products depend on it in their last bits.
+
     One call takes `min_rows` to `max_rows` rows, and no two rows that agree in all fields of `unique`.
     """
 
@@ -57,6 +61,7 @@ class Schema(Record):
     layout: Layout = "frame"
     container: Container = "numpy"
     dtype: str | None = None
+    order: Order | None = None
     extra: Extra = "ignore"
     min_rows: int | None = None
     max_rows: int | None = None
@@ -88,6 +93,11 @@ class Schema(Record):
         """The names of the fields, in order."""
         return tuple(field.name for field in self.fields)
 
+    @property
+    def memory_order(self) -> Order:
+        """`order`, or what is usual for the layout."""
+        return self.order or ("F" if self.layout == "frame" else "C")
+
     def with_field(self, name: str, /, **changes: Any) -> Schema:
         """A copy in which the field `name` has other attributes: `schema.with_field("age", minimum=0)`.
 
@@ -116,6 +126,7 @@ class Schema(Record):
         made: dict[str, Any] = {"fields": [field.to_dict() for field in self.fields], "layout": self.layout}
         made |= {"container": self.container, "extra": self.extra}
         made |= {"dtype": self.dtype} if self.dtype else {}
+        made |= {"order": self.order} if self.order else {}
         made |= {"unique": list(self.unique)} if self.unique else {}
         counts = {"min_rows": self.min_rows, "max_rows": self.max_rows}
         return made | {name: count for name, count in counts.items() if count is not None}
@@ -217,10 +228,10 @@ class Schema(Record):
 
 def _contradictions(schema: Schema) -> Iterator[Defect]:
     """What is wrong with a schema that was made by hand; `read_schema` tells the same of one in a file."""
-    choices = {"layout": LAYOUTS, "container": CONTAINERS, "extra": get_args(Extra)}
+    choices = {"layout": LAYOUTS, "container": CONTAINERS, "extra": get_args(Extra), "order": get_args(Order)}
     for name, known in choices.items():
         value: object = getattr(schema, name)
-        if value not in known:
+        if value not in known and not (name == "order" and value is None):
             yield _wrong(f"{name} is none of {', '.join(known)}", shown(value))
     if strange := [item for item in schema.fields if not isinstance(item, Field)]:
         yield _wrong("what is no Field stands among the fields", shown(strange[0]))
@@ -257,6 +268,7 @@ def read_schema(cursor: Cursor) -> Schema:
     if layout == "array" and len(fields) != 1:
         cursor.wrong("layout", "'array' is for exactly one field", found=f"{len(fields)} fields")
     dtype = cursor.choice("dtype", (*TENSOR_DTYPES, "object"), "") if cursor.has("dtype") else None
+    order: Any = cursor.choice("order", get_args(Order), "C") if cursor.has("order") else None
     counts = {key: cursor.integer(key) for key in ("min_rows", "max_rows") if cursor.has(key)}
     unique = cursor.texts("unique", required=False)
     if unknown := [name for name in unique if name not in names]:
@@ -270,6 +282,7 @@ def read_schema(cursor: Cursor) -> Schema:
         layout=layout,
         container=container,
         dtype=dtype,
+        order=order,
         extra=extra,
         unique=unique,
         min_rows=counts.get("min_rows"),

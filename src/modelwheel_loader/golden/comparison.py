@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..contract.types import Timestamp
 from ..errors import Defect
 from ..records import Record
 from ..text import clip, shown
-from .codec import is_null
+from .codec import is_null, to_datetime64
 
 Array = np.ndarray[Any, Any]
 _CODE = "predict.differs"
@@ -221,6 +222,7 @@ def _compare_objects(
 
 def _same(expected: Any, found: Any) -> bool:
     """Whether two values of no array are equal, of one kind: True is not 1, and null is only null."""
+    expected, found = _plain_instant(expected), _plain_instant(found)
     if is_null(expected) or is_null(found):
         return is_null(expected) and is_null(found)
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
@@ -230,6 +232,13 @@ def _same(expected: Any, found: Any) -> bool:
     if isinstance(expected, bool | np.bool_) != isinstance(found, bool | np.bool_):
         return False
     return bool(expected == found) or bool(expected != expected and found != found)  # noqa: PLR0124 - NaN
+
+
+def _plain_instant(value: Any) -> Any:
+    """A time with a zone, of Python or pandas, as numpy's instant in UTC, which is what examples are read as."""
+    if getattr(value, "tzinfo", None) is None or not hasattr(value, "astimezone"):
+        return value
+    return to_datetime64(value, Timestamp("ns" if hasattr(value, "nanosecond") else "us", "UTC"))
 
 
 def _first(different: Array, expected: Array, found: Array, name: str) -> Defect | None:

@@ -89,6 +89,9 @@ def open_catboost(data: bytes, settings: Settings) -> object:
     import catboost
 
     name = settings["class"]
-    model = getattr(catboost, name if name in CATBOOST else "CatBoost")()
+    loss = settings.get("loss_function")
+    # read from memory, a regressor does not know its loss, by which it chooses what to answer
+    given = {"loss_function": str(loss)} if loss is not None and name == "CatBoostRegressor" else {}
+    model = getattr(catboost, name if name in CATBOOST else "CatBoost")(**given)
     model.load_model(blob=data)
     return model

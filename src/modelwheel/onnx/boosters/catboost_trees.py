@@ -16,6 +16,8 @@ import numpy as np
 from .trees import Boosted, Link, NotConvertible, Trees
 
 _LINKS: dict[str, Link] = {"Logloss": "sigmoid", "CrossEntropy": "sigmoid", "MultiClass": "softmax"}
+_NOT_CONVERTED = frozenset({"RMSEWithUncertainty"})
+"""Losses whose answers are of different kinds: here a mean, and the logarithm of a spread."""
 
 
 def read_catboost(model: Any) -> Boosted:
@@ -35,12 +37,13 @@ def read_catboost(model: Any) -> Boosted:
     }
     for index, tree in enumerate(dumped["oblivious_trees"]):
         _add(trees, index, tree, treatment, scale)
-    link: Link = "identity"
-    if classes is not None:
-        loss = model.get_all_params().get("loss_function", "")
-        if loss not in _LINKS:
-            raise NotConvertible(f"the loss {loss!r} of CatBoost is not converted")
-        link = _LINKS[loss]
+    loss = str(model.get_all_params().get("loss_function", ""))
+    known = loss in _LINKS if classes is not None else loss not in _NOT_CONVERTED
+    if not known:
+        raise NotConvertible(f"the loss {loss!r} of CatBoost is not converted")
+    link: Link = _LINKS.get(loss, "identity")
+    if type(model).__name__ == "CatBoostRegressor" and loss.startswith(("Poisson", "Tweedie")):
+        link = "exp"  # as its `_get_default_prediction_type` has it
     return Boosted(trees=_rounded(trees), link=link, classes=classes, label_column=targets > 1, single=True)
 
 
