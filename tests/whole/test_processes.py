@@ -74,6 +74,42 @@ def test_gunicorn_style_forks_answer(bundle: modelwheel.Bundle, runtime: str, pr
     assert script(FORK, bundle.path, runtime, preload, bundle.digest) == "good"
 
 
+ENDS = """
+import gc, os, signal, sys, time
+import modelwheel
+from modelwheel_loader import SessionOptions
+path, what = sys.argv[1:]
+row = {"delay": 40.0, "distance": 700, "built": None, "carrier": "AA", "origin": "JFK"}
+model = modelwheel.load(path, runtime="onnx", onnx=SessionOptions(threads=4))
+model.predict(row)
+pid = os.fork()
+if not pid:
+    if what != "nothing":
+        model.predict(row)
+    if what == "close":
+        model.close()
+    if what == "drop":
+        del model
+        gc.collect()
+    sys.exit(0)  # the whole end of the interpreter, as a worker of gunicorn has it
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    if ended:
+        print("ended", status)
+        break
+    time.sleep(0.02)
+else:
+    os.kill(pid, signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("what", ["nothing", "predict", "close", "drop"])
+def test_a_forked_worker_ends(bundle: modelwheel.Bundle, what: str) -> None:
+    """The session that it has from before the fork has no threads any more: waiting for them would never end."""
+    assert script(ENDS, bundle.path, what) == "ended 0"
+
+
 def ask(model: modelwheel.Model, frame: object) -> object:
     return model.predict(frame)
 

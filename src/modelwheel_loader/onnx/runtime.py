@@ -39,7 +39,6 @@ class OnnxRuntime:
             limits=members.limits,
         )
         self._session: Session | None = self._open()
-        self._abandoned: list[object] = []
 
     def prepare(self, method: str) -> Call:
         """The function that answers `method`: one array, or a list of them."""
@@ -59,14 +58,21 @@ class OnnxRuntime:
         return call
 
     def reopen(self) -> None:
-        """Forget the session, whose threads did not survive the fork; ending it would wait for them."""
-        self._abandoned.append(self._session)
+        """Forget the session, whose threads did not survive the fork: ending it would wait for them, or crash."""
+        _never_end(self._session)
         self._session = None
 
     def close(self) -> None:
         """Drop the session."""
         self._session = None
         self._open = _closed
+
+
+def _never_end(session: object) -> None:
+    """Keep what lies behind a session for ever: a reference that nobody gives back, the end of Python included."""
+    import ctypes  # numpy has imported it
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
 
 def _fixed(method: str) -> UsageError:
