@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -233,3 +236,48 @@ def test_where_the_kernel_sends_no_signal_a_thread_ends_the_worker() -> None:
         assert worker.stdout.readline() == b"ready\n"
         os.close(writing)
         assert worker.wait(30) == -signal.SIGKILL
+
+
+def test_no_folder_for_temporary_files_is_needed(
+    acting: Path, load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a container with a read-only file system."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    many = np.arange(300_000.0).reshape(-1, 3)
+    with load(acting) as model:
+        assert len(model.predict(many)) == 100_000
+        with pytest.raises(WorkerError) as caught:
+            model.predict(X, act="crash")
+        assert "Segmentation fault" in "".join(caught.value.__notes__)
+
+
+def occupied(left: int) -> list[int]:
+    """All descriptors that this process may have, but `left`."""
+    taken = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    for number in taken[:left]:
+        os.close(number)
+    return taken[left:]
+
+
+@pytest.mark.parametrize("left", range(7))
+def test_a_caller_without_descriptors_is_told_so_and_loses_none(acting: Path, load: Load, left: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with load(acting) as model:
+        with pytest.raises(WorkerError):
+            model.predict(X, act="exit")
+        before = open_descriptors()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before + 60, hard))
+        taken = occupied(left)
+        try:
+            with pytest.raises(WorkerError) as caught:
+                model.predict(X)
+        finally:
+            for number in taken:
+                os.close(number)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert caught.value.code == "worker.resources"
+        assert before == open_descriptors()
+        assert model.predict(X).tolist() == [0, 3, 6, 9]

@@ -44,6 +44,10 @@ ISOLATED_CODES: dict[str, tuple[str, str]] = {
         "The interpreter of the environment does not start.",
         "Remove the environment by `modelwheel env remove`; it is built again.",
     ),
+    "worker.resources": (
+        "The system gives this process no more files, memory or processes, so that it cannot start or ask a worker.",
+        "Raise its limits (`ulimit -n`, `ulimit -u`), or close models that it does not need.",
+    ),
     "worker.crashed": (
         "The worker's process ended by itself: compiled code crashed, or the model ended it.",
         "Call again: a fresh worker answers. The notes of the error say where it was.",

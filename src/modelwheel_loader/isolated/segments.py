@@ -27,13 +27,17 @@ _SEALED = hasattr(os, "memfd_create") and hasattr(fcntl, "F_ADD_SEALS")  # Linux
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL if _SEALED else 0
 
 
-def _nameless(size: int) -> int:
-    """A descriptor of new, nameless memory that can neither shrink nor grow from now on."""
+def nameless() -> int:
+    """A descriptor of new, nameless memory: on Linux without any folder, for a container may have none."""
     if _SEALED:
-        descriptor = os.memfd_create("modelwheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    else:
-        with tempfile.TemporaryFile(prefix="modelwheel-") as stream:
-            descriptor = os.dup(stream.fileno())
+        return os.memfd_create("modelwheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with tempfile.TemporaryFile(prefix="modelwheel-") as stream:
+        return os.dup(stream.fileno())
+
+
+def _of_size(size: int) -> int:
+    """Nameless memory that can neither shrink nor grow from now on."""
+    descriptor = nameless()
     try:
         os.ftruncate(descriptor, size)
         if _SEALED:
@@ -58,7 +62,7 @@ class Outgoing:
         if self._map is None or needed > self.size or (self.size > _KEPT and needed < self.size // _SPARE):
             self.give_up()
             self.size = -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE
-            descriptor = _nameless(self.size)
+            descriptor = _of_size(self.size)
             self._map = mmap.mmap(descriptor, self.size)
         view = memoryview(self._map)
         buffers.write(view)

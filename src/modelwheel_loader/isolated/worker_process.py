@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import weakref
 from collections.abc import Mapping
@@ -19,12 +19,14 @@ from ..text import clip, safe
 from .buffers import Buffers
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
 from .remote_errors import from_document
+from .segments import nameless
 from .wire import WireError
 
 _COPIED = 1 << 22
 """Up to so many bytes an answer is copied out of shared memory: a small one must not hold a large segment."""
 _PATIENCE = 2.0
 """The seconds in which a worker that is told to end must have ended."""
+_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC})
 _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_boot.py")
 _HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
 
@@ -38,19 +40,24 @@ class Worker:
     def __init__(self, python: str, bytecode: str, opening: Mapping[str, Any], memory: int | None) -> None:
         """Start the process and tell it what to open; `ready` waits for that."""
         self._reaping = Lock()
-        self._faults: IO[bytes] = tempfile.TemporaryFile(prefix="modelwheel-")  # noqa: SIM115 - as long as the worker
-        mine, other = socket.socketpair()
-        reading, lifeline = os.pipe()
-        self._lifeline: int | None = lifeline
-        self._channel: Channel | None = Channel(mine, copied=_COPIED)
+        self._lifeline: int | None = None
+        self._channel: Channel | None = None
+        self._faults: IO[bytes] | None = None
         try:
-            self._process = _start(python, bytecode, (other.fileno(), reading, self._faults.fileno(), memory or 0))
+            with contextlib.ExitStack() as lent:
+                self._faults = os.fdopen(nameless(), "w+b")
+                mine, other = socket.socketpair()
+                lent.callback(other.close)
+                self._channel = Channel(mine, copied=_COPIED)
+                reading, self._lifeline = os.pipe()
+                lent.callback(os.close, reading)
+                numbers = (other.fileno(), reading, self._faults.fileno(), memory or 0)
+                self._process = _start(python, bytecode, numbers)
         except OSError as error:
             self._let_go()
+            if error.errno in _RESOURCES:
+                raise _no_resources("start a worker", error) from error
             raise WorkerError.of("worker.start", f"{safe(python)} cannot be started: {clip(error, 200)}") from error
-        finally:
-            other.close()
-            os.close(reading)
         _ALL.add(self)
         with contextlib.suppress(Closed):  # `ready` tells why
             self._channel.send(Kind.OPEN, dict(opening), Buffers())
@@ -86,6 +93,9 @@ class Worker:
         except WireError as error:
             self.kill()
             raise WorkerError.of("worker.protocol", f"what the worker sent is broken: {clip(error, 200)}") from error
+        except OSError as error:
+            self.kill()
+            raise _no_resources(what, error) from error
         except BaseException:  # interrupted: what comes later would be taken for the answer to the next call
             self.kill()
             raise
@@ -134,6 +144,8 @@ class Worker:
         return _death(self._process.returncode if by_itself else None, what, faults)
 
     def _fault_lines(self) -> str:
+        if self._faults is None:
+            return ""
         self._faults.seek(0)
         lines = self._faults.read(4000).decode("utf-8", "replace").split("\n")
         return "\n".join(safe(line) for line in lines if line)
@@ -175,7 +187,9 @@ class Worker:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
-        self._faults.close()
+        if self._faults is not None:
+            self._faults.close()
+            self._faults = None
 
 
 _ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -210,6 +224,10 @@ def _screen() -> int:
     except OSError:
         return subprocess.DEVNULL
     return 2
+
+
+def _no_resources(what: str, error: OSError) -> WorkerError:
+    return WorkerError.of("worker.resources", f"the system refuses what is needed to {what}: {clip(error, 200)}")
 
 
 def _death(status: int | None, what: str, faults: str) -> WorkerError:
