@@ -155,7 +155,7 @@ def planned(python: Python | None, root: Path) -> isolated_plan.Plan:
 
 
 def test_a_plan_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert str(planned(None, tmp_path)) == "Python 3.19 and 1 packages would be downloaded by uv"
+    assert str(planned(None, tmp_path)) == "Python 3.19 and 1 package would be downloaded by uv"
     assert planned(None, tmp_path).environment is None
     own = planned(pythons.this_python(), tmp_path)
     assert "would be built by uv" in str(own)

@@ -44,7 +44,8 @@ class Plan(Record):
         return environment_cache.known(root, environment_cache.key_of(self.lock, self.python))
 
     def __str__(self) -> str:
-        count = f"{len(self.packages.lines)} packages"
+        lines = len(self.packages.lines)
+        count = "1 package" if lines == 1 else f"{lines} packages"
         if self.python is None:
             return f"Python {self.minor} and {count} would be downloaded by uv"
         if self.environment is not None:

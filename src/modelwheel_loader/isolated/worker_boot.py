@@ -5,20 +5,20 @@ Nothing else of the caller's packages becomes visible: the folder of the loader 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 
 
 def _make_importable(folder: str) -> None:
-    spec = importlib.util.spec_from_file_location(
-        "modelwheel_loader", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(f"there is no loader in {folder}")
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["modelwheel_loader"] = package
-    spec.loader.exec_module(package)
+    name = "modelwheel_loader"
+    loader = SourceFileLoader(name, os.path.join(folder, "__init__.py"))
+    spec = ModuleSpec(name, loader, origin=loader.path, is_package=True)
+    spec.submodule_search_locations = [folder]
+    spec.has_location = True
+    sys.modules[name] = module_from_spec(spec)
+    loader.exec_module(sys.modules[name])
 
 
 if __name__ == "__main__":

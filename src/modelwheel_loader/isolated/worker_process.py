@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Mapping
@@ -51,8 +53,8 @@ class Worker:
                 self._channel = Channel(mine, copied=_COPIED)
                 reading, self._lifeline = os.pipe()
                 lent.callback(os.close, reading)
-                numbers = (other.fileno(), reading, self._faults.fileno(), memory or 0)
-                self._process = _start(python, bytecode, numbers)
+                lent_to_it = (other.fileno(), reading, self._faults.fileno())
+                self._process = _start(python, bytecode, lent_to_it, memory or 0)
         except OSError as error:
             self._let_go()
             if error.errno in _RESOURCES:
@@ -110,11 +112,6 @@ class Worker:
     def alive(self) -> bool:
         """Whether the process is there to be asked."""
         return self._channel is not None and self._running()
-
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
 
     def _running(self) -> bool:
         """Whether the process runs; one that has ended is left to be waited for, which keeps its number its own."""
@@ -204,26 +201,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def _start(python: str, bytecode: str, numbers: tuple[int, ...]) -> subprocess.Popen[bytes]:
+def _start(python: str, bytecode: str, descriptors: tuple[int, ...], memory: int) -> subprocess.Popen[bytes]:
     """The interpreter, isolated from everything that its caller has set up for Python."""
-    return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
-        [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, numbers)],
-        stdin=subprocess.DEVNULL,
-        stdout=_screen(),  # what a model prints is no answer: it goes where messages go
-        stderr=_screen(),
-        env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
-        pass_fds=numbers[:3],
-        start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
-    )
+    with contextlib.ExitStack() as lent:
+        passed = []
+        for number in descriptors:
+            # above the standard streams: a caller that was started without them has given their numbers to other files
+            passed.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
+            lent.callback(os.close, passed[-1])
+        return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
+            [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, passed), str(memory)],
+            stdin=subprocess.DEVNULL,
+            stdout=_screen(),  # what a model prints is no answer: it goes where messages go
+            stderr=_screen(),
+            env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
+            pass_fds=passed,
+            start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
+        )
 
 
 def _screen() -> int:
-    """The descriptor of the caller's standard error; the null device when it has none."""
+    """The descriptor of the caller's standard error; the null device when it was started without one, or closed it."""
     try:
         os.fstat(2)
     except OSError:
         return subprocess.DEVNULL
-    return 2
+    return subprocess.DEVNULL if sys.__stderr__ is None else 2
 
 
 def _no_resources(what: str, error: OSError) -> WorkerError:
