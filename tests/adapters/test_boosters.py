@@ -191,14 +191,9 @@ def test_the_reason_why_there_is_no_graph(name: str, tmp_path: Path) -> None:
         assert not told or told in reason(bundle)
 
 
-@pytest.mark.parametrize("framework", ["xgboost", "lightgbm", "catboost"])
-def test_categories_are_native_only(framework: str, tmp_path: Path) -> None:
+def test_categories_in_catboost_are_native_only(tmp_path: Path) -> None:
     frame = with_categories()
-    model = {
-        "xgboost": lambda: xgboost.XGBClassifier(enable_categorical=True, **SMALL).fit(frame, TWO),
-        "lightgbm": lambda: lightgbm.LGBMClassifier(**LGB).fit(frame, TWO),
-        "catboost": lambda: catboost.CatBoostClassifier(cat_features=["kind"], **CAT).fit(frame, TWO),
-    }[framework]()
+    model = catboost.CatBoostClassifier(cat_features=["kind"], **CAT).fit(frame, TWO)
     with pack(model, tmp_path, frame) as bundle:
         expected = model.predict_proba(frame)
         np.testing.assert_array_equal(bundle.load().predict_proba(frame), expected)
@@ -206,31 +201,16 @@ def test_categories_are_native_only(framework: str, tmp_path: Path) -> None:
         assert "categor" in reason(bundle)
 
 
-@pytest.mark.parametrize("framework", ["xgboost", "lightgbm"])
-def test_splits_on_categories_that_are_numbers_have_no_graph(framework: str, tmp_path: Path) -> None:
-    codes = X.assign(kind=RANDOM.integers(0, 4, ROWS)).drop(columns="flag")
-    target = TWO ^ (codes["kind"] % 2)
-    model = {
-        "xgboost": lambda: xgboost.train(
-            {"objective": "binary:logistic"},
-            xgboost.DMatrix(codes.to_numpy(), target, feature_types=["q"] * 5 + ["c"], enable_categorical=True),
-            9,
-        ),
-        "lightgbm": lambda: lightgbm.train(
-            {"objective": "binary", "verbose": -1, "min_data_per_group": 5, "cat_smooth": 1},
-            lightgbm.Dataset(codes.to_numpy(), target, categorical_feature=[5]),
-            9,
-        ),
-    }[framework]()
-    if framework == "xgboost":
-        from modelwheel.onnx.boosters.trees import NotConvertible
-        from modelwheel.onnx.boosters.xgboost_trees import read_xgboost
-
-        with pytest.raises(NotConvertible, match="splits on categories"):
-            read_xgboost(model, classes=None, missing=None)
-        return
-    with pack(model, tmp_path, codes.to_numpy()) as bundle:
-        assert "splits on categories" in reason(bundle)
+def test_splits_at_zero_have_a_graph(tmp_path: Path) -> None:
+    """LightGBM takes all that is nearer to zero than 1e-35 for zero, where thresholds lie as well."""
+    signed = pd.DataFrame({"a": np.round(RANDOM.normal(scale=3, size=ROWS)), "b": RANDOM.normal(size=ROWS)})
+    model = lightgbm.LGBMRegressor(**LGB).fit(signed, (signed["a"] < 0) + 2.0 * (signed["a"] > 0))
+    assert "-1.0000000180025095e-35" in model.booster_.model_to_string()
+    with pack(model, tmp_path, signed) as bundle, bundle.load(runtime="onnx") as loaded:
+        zero = 1.0000000180025095e-35
+        edges = [edge for end in (-zero, 0.0, zero) for edge in (np.nextafter(end, -1), end, np.nextafter(end, 1))]
+        rows = pd.DataFrame({"a": edges, "b": 0.0})
+        np.testing.assert_allclose(loaded.predict(rows), model.predict(rows), rtol=1e-12)
 
 
 def test_arrays_of_rows_that_are_one_tensor(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def original(function: Any, sample: Any, name: str = "predict") -> Original:
     found = infer_schema(sample)
     schema = found.schema
     golden = Golden(data=sample, batch=compile_input(schema)(sample), rows=len(sample), source="sample")
-    recorded, _ = record({name: function}, sample, len(sample), sample, len(sample), wanted=True)
+    recorded, _ = record({name: function}, sample, len(sample), found, wanted=True)
     return Original(
         schema=schema, methods={name: function}, recorded=recorded, golden=golden, sample=sample, rows=len(sample)
     )
@@ -171,7 +171,7 @@ def test_whole_numbers_and_single_precision_have_steps_too() -> None:
     check = compile_input(schema)
     rows = Rows(schema, check(sample))
     scores = lambda batch: np.stack(  # noqa: E731
-        [batch.column("i")[0] > 7, batch.column("f")[0] > np.float32(0.3)], axis=1
+        [batch.column("i").values > 7, batch.column("f").values > np.float32(0.3)], axis=1
     ).astype(float)
     made = step_rows(schema, rows, check, scores, 1e-6, exact=True)
     assert {7, 8} <= {row.changes["i"] for row in made if "i" in row.changes}

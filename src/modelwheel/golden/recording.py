@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from modelwheel_loader.text import clip
 
 from ..adapters.base import Adapter
 from ..inference.containers import library_of
-from ..inference.infer import infer_output
+from ..inference.infer import Inferred, Note, infer_output
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
@@ -63,8 +63,7 @@ def record(
     methods: Mapping[str, Predict],
     golden: Any,
     golden_rows: int,
-    sample: Any,
-    rows: int,
+    inferred: Inferred,
     *,
     wanted: bool,
     made_up: bool = False,
@@ -74,6 +73,7 @@ def record(
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
     none is left, or it answers nothing but NaN: then `PackError`. That the golden rows are `made_up` is told with it.
     """
+    sample, rows, hint = inferred.sample, inferred.rows, _hint(inferred.notes)
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
     defects: list[Defect] = []
@@ -85,7 +85,7 @@ def record(
             if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise
             failed[name] = error.message
-            defects += [_of_method(name, defect) for defect in error.defects]
+            defects += [_of_method(name, defect, hint) for defect in error.defects]
             cause = error.__cause__ or error
     if not recorded:
         asked = "rows that were made up" if made_up else "the sample"
@@ -93,9 +93,18 @@ def record(
     return recorded, failed
 
 
-def _of_method(name: str, defect: Defect) -> Defect:
+def _of_method(name: str, defect: Defect, hint: str) -> Defect:
     field = name if defect.field is None else f"{name}: {defect.field}"
-    return defect.replace(field=field)
+    return defect.replace(field=field, hint=defect.hint or (hint if defect.code == "pack.predict" else ""))
+
+
+def _hint(notes: Iterable[Note]) -> str:
+    """What may be why the model fails: a model of categories that is fed their values."""
+    fields = [str(note.field) for note in notes if note.code == "categories-not-stored"]
+    if not fields:
+        return ""
+    told = f"{clip(', '.join(fields), 200)}: too many categories to be stored, so the model was fed their plain values."
+    return f"{told} Store them with options=Options(categories=…)."
 
 
 def _record(

@@ -126,9 +126,7 @@ def _category_values(values: list[Any]) -> tuple[CategoryValue, ...]:
 
 
 def _not_stored(number: int) -> Note:
-    message = (
-        f"has {number:,} categories, too many to store: taken as plain values (raise max_categories to store them)"
-    )
+    message = f"has {number:,} categories, too many to store: taken as plain values (Options(categories=…) stores more)"
     return Note(code="categories-not-stored", message=message)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,13 @@ from .registry import ask
 from .untyped import np
 
 
-def translate(model: Any, inputs: Sequence[GraphInput], schema: Schema, methods: Sequence[str]) -> Candidate | str:
+def translate(
+    model: Any,
+    inputs: Sequence[GraphInput],
+    schema: Schema,
+    methods: Sequence[str],
+    answer: Callable[[Any, str, Frame], Any] = ask,
+) -> Candidate | str:
     """A graph that answers as many of `methods` as have converters; the reason when none has."""
     graph = Graph()
     blocks = [_declared(graph, item) for item in inputs]
@@ -30,7 +36,7 @@ def translate(model: Any, inputs: Sequence[GraphInput], schema: Schema, methods:
     reasons: list[str] = []
     for method in methods:
         try:
-            parts = _parts(ask(model, method, x))
+            parts = _parts(answer(model, method, x))
         except Exception as error:  # noqa: BLE001 - a function of a user's is asked too, with arrays it does not expect
             reasons.append(_reason(error))
             continue

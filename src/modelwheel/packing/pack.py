@@ -112,9 +112,7 @@ def pack(
     step("record")
     asked = options.methods is not None
     made_up = golden.source == "synthetic"
-    recorded, failed = record(
-        methods, golden.data, golden.rows, inferred.sample, inferred.rows, wanted=asked, made_up=made_up
-    )
+    recorded, failed = record(methods, golden.data, golden.rows, inferred, wanted=asked, made_up=made_up)
 
     step("convert")
     measured = None

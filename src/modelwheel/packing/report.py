@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,21 @@ from modelwheel_loader.views.parities import parity_lines
 from ..inference.infer import Note
 
 _LONG = 500
+_NAMED = 6
+"""How many fields a line names; more are counted."""
+
+
+def _together(notes: Iterable[Note]) -> Iterator[str]:
+    """The notes; what is the same of several fields is said once, and of many fields some are named."""
+    fields: dict[str, list[str]] = {}
+    for note in notes:
+        fields.setdefault(note.message, []).extend([note.field] if note.field else [])
+    for message, names in fields.items():
+        if len(names) < 2:
+            yield str(Note(code="", message=message, field=names[0] if names else None))
+        else:
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            yield f"{', '.join(clip(name) for name in names[:_NAMED])}{more}: each {message}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +68,7 @@ class PackReport:
             "lock": [] if manifest.lock is None else [self._lock(manifest.lock)],
             "proof": [] if manifest.proof is None else [proof_text(manifest.proof)],
             "examples": [self._examples()],
-            "look at": [safe(str(note)) for note in self.notes],
+            "look at": [safe(line) for line in _together(self.notes)],
         }
         return {heading: said for heading, said in sections.items() if said}
 

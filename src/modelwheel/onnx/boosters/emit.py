@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .trees import Boosted, NotConvertible
+from .trees import Boosted, NotConvertible, Trees
 
 ML = "ai.onnx.ml"
 
@@ -48,6 +48,8 @@ def write(boosted: Boosted, nodes: Nodes, source: str, *, wide: bool) -> dict[st
     if boosted.missing is not None:
         absent = nodes.add("Equal", source, nodes.constant([boosted.missing], dtype))
         source = nodes.add("Where", absent, nodes.constant([np.nan], dtype), source)
+    if boosted.trees.tables:
+        source = _with_tables(boosted.trees, nodes, source, dtype)
     raw = nodes.add("TreeEnsembleRegressor", source, domain=ML, attributes=boosted.trees.attributes())
     if boosted.trees.double:
         raw = _cast(nodes, raw, np.float64)
@@ -70,6 +72,28 @@ def write(boosted: Boosted, nodes: Nodes, source: str, *, wide: bool) -> dict[st
         place = nodes.add("Reshape", place, nodes.constant([-1, 1], "int64"))
     labels = nodes.add("Gather", nodes.constant(_labels(boosted.classes)), place)
     return {"labels": labels, "probabilities": answers, "raw": raw}
+
+
+def _with_tables(trees: Trees, nodes: Nodes, source: str, dtype: str) -> str:
+    """The matrix with a column beside it for each table: what the table says of the row's code."""
+    parts, places = [source], []
+    for feature in dict.fromkeys(table.feature for table in trees.tables):
+        chosen = [table for table in trees.tables if table.feature == feature]
+        columns = [table.column() for table in chosen]
+        size = max(len(column) for column in columns) - 2
+        together = [np.r_[c[:-2], np.repeat(c[-2], size + 3 - len(c)), c[-1]] for c in columns]
+        code = nodes.add("Gather", source, nodes.constant(feature, "int64"), attributes={"axis": 1})
+        below = nodes.add("Less", code, nodes.constant(trees.first_code, dtype))
+        outside = nodes.add("Or", below, nodes.add("GreaterOrEqual", code, nodes.constant(size, dtype)))
+        place = nodes.add("Where", outside, nodes.constant(size, dtype), code)
+        place = nodes.add("Where", nodes.add("IsNaN", code), nodes.constant(size + 1, dtype), place)
+        answers = nodes.constant(np.stack(together, axis=1), "bool")
+        found = nodes.add("Gather", answers, _cast(nodes, place, np.int64), attributes={"axis": 0})
+        parts.append(_cast(nodes, found, np.dtype(dtype)))
+        places += [trees.tables[table] for table in chosen]
+    order = [*range(trees.features), *(trees.features + np.argsort(places)).tolist()]  # as they were numbered
+    beside = nodes.add("Concat", *parts, attributes={"axis": 1})
+    return nodes.add("Gather", beside, nodes.constant(order, "int64"), attributes={"axis": 1})
 
 
 def _linked(boosted: Boosted, nodes: Nodes, raw: str) -> str:

@@ -12,7 +12,13 @@ from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
 
 from ...extras import needed
+from ..arrays import Array
 from ..candidates import Candidate, Conversion
+from ..convert import graph_inputs
+from ..families.boosters import written
+from ..frames import Frame
+from ..translate import translate
+from ..untyped import np
 from .emit import ML, Nodes, write
 from .trees import Boosted, NotConvertible
 
@@ -27,10 +33,27 @@ def convert_booster(read: Read, schema: Schema, methods: Sequence[str], extra: s
         import onnx  # noqa: F401
     try:
         boosted = read()
+        if boosted.trees.tables or boosted.categories:
+            yield _of_columns(boosted, schema, methods)
+            return
         matrix = matrix_input(schema, "float32" if boosted.single else "float64")
         yield _graph(boosted, matrix, methods)
     except NotConvertible as error:
         yield str(error)
+
+
+def _of_columns(boosted: Boosted, schema: Schema, methods: Sequence[str]) -> Candidate | str:
+    """The graph of a booster that is fed categories: one input for each column."""
+    inputs = next(graph_inputs(schema))
+    return inputs if isinstance(inputs, str) else translate(boosted, inputs, schema, methods, _answer)
+
+
+def _answer(boosted: Boosted, method: str, x: Frame) -> Array:
+    found = x.graph.once("boosted", (boosted, x), lambda: written(boosted, x))
+    if method == "predict":
+        return found["labels" if "labels" in found else "scores"]
+    probabilities = found["probabilities"]
+    return np.log(probabilities) if method == "predict_log_proba" else probabilities
 
 
 def matrix_input(schema: Schema, dtype: str) -> GraphInput:

@@ -1,7 +1,7 @@
 """LightGBM's trees from its dump: double precision, `x <= threshold` goes left, null by the kind of each split.
 
-Source: `include/LightGBM/tree.h` (NumericalDecision): a split that has seen no null takes it for 0; one that counts
-zeros as null is refused here.
+Source: `include/LightGBM/tree.h` (NumericalDecision, CategoricalDecision): a split that has seen no null takes it for
+0; one that counts zeros as null is refused here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .trees import Boosted, Link, NotConvertible, Trees
+from .trees import Boosted, Link, NotConvertible, Table, Trees
 
 LINKS: dict[str, Link] = {
     "regression": "identity", "regression_l1": "identity", "huber": "identity", "fair": "identity",
@@ -18,6 +18,10 @@ LINKS: dict[str, Link] = {
     "multiclass": "softmax",
 }  # fmt: skip
 """The objectives that are converted."""
+_AROUND_ZERO = 1.0000000180025095e-35
+"""`kZeroThreshold` (`include/LightGBM/meta.h`), the single-precision number next to 1e-35."""
+_ZERO = math.nextafter(-1.0, 0.0)
+"""The least number that is the category 0, for LightGBM cuts numbers off."""
 
 
 def read_lightgbm(booster: Any, *, classes: tuple[Any, ...] | None) -> Boosted:
@@ -29,10 +33,24 @@ def read_lightgbm(booster: Any, *, classes: tuple[Any, ...] | None) -> Boosted:
     if dumped.get("average_output"):
         raise NotConvertible("random forests of LightGBM are not converted")
     targets = dumped["num_tree_per_iteration"]
-    trees = Trees(double=True, targets=targets)
+    trees = Trees(double=True, targets=targets, features=dumped["max_feature_idx"] + 1, first_code=_ZERO)
     for index, tree in enumerate(dumped["tree_info"]):
         _add(trees, index, tree["tree_structure"], index % targets)
-    return Boosted(trees=trees, link=LINKS[objective], classes=classes)
+    return Boosted(trees=trees, link=LINKS[objective], classes=classes, categories=_categories(dumped))
+
+
+def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
+    """The values of the columns that were categories of pandas, which LightGBM lists without saying which they are."""
+    listed = dumped.get("pandas_categorical") or []
+    infos = [dumped["feature_infos"].get(name) for name in dumped["feature_names"]]  # none of what is never split
+    known = [place for place, info in enumerate(infos) if info is not None and info["values"]]
+    perhaps = [place for place, info in enumerate(infos) if info is None or info["values"]]
+    for places in (known, perhaps):
+        if len(places) == len(listed):
+            return {place: tuple(values) for place, values in zip(places, listed, strict=True)}
+    if not listed:
+        return {}  # categories by their numbers
+    raise NotConvertible("LightGBM does not say which of its features are the categories that it lists")
 
 
 def read_wrapper(model: Any) -> Boosted:
@@ -51,18 +69,29 @@ def _add(trees: Trees, index: int, root: dict[str, Any], target: int) -> None:
                 raise NotConvertible("trees of LightGBM with linear leaves are not converted")
             trees.leaf(index, number, target, node["leaf_value"])
             continue
-        if node["decision_type"] != "<=":
-            raise NotConvertible("splits on categories have no counterpart in ONNX's trees")
+        waiting += [(following, node["left_child"]), (following + 1, node["right_child"])]
+        if node["decision_type"] == "==":  # CategoricalDecision: null, and what is none of them, goes right
+            among = frozenset(map(int, node["threshold"].split("||")))
+            table = Table(feature=node["split_feature"], among=among, among_yes=True, missing_yes=False)
+            trees.choose(index, number, "BRANCH_LEQ", table, following, following + 1)
+            following += 2
+            continue
         if node["missing_type"] == "Zero":
             raise NotConvertible("splits of LightGBM that take zero for null are not converted")
-        threshold = float(node["threshold"])
+        threshold = _beyond_zero(float(node["threshold"]))
         left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
         trees.split(
             index, number, "BRANCH_LEQ", node["split_feature"], _finite(threshold), following, following + 1,
             missing_yes=bool(left),
         )  # fmt: skip
-        waiting += [(following, node["left_child"]), (following + 1, node["right_child"])]
         following += 2
+
+
+def _beyond_zero(threshold: float) -> float:
+    """The threshold that sends a number around zero where LightGBM sends zero, which it takes such a number for."""
+    if abs(threshold) > _AROUND_ZERO:
+        return threshold
+    return _AROUND_ZERO if threshold >= 0.0 else math.nextafter(-_AROUND_ZERO, -math.inf)
 
 
 def _finite(threshold: float) -> float:

@@ -6,11 +6,12 @@ Source: the JSON schema in XGBoost's documentation ("Introduction to Model IO"),
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
 
-from .trees import Boosted, Link, NotConvertible, Trees
+from .trees import Boosted, Link, NotConvertible, Table, Trees
 
 LINKS: dict[str, Link] = {
     "reg:squarederror": "identity", "reg:absoluteerror": "identity", "reg:pseudohubererror": "identity",
@@ -34,7 +35,8 @@ def read_xgboost(
     kind, model, drops = _gradient_booster(learner["gradient_booster"])
     parameters = learner["learner_model_param"]
     targets = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
-    trees = Trees(double=False, targets=targets, base=_base(parameters["base_score"], link, targets))
+    base = _base(parameters["base_score"], link, targets)
+    trees = Trees(double=False, targets=targets, base=base, features=int(parameters["num_feature"]))
     count = len(model["trees"]) if rounds is None else model["iteration_indptr"][rounds]
     for index, tree in enumerate(model["trees"][:count]):
         scale = drops[index] if kind == "dart" else 1.0
@@ -42,8 +44,9 @@ def read_xgboost(
     label_only = objective == "multi:softmax" and classes is None
     found = tuple(range(targets)) if label_only else classes
     return Boosted(
-        trees=trees, link=link, classes=found, by_probability=True, single=True, missing=missing, labels_only=label_only
-    )
+        trees=trees, link=link, classes=found, by_probability=True, single=True, missing=missing,
+        labels_only=label_only, categories=_categories(model.get("cats") or {}),
+    )  # fmt: skip
 
 
 def read_wrapper(model: Any) -> Boosted:
@@ -83,8 +86,7 @@ def _base(text: str, link: Link, targets: int) -> list[float]:
 def _add(trees: Trees, index: int, tree: dict[str, Any], target: int, scale: float) -> None:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise NotConvertible("trees of XGBoost with several answers in a leaf are not converted")
-    if any(tree["split_type"]):
-        raise NotConvertible("splits on categories have no counterpart in ONNX's trees")
+    chosen = _chosen(tree)
     rows = zip(
         tree["left_children"], tree["right_children"], tree["split_indices"], tree["split_conditions"],
         tree["default_left"], strict=True,
@@ -92,5 +94,31 @@ def _add(trees: Trees, index: int, tree: dict[str, Any], target: int, scale: flo
     for node, (left, right, feature, value, default_left) in enumerate(rows):
         if left < 0:
             trees.leaf(index, node, target, value * scale)
+        elif node in chosen:  # src/common/categorical.h: those among them go right, and all that are unknown go left
+            table = Table(feature=feature, among=chosen[node], among_yes=False, missing_yes=bool(default_left))
+            trees.choose(index, node, "BRANCH_LT", table, left, right)
         else:
             trees.split(index, node, "BRANCH_LT", feature, value, left, right, missing_yes=bool(default_left))
+
+
+def _chosen(tree: dict[str, Any]) -> dict[int, frozenset[int]]:
+    """The categories of each node that splits on some."""
+    parts = zip(
+        tree.get("categories_nodes", ()), tree.get("categories_segments", ()), tree.get("categories_sizes", ()),
+        strict=True,
+    )  # fmt: skip
+    return {node: frozenset(tree["categories"][start : start + size]) for node, start, size in parts}
+
+
+def _categories(stored: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
+    """The values of the columns that were categories, which XGBoost keeps from its version 3.1."""
+    return {feature: _values(given) for feature, given in enumerate(stored.get("enc", ())) if given["values"]}
+
+
+def _values(given: dict[str, Any]) -> tuple[Any, ...]:
+    """Texts as bytes with the offsets of their ends, or numbers."""
+    if "offsets" not in given:
+        return tuple(given["values"])
+    if min(given["values"]) < 0:  # seen in 3.2: it counts characters and cuts bytes
+        raise NotConvertible("XGBoost keeps names of categories beyond ASCII cut off")
+    return tuple(bytes(given["values"][start:end]).decode() for start, end in itertools.pairwise(given["offsets"]))

@@ -15,6 +15,7 @@ from ..frames import Frame
 from ..graph import STRING, Unconvertible, tensor
 from ..registry import answers
 from ..untyped import np
+from .encoding import codes
 
 _READERS: dict[str, Callable[[Any], Boosted]] = {
     "xgboost": read_xgboost,
@@ -34,21 +35,43 @@ def _answered(model: Any, x: Frame) -> dict[str, Array]:
 
 
 def _written(model: Any, x: Frame) -> dict[str, Array]:
-    from onnx import helper
-
-    matrix, graph = x.matrix(), x.graph
-    nodes = Nodes(unique=lambda _: graph.name())
     try:
         boosted = _READERS[type(model).__module__.partition(".")[0]](model)
-        found = write(boosted, nodes, matrix.name, wide=True)
+        return written(boosted, x)
     except NotConvertible as error:
         raise Unconvertible(str(error)) from error
+
+
+def written(boosted: Boosted, x: Frame) -> dict[str, Array]:
+    """The outputs of a booster by what they are; raises `NotConvertible`."""
+    from onnx import helper
+
+    matrix, graph = _coded(boosted, x), x.graph
+    graph.widest = max(graph.widest, len(boosted.trees.tables))
+    nodes = Nodes(unique=lambda _: graph.name())
+    found = write(boosted, nodes, matrix.name, wide=True)
     made = [
         helper.make_node(operator, list(inputs), [output], domain=domain, **attributes)
         for operator, inputs, output, domain, attributes in nodes.nodes
     ]
     graph.splice(made, {name: tensor(values, name) for name, values in nodes.constants.items()})
     return {part: Array(graph, name, *_kind(boosted, part)) for part, name in found.items()}
+
+
+def _coded(boosted: Boosted, x: Frame) -> Array:
+    """All columns as numbers: categories as their codes, NaN for null and for values that are none of them."""
+    if not boosted.categories:
+        return x.matrix()
+    return np.concatenate([_column(boosted, x, index) for index in range(x.width)], axis=1)
+
+
+def _column(boosted: Boosted, x: Frame, index: int) -> Array:
+    values = boosted.categories.get(index)
+    if values is not None:
+        found = codes(x, index, values)
+        return np.where(found == len(values), np.float64(np.nan), found.astype(FLOAT))[:, None]
+    column, _ = x.column(index)
+    return (column != column).astype(FLOAT) if column.dtype == STRING else column.astype(FLOAT)  # noqa: PLR0124
 
 
 def _kind(boosted: Boosted, part: str) -> tuple[Any, tuple[int | None, ...]]:
