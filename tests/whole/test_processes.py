@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +220,49 @@ def test_installed_by_name_after_pip_with_hashes(bundle: modelwheel.Bundle, tmp_
     assert "scikit-learn is not installed" in native.stderr
     assert 'pip install "flight-delay[native]"' in native.stderr
     assert ROOT.exists()
+
+
+REPLACED = """
+import os, sys
+from pathlib import Path
+import modelwheel
+path, what = Path(sys.argv[1]), sys.argv[2]
+row = {"delay": 40.0, "distance": 700, "built": None, "carrier": "AA", "origin": "JFK"}
+with modelwheel.open(path) as bundle:
+    model = bundle.load(runtime="onnx")
+    expected = model.predict(row)
+    if what == "closed":
+        bundle.close()
+    for file in [path] if path.is_file() else path.rglob("*.onnx"):
+        if what == "replaced":
+            file.with_suffix(".tmp").write_bytes(b"another version")
+            os.replace(file.with_suffix(".tmp"), file)
+        elif what == "removed":
+            file.unlink()
+        elif what == "overwritten":
+            file.write_bytes(b"another version")
+    pid = os.fork()
+    if not pid:
+        try:
+            os._exit(0 if model.predict(row) == expected else 1)
+        except modelwheel.errors.ModelwheelError as error:
+            print(error.code, flush=True)
+        os._exit(2)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+@pytest.mark.parametrize("what", ["closed", "replaced", "removed", "overwritten"])
+def test_a_forked_worker_answers_by_what_was_loaded(
+    bundle: modelwheel.Bundle, tmp_path: Path, what: str, *, unpacked: bool
+) -> None:
+    """A new version that is installed beneath a running service changes nothing before it is started anew."""
+    target = tmp_path / Path(bundle.path).name
+    target.write_bytes(Path(bundle.path).read_bytes())
+    if unpacked:
+        with zipfile.ZipFile(target) as archive:
+            archive.extractall(tmp_path / "unpacked")
+        target = tmp_path / "unpacked"
+    expected = "archive.truncated\n2" if what == "overwritten" else "0"
+    assert script(REPLACED, target, what) == expected

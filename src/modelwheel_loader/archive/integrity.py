@@ -13,6 +13,7 @@ import contextlib
 import os
 import stat
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, Literal, get_args
 
@@ -43,6 +44,18 @@ class Checker:
         _compare(name, sha256_of(data), sha256, len(data), size)
         return data
 
+    def opened(self, name: str, *, limit: int, sha256: str, size: int) -> Callable[[], bytes]:
+        """A function that reads and compares a member, also when the place is closed, replaced or removed by then."""
+        descriptor = self._place.opened(name)
+
+        def read() -> bytes:
+            data = self._place.read(name, limit=limit, opened=descriptor)
+            _compare(name, sha256_of(data), sha256, len(data), size)
+            return data
+
+        weakref.finalize(read, _close, descriptor)
+        return read
+
     def mapped(self, name: str, *, sha256: str, size: int, code: bool) -> memoryview:
         """The member as a private map, compared by the policy; always when its bytes can become `code`."""
         view, identity = self._place.map(name)
@@ -55,6 +68,11 @@ class Checker:
                     _compare(name, sha256_of(view), sha256, len(view), size)
                     known.remember()
         return view
+
+
+def _close(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # of a network file system that has gone; nobody is left who could be told
+        os.close(descriptor)
 
 
 def _compare(name: str, found: str, expected: str, length: int, size: int) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ..limits import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..manifest.records import Digest, Manifest
     from .integrity import Checker
 
@@ -30,6 +32,11 @@ class Members:
         full, digest = self._expected(name)
         bound = digest.size if limit is None else limit
         return self._checker.small(full, limit=bound, sha256=digest.sha256, size=digest.size)
+
+    def opened(self, name: str) -> Callable[[], bytes]:
+        """A function that gives the whole member, compared at every call, whatever has become of the bundle by then."""
+        full, digest = self._expected(name)
+        return self._checker.opened(full, limit=digest.size, sha256=digest.sha256, size=digest.size)
 
     def example(self, name: str) -> bytes:
         """A member of golden examples, within its limit."""

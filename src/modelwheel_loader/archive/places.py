@@ -86,7 +86,12 @@ class Place:
             raise InvalidBundle("the bundle and its RECORD do not fit together", defects)
         self.record = rows
 
-    def read(self, name: str, *, limit: int) -> bytes:
+    def opened(self, name: str) -> int:
+        """A descriptor for `read`, good also after the bundle was closed, replaced or removed; the caller closes it."""
+        with Reading(self.path):
+            return self.descriptor(name)
+
+    def read(self, name: str, *, limit: int, opened: int | None = None) -> bytes:
         """The bytes of a member, at most `limit`; raises `InvalidBundle` when there are more, or too few."""
         member = self.members[name]
         if member.size > limit:
@@ -95,11 +100,12 @@ class Place:
                 "archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected
             )
         with Reading(self.path):
-            descriptor = self.descriptor(name)
+            descriptor = self.descriptor(name) if opened is None else opened
             try:
                 data = read_at(descriptor, member.offset, member.size)
             finally:
-                os.close(descriptor)
+                if opened is None:
+                    os.close(descriptor)
         if len(data) != member.size:
             raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
         return data

@@ -29,9 +29,11 @@ class OnnxRuntime:
         options = SessionOptions.checked(options)
         self._payload = payload
         self._feeds = compile_feeds(schema, payload.inputs)
+        # a forked child opens it once more, and by then an installer may have put another version there
+        read, weights = members.opened(payload.member), _weights(payload, members)
         self._open: Callable[[], Session] = lambda: open_session(
-            members.small(payload.member),
-            _weights(payload, members),
+            read(),
+            weights,
             declared=payload.weights,
             options=options,
             inputs=payload.inputs,
