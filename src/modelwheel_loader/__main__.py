@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--to", dest="target", choices=("jsonl", "csv"), help="what to write; by its name, else jsonl")
     predict.add_argument("--method", default="predict", help="the prediction method (default: predict)")
-    predict.add_argument("--runtime", default="auto", help="onnx, native, or auto (the default)")
+    predict.add_argument("--runtime", default="auto", help="onnx, native, isolated, or auto (the default)")
     predict.add_argument(
         "--prefer",
         choices=("latency", "throughput"),
@@ -158,9 +158,8 @@ def _predict(options: argparse.Namespace) -> int:
 def _call(call: Any, batch: list[tabletext.Row], start: int) -> Any:
     try:
         return call(batch)
-    except ModelwheelError as error:
+    except ModelwheelError:
         if start:
-            error.add_note(f"rows are counted from row {start} of the input")
             print(f"in the batch that begins at row {start} of the input:", file=sys.stderr)
         raise
 

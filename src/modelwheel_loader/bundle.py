@@ -283,8 +283,8 @@ def load_again(
     integrity: Policy,
     cache: Reference | None,
     onnx: SessionOptions | None,
-    isolation: Isolation | None = None,
-    limits: Limits = DEFAULT,
+    isolation: Isolation | None,
+    limits: Limits,
 ) -> Model:
     """Load a model that was pickled, from the same bundle, with the same trust, runtime and limits."""
     bundle = open_again(reference, digest, None, limits)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .archive.integrity import verify_everything
 from .errors import Defect, ModelwheelError, PredictionError
-from .golden import examples
+from .golden.comparison import compare
 from .report import Report, Step
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _compared(step: str, method: Method, expected: object, found: object) -> Ste
     if not method.deterministic:
         return Step(name=step, outcome="passed", detail="not deterministic: only the schema of the answer was checked")
     tolerance = method.tolerance
-    result = examples.compare(expected, found, absolute=tolerance.absolute, relative=tolerance.relative)
+    result = compare(expected, found, absolute=tolerance.absolute, relative=tolerance.relative)
     if result.exact:
         return Step(name=step, outcome="passed", detail="the golden answers, bit for bit")
     difference = f"largest difference {result.max_absolute:.3g}"

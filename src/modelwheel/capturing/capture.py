@@ -66,8 +66,7 @@ def capture(
     """Pickle `model` and find what it needs.
 
     `also` names further distributions that the caller knows of, with the reason for each: the one whose frames the
-    model is fed, for example. `settings` are the author's words, `origins` those that
-    follow from them, when they are known.
+    model is fed, for example. `settings` are the author's words, `origins` those that follow from them, when known.
 
     Raises PackError when the model cannot be pickled, and DependencyError with the list of what it refers to and no
     other machine would have.

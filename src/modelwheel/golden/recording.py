@@ -163,10 +163,7 @@ def _tolerance(output: Schema, whole: Any) -> Tolerance:
     values = [np.asarray(part, dtype=np.float64).ravel() for part in _numbers(whole)]
     sizes = [np.abs(part[np.isfinite(part)]) for part in values]
     usual = max((float(np.median(part)) for part in sizes if part.size), default=1.0)
-    absolute = (
-        SINGLE_PRECISION.absolute * max(usual, 1.0) if usual > 1 else SINGLE_PRECISION.absolute * max(usual, 1e-3)
-    )
-    return Tolerance(absolute=max(absolute, 1e-8), relative=SINGLE_PRECISION.relative)
+    return Tolerance(absolute=SINGLE_PRECISION.absolute * max(usual, 1e-3), relative=SINGLE_PRECISION.relative)
 
 
 def _is_float(kind: object) -> bool:

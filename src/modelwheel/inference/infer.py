@@ -24,9 +24,6 @@ from .walk import Inferred
 if TYPE_CHECKING:
     from modelwheel_loader.contract.schema import Schema
 
-if TYPE_CHECKING:
-    import numpy as np
-
 __all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
 
 _NAMED = 6

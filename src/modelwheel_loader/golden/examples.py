@@ -17,7 +17,6 @@ from ..documents import Cursor, dump_json, parse_json
 from ..errors import Defect, InvalidBundle, UsageError
 from .arraycodec import as_scipy, read_sparse, read_tensor, write_sparse, write_tensor
 from .codec import CodecError, decoder, encoder
-from .comparison import Comparison, compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 Form = Literal["array", "list", "input"]
 """How a column is given: as an array, as a list of Python values, or as an array that input checks accept."""
-
-__all__ = ["Comparison", "compare", "decode_input", "decode_output", "encode_columns", "encode_input", "encode_output"]
 
 
 def encode_columns(columns: Mapping[str, Any], schema: Schema, rows: int) -> bytes:
