@@ -231,9 +231,9 @@ target, content, rounds = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[
 def into(stream):
     for _ in range(200):
         stream.write(content * 1000)
+print("writing", flush=True)
 for _ in range(rounds):
     save(target, into, overwrite=True)
-print("done", flush=True)
 """
 
 
@@ -255,11 +255,13 @@ def test_readers_see_whole_files_while_two_writers_write(tmp_path: Path) -> None
 def test_killed_writers_leave_the_target_whole(tmp_path: Path) -> None:
     target = tmp_path / "a.whl"
     save(target, lambda stream: stream.write(b"a" * 200_000))
-    for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, target, "b", "100000"])
-        time.sleep(0.25 + delay)
-        writer.kill()
-        writer.wait()
+    for delay in (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.1):
+        command = [sys.executable, "-c", WRITER, str(target), "b", "100000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"writing\n"
+            time.sleep(delay)
+            writer.kill()
         data = target.read_bytes()
         assert (len(data), len(set(data))) == (200_000, 1)
         assert all(name == "a.whl" or name.endswith(SUFFIX) for name in leftovers(tmp_path))

@@ -356,6 +356,7 @@ def test_a_folder_that_may_not_be_read_is_good_enough(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "open", guarded)
     save(tmp_path / "a.whl", one)
+    assert (tmp_path / "a.whl").read_bytes() == b"one"
 
 
 def test_new_folders_are_synced_into_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
