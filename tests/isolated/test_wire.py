@@ -158,6 +158,7 @@ def test_any_tree_is_a_value_or_an_error_of_the_wire(tree: Any) -> None:
         {"a": ["<f8", [1], "X", 0]},
         {"a": ["V8", [1], "C", 0]},
         {"a": ["?b1", [1], "C", 0]},
+        {"a": ["S0", [1 << 40, 1 << 10], "C", 0]},
         {"t": [[1], 0, -1]},
         {"t": [[3], 0, 2]},
         {"o": [[2], {"p": [1]}]},
@@ -191,9 +192,32 @@ def test_broken_trees_are_refused(tree: Any) -> None:
         decode(tree, memoryview(b"\x07" * 64))
 
 
+def failure(**changes: Any) -> dict[str, Any]:
+    """The document of an error with one defect, of which something is changed."""
+    defect = {"code": "input.wrong-type", "message": "x", "row": 1, **changes}
+    return {"error": "InputError", "message": "x", "defects": [defect], "counted": 1, "cause": None}
+
+
+def test_errors_are_rebuilt() -> None:
+    error = from_document(failure())
+    assert type(error).__name__ == "InputError"
+    assert error.defects[0].row == 1
+
+
 @pytest.mark.parametrize(
     "document",
-    [None, [], {}, {"error": "SystemExit"}, {"error": "InputError", "message": "x", "defects": [1], "counted": 1}],
+    [
+        None,
+        [],
+        {},
+        {"error": "SystemExit"},
+        {"error": "InputError", "message": "x", "defects": [1], "counted": 1},
+        failure(code="no such code"),
+        failure(row=[1]),
+        failure(row=True),
+        {**failure(), "counted": float("inf")},
+        {**failure(), "counted": "1"},
+    ],
 )
 def test_broken_errors_are_errors_of_the_protocol(document: Any) -> None:
     error = from_document(document)

@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from .. import errors
+from ..codes import CODES
 from ..errors import Defect, ModelwheelError
 from ..text import clip, safe
 
@@ -75,7 +76,7 @@ def from_document(document: Any) -> ModelwheelError:
     try:
         kind = _OWN[document["error"]]
         defects = [Defect(**_typed(item)) for item in document["defects"]]
-        error = kind(str(document["message"]), defects, counted=int(document["counted"]))
+        error = kind(str(document["message"]), defects, counted=_whole(document["counted"]))
         cause = document["cause"]
         if cause is not None:
             error.__cause__ = _rebuilt(str(cause["kind"]), str(cause["message"]), str(cause["traceback"]))
@@ -88,7 +89,16 @@ def from_document(document: Any) -> ModelwheelError:
 
 def _typed(item: dict[str, Any]) -> dict[str, Any]:
     known = {name: item[name] for name in Defect._fields if name in item}
-    return {name: value if name == "row" else str(value) for name, value in known.items()}
+    if known["code"] not in CODES:
+        raise ValueError("there is no such code")
+    row = known.pop("row", None)
+    return {**{name: str(value) for name, value in known.items()}, "row": None if row is None else _whole(row)}
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("a count is no whole number")
+    return value
 
 
 def _rebuilt(kind: str, message: str, lines: str) -> Exception:

@@ -36,7 +36,9 @@ from .buffers import Buffers
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NULL_TYPES = frozenset({"NAType", "NaTType"})
-_DTYPE = re.compile(r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU]\d{1,9}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])")
+_DTYPE = re.compile(
+    r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU][1-9]\d{0,8}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])"
+)
 _SEPARATOR = "\0"
 _DEEPEST = 200
 
@@ -162,7 +164,7 @@ def decode(tree: Any, memory: memoryview) -> Any:
         return read(content, memory)
     except WireError:
         raise
-    except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError, KeyError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError, KeyError, MemoryError) as error:
         raise WireError(f"a value of kind {key!r} is broken: {shown(str(error))}") from None
 
 
