@@ -9,7 +9,9 @@ import pytest
 
 import modelwheel
 from builders import FILE_NAME, INFO, ROOT, archive, files, metadata, record, with_record
-from modelwheel.errors import BundleError, InvalidBundle
+from modelwheel.airgap.selecting import select
+from modelwheel.airgap.targets import Target
+from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
 from modelwheel_loader.environments.requirements import read_lock
 from modelwheel_loader.manifest.records import Digest
 
@@ -146,6 +148,7 @@ SYSTEMS = {
     "device with a superscript": "com\u00b9",
     "device with a blank": "prn .txt",
     "wildcard": "a?b",
+    "version of a file to unzip": "a;1",
     "pipe": "a|b",
     "quote": 'a"b',
     "Python file to a Mac": "x.p\u200cy",
@@ -169,3 +172,54 @@ def test_names_that_mean_something_to_a_system(attack: str, tmp_path: Path) -> N
     with pytest.raises(InvalidBundle) as caught:
         modelwheel.open(bundle(tmp_path, with_record({f"{ROOT}{name}": b"x"} | made)))
     assert {defect.code for defect in caught.value.defects} == {"archive.name"}
+
+
+SHA = "a" * 64
+PACKAGE = 'lock-version = "1.0"\n[[packages]]\nname = "x"\nversion = "1"\n'
+WHEEL = f'wheels = [{{name = "x-1-py3-none-any.whl", hashes = {{sha256 = "{SHA}"}}}}]'
+LOCKS = {
+    "key of many parts": "a." * 8_000_000 + "a = 1",
+    "quoted key of many parts": '"\\"".' * 100_000 + "a = 1",
+    "key of many parts in a table": "x = {a = {b = 1}, " + "'b' . " * 100_000 + "c = 1}",
+    "key of many parts behind a text": 'x = {a = """\n\'""", ' + "b." * 100_000 + "c = 1}",
+    "quotes that are never closed": '"\\' * 8_000_000,
+    "nested lists": "a = " + "[" * 100_000,
+    "version of 5,000 digits": f"lock-version = 0x{'f' * 5_000}\npackages = []",
+    "version as a list": "lock-version = [1]\npackages = []",
+    "wheels as one": f'{PACKAGE}wheels = {{hashes = {{sha256 = "{SHA}"}}}}',
+}
+
+
+@pytest.mark.parametrize("attack", LOCKS)
+def test_locks_cost_little(attack: str) -> None:
+    """A reader of TOML that is fed 80 kB of dots works for half a minute; more of them take all memory."""
+    import tracemalloc
+
+    data = LOCKS[attack].encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidBundle) as caught:
+            read_lock(data)
+        assert tracemalloc.get_traced_memory()[1] < 64 * len(data) + 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "isolated.lock"
+
+
+@pytest.mark.parametrize(
+    ("lock", "message"),
+    [
+        ('lock-version = "1.0"\nrequires-python = "<<3"\npackages = []', "not a version range"),
+        (PACKAGE + WHEEL.replace('name = "x-1-py3-none-any.whl"', 'url = "https://[x"'), "lists no wheel"),
+    ],
+)
+def test_locks_that_nothing_can_be_exported_by(lock: str, message: str) -> None:
+    with pytest.raises(ModelwheelError, match=message):
+        select(lock.encode(), [Target(python="3.12", platform="linux-x86_64")])
+
+
+def test_markers_that_cannot_be_judged_leave_the_package_in() -> None:
+    target = Target(python="3.12", platform="linux-x86_64")
+    for marker in ("foo == '1'", "os_name ~= '1'", "os_name"):
+        lock = f'{PACKAGE}marker = "{marker}"\n{WHEEL}'
+        assert [wheel.file for wheel in select(lock.encode(), [target])[target]] == ["x-1-py3-none-any.whl"]

@@ -71,9 +71,10 @@ def export(
         own, more = _own_wheels(lock, targets[0], folder, sources)
         added = _collected(chosen, folder, sources, progress)
         stem = f"{bundle.name}-{bundle.version}"
-        _copied(bundle.path, folder / bundle.path.name)
+        wheel = f"{bundle.name.replace('-', '_')}-{bundle.version}-py3-none-any.whl"  # whatever the file is called
+        _copied(bundle.path, folder / wheel)
         lock_path = _written(folder / f"pylock.{stem.replace('.', '-')}.toml", lock)
-        lines = [_pinned(folder / name) for name in (bundle.path.name, *own)]
+        lines = [_pinned(folder / name) for name in (wheel, *own)]
         text = f"# pip install --no-index --find-links DIR --require-hashes -r DIR/{stem}.requirements.txt\n"
         path = _written(folder / f"{stem}.requirements.txt", (text + "".join(lines) + requirements).encode("utf-8"))
     except OSError as error:

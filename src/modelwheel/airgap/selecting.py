@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.specifiers import SpecifierSet
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from modelwheel_loader.environments.requirements import divided, read_lock
+from modelwheel_loader.environments.requirements import divided, parse_lock, read_lock
 from modelwheel_loader.errors import Defect, ResolutionError
+from modelwheel_loader.names import specifier_set
 from modelwheel_loader.text import clip
 
 from .targets import Target
@@ -35,8 +34,8 @@ class LockedWheel:
 
 def select(lock: bytes, targets: Sequence[Target]) -> dict[Target, list[LockedWheel]]:
     """The wheels for each target. Raises `ResolutionError` naming every package that has none for one of them."""
-    pythons = SpecifierSet(read_lock(lock).requires_python)
-    packages: list[dict[str, Any]] = tomllib.loads(lock.decode("utf-8"))["packages"]
+    pythons = specifier_set(read_lock(lock).requires_python)
+    packages: list[dict[str, Any]] = parse_lock(lock)["packages"]
     chosen: dict[Target, list[LockedWheel]] = {}
     defects: list[Defect] = []
     for target in targets:
@@ -75,9 +74,9 @@ def _is_needed(package: Mapping[str, Any], environments: Sequence[dict[str, str]
         return True
     try:
         judged = Marker(marker)
-    except InvalidMarker:
+        return any(judged.evaluate(environment) for environment in environments)
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
         return True  # building says what is wrong with it
-    return any(judged.evaluate(environment) for environment in environments)
 
 
 def _ranked(package: Mapping[str, Any], tags: Mapping[Any, int]) -> Iterator[tuple[int, LockedWheel]]:
@@ -94,5 +93,9 @@ def _ranked(package: Mapping[str, Any], tags: Mapping[Any, int]) -> Iterator[tup
 
 
 def _file_name(wheel: Mapping[str, Any]) -> str:
-    given = wheel.get("name") or PurePosixPath(unquote(urlsplit(str(wheel.get("url") or wheel.get("path"))).path)).name
-    return str(given)
+    """The name of a wheel's file; nothing for an address that is none."""
+    try:
+        address = urlsplit(str(wheel.get("url") or wheel.get("path")))
+    except ValueError:
+        address = urlsplit("")
+    return str(wheel.get("name") or PurePosixPath(unquote(address.path)).name)

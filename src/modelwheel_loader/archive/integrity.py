@@ -56,17 +56,18 @@ class Checker:
         weakref.finalize(read, _close, descriptor)
         return read
 
-    def mapped(self, name: str, *, sha256: str, size: int, code: bool) -> memoryview:
-        """The member as a private map, compared by the policy; always when its bytes can become `code`."""
+    def mapped(self, name: str, *, sha256: str, size: int) -> memoryview:
+        """The member as a private map, compared by the policy. Whoever writes into the file changes it: never code."""
         view, identity = self._place.map(name)
         _compare(name, sha256, sha256, len(view), size)
-        if code or self._policy == "always":
+        if self._policy == "always":
             _compare(name, sha256_of(view), sha256, len(view), size)
         elif self._policy == "first":
             with remembered(self._cache, identity, sha256) as known:
                 if not known.seen:
                     _compare(name, sha256_of(view), sha256, len(view), size)
-                    known.remember()
+                    if identity.settled:
+                        known.remember()
         return view
 
 

@@ -12,6 +12,7 @@ from ..text import clip, safe, shown
 
 NAMESPACE = "modelwheel_bundles/"
 DIST_INFO = ".dist-info/"
+MANIFEST = "manifest.json"
 METADATA_FILES = frozenset({"METADATA", "WHEEL", "RECORD", "entry_points.txt"})
 METADATA_FOLDERS = ("licenses/", "sboms/")
 CODE_SUFFIXES = (
@@ -19,7 +20,7 @@ CODE_SUFFIXES = (
     *(".so", ".dll", ".dylib", ".exe", ".com", ".scr", ".sh", ".bat", ".cmd", ".ps1", ".vbs", ".lnk", ".desktop"),
 )
 """Files that an interpreter or a system may run or import; a bundle holds none."""
-_FORBIDDEN = r"""[\x00-\x1f\x7f:\\<>"|?*\ud800-\udfff]"""
+_FORBIDDEN = r"""[\x00-\x1f\x7f:;\\<>"|?*\ud800-\udfff]"""
 DEVICES = frozenset(
     {
         *("con", "prn", "aux", "nul", "conin$", "conout$", "clock$"),

@@ -42,7 +42,7 @@ class Members:
         """A member of golden examples, within its limit."""
         return self.small(name, limit=self.limits.examples)
 
-    def mapped(self, name: str, *, code: bool) -> memoryview:
-        """The member as a private map: writable, shared until written to. `code` members are compared each time."""
+    def mapped(self, name: str) -> memoryview:
+        """The member as a private map: writable, shared until written to. Only for data, compared by the policy."""
         full, digest = self._expected(name)
-        return self._checker.mapped(full, sha256=digest.sha256, size=digest.size, code=code)
+        return self._checker.mapped(full, sha256=digest.sha256, size=digest.size)

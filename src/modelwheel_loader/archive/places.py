@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import mmap
 import os
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Literal
 
-from ..errors import MOST_DEFECTS, Defect, InvalidBundle, ResolutionError
+from ..errors import MOST_DEFECTS, Defect, IntegrityError, InvalidBundle, ResolutionError
 from ..limits import Limits
 from ..records import Record
 from ..text import clip
 from .digests import new_sha256
 from .files import CHUNK, Reading, absolute, open_regular, read_at, read_start
-from .membernames import NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
+from .membernames import MANIFEST, NAMESPACE, is_unexpected, name_defects, split_names, unexpected_metadata
 from .reader import Member, read_members
 from .record import RecordRow, compare_names, parse_record
 
+_CLOCK_STEP = 100_000_000
+"""Nanoseconds; Linux stamps files with a clock that goes in steps of up to ten milliseconds."""
 PlaceKind = Literal["wheel", "folder", "installed"]
 
 
@@ -39,6 +42,11 @@ class Identity(Record):
     ctime: int
     offset: int
     length: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the file is older than the steps of its clock: within one step, it may change and look the same."""
+        return time.time_ns() - max(self.mtime, self.ctime) > _CLOCK_STEP
 
 
 class Place:
@@ -189,12 +197,20 @@ class WheelFile(Place):
         return os.dup(self._descriptor)
 
     def file_digest(self) -> str | None:
-        """The SHA-256 of the whole file."""
+        """The SHA-256 of the whole file, which must hold the manifest that RECORD tells of, as it did when opened."""
+        manifest = self.members[self.root + MANIFEST]
         with Reading(self.path):
             size = os.fstat(self._descriptor).st_size
-            digest = new_sha256(size)
+            digest, inner = new_sha256(size), new_sha256(manifest.size)
             for start in range(0, size, CHUNK):
-                digest.update(read_at(self._descriptor, start, min(CHUNK, size - start)))
+                piece = read_at(self._descriptor, start, min(CHUNK, size - start))
+                digest.update(piece)
+                first, end = manifest.offset - start, manifest.offset + manifest.size - start
+                inner.update(piece[max(first, 0) : max(end, 0)])
+        found, recorded = inner.hexdigest(), self.record[self.root + MANIFEST].sha256
+        if found != recorded:
+            message = "was changed while the bundle was open"
+            raise IntegrityError.of("integrity.digest", message, where=MANIFEST, expected=recorded, found=found)
         return f"sha256:{digest.hexdigest()}"
 
     def close(self) -> None:

@@ -36,6 +36,9 @@ _GROUP = re.compile(r"'([a-z]{1,20})' in dependency_groups(?: and \((.*)\))?")
 _PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 5_000
+_DEEPEST = 64
+# possessive, and an unclosed string ends with its line: linear, however a document tries to hide its keys
+_QUOTED = re.compile(rb"""(?m)"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|\\?$)|'[^'\n]*+(?:'|$)""")
 _FOLD = " \\\n    --hash="
 
 
@@ -48,23 +51,37 @@ class LockedPackages(Record):
 
 def read_lock(data: bytes, runtime: str | None = None) -> LockedPackages:
     """The packages of a lock, or of one `runtime` of it; raises `InvalidBundle` with all defects."""
-    try:
-        document = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidBundle.of("isolated.lock", f"the lock is no TOML: {clip(error, 200)}") from None
+    document = parse_lock(data)
     packages = document.get("packages")
     if not isinstance(packages, list) or len(packages) > _MOST:
         raise InvalidBundle.of("isolated.lock", "the lock lists no packages", found=shown(packages))
     python = document.get("requires-python", "")
     defects: list[Defect] = []
-    if str(document.get("lock-version", "")).split(".")[0] != "1":
-        defects.append(_defect("lock-version", document.get("lock-version"), "1.0"))
+    lock_version = document.get("lock-version")
+    if not isinstance(lock_version, str) or lock_version.partition(".")[0] != "1":
+        defects.append(_defect("lock-version", lock_version, "1.0"))
     if not isinstance(python, str) or not _PYTHON.fullmatch(python):
         defects.append(_defect("requires-python", python, "a range of versions"))
     lines = [_line(package, f"packages[{index}]", runtime, defects) for index, package in enumerate(packages)]
     if defects:
         raise InvalidBundle("the lock of the bundle cannot be used", defects)
     return LockedPackages(lines=tuple(filter(None, lines)), requires_python=str(python))
+
+
+def parse_lock(data: bytes) -> dict[str, Any]:
+    """The document in `data`; raises `InvalidBundle` for what is no TOML, or no lock by its very form.
+
+    tomllib's work and memory grow with the square of a key's parts: 80 kB of `a.a.a…` take half a minute and gigabytes.
+    So keys of many parts are refused, and texts of several lines, in which one could be hidden.
+    """
+    if b'"""' in data or b"'''" in data:
+        raise InvalidBundle.of("isolated.lock", "the lock holds a text of several lines")
+    if max(line.count(b".") for line in _QUOTED.sub(b"", data).split(b"\n")) > _DEEPEST:
+        raise InvalidBundle.of("isolated.lock", f"a key of the lock has more than {_DEEPEST} parts")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidBundle.of("isolated.lock", f"the lock is no TOML: {clip(error, 200)}") from None
 
 
 def divided(marker: str) -> tuple[str | None, str]:
@@ -106,7 +123,10 @@ def _line(package: Any, where: str, runtime: str | None, defects: list[Defect]) 
 
 def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Iterator[str]:
     wheels = package.get("wheels", [])
-    files = [*(wheels if isinstance(wheels, list) else [wheels]), *([package["sdist"]] if "sdist" in package else [])]
+    if not isinstance(wheels, list):
+        defects.append(_defect(f"{where}.wheels", wheels, "a list"))
+        return
+    files = [*wheels, *([package["sdist"]] if "sdist" in package else [])]
     for item in files:
         hashes = item.get("hashes") if isinstance(item, dict) else None
         sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None

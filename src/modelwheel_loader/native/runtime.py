@@ -23,7 +23,7 @@ class NativeRuntime:
     def __init__(self, payload: NativePayload, schema: Schema, members: Members, bundle: str) -> None:
         buffers = []
         if payload.buffers_member is not None:
-            arrays = members.mapped(payload.buffers_member, code=False)
+            arrays = members.mapped(payload.buffers_member)
             buffers = [arrays[offset : offset + size] for offset, size in payload.spans]
         if payload.code_member is not None:
             from .code_modules import make_importable, read_sources

@@ -92,7 +92,7 @@ def _closed() -> Session:
 def _weights(payload: OnnxPayload, members: Members) -> Mapping[str, Any]:
     if payload.weights_member is None:
         return {}
-    data = members.mapped(payload.weights_member, code=False)
+    data = members.mapped(payload.weights_member)
     return {
         weight.name: np.frombuffer(data[weight.offset : weight.offset + weight.size], dtype=weight.dtype).reshape(
             weight.shape
