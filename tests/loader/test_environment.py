@@ -126,6 +126,12 @@ def test_text_of_a_bundle_never_becomes_a_command(name: str, tmp_path: Path) -> 
     assert defect.advice == 'pip install "plain~=1.0"'
 
 
+def test_a_frozen_application_is_told_how_to_bring_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (defect,) = check(None, [requirement("absent-package", "1.0")], bundle="churn")
+    assert defect.advice == "build the application with the metadata of its packages: --copy-metadata=absent-package"
+
+
 @given(st.sampled_from(["", "1.0", "1.0.dev", "weird", "2!1"]), st.sampled_from(["~=1.0", "", "<", "===weird", ">=1,"]))
 def test_no_version_or_range_ends_the_check(installed: str, specifier: str) -> None:
     item = Requirement(name="a", version="0", specifier=specifier, reason="")

@@ -234,7 +234,7 @@ class Draft:
 
 def onnxruntime_requirement(candidate: Candidate) -> Requirement:
     """What runs the graph."""
-    return distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "runs the graph")
+    return distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "the graph")
 
 
 def _answers(method: str) -> str:

@@ -181,6 +181,8 @@ def _advice(unmet: Sequence[Requirement], bundle: str, extra: str) -> str:
     parts = [f"{item.name}{item.specifier}" for item in unmet]
     if not parts or not _PLAIN.issuperset("".join(parts)):
         return ""
+    if getattr(sys, "frozen", False):  # PyInstaller leaves out what says which versions an application brings
+        return "build the application with the metadata of its packages: --copy-metadata=" + unmet[0].name
     command = "pip install " + " ".join(f'"{part}"' for part in parts)
     if bundle and _PLAIN.issuperset(bundle + extra):
         return f'{command}, or pip install "{bundle}[{extra}]"'
