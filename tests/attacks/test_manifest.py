@@ -59,7 +59,8 @@ JSON_ATTACKS: dict[str, bytes] = {
 LIES: dict[str, bytes] = {
     "another name": changed("name", value="numpy"),
     "another version": changed("version", value="9.9"),
-    "no methods": changed("methods", value=[]) if False else changed("methods", value={}),
+    "no methods": changed("methods", value=[]),
+    "methods as object": changed("methods", value={}),
     "private method": changed("methods", 0, "name", value="__class__"),
     "no runtimes": changed("runtimes", value=[]),
     "unknown runtime": changed(*NATIVE, "kind", value="shell"),
