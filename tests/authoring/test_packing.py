@@ -274,3 +274,60 @@ def test_what_is_wrong_with_an_answer_is_told_whole(tmp_path: Path) -> None:
     assert (defect.code, defect.field) == ("infer.answer", "predict: a")
     assert "a list of length 3" in defect.found
     assert "NumPy array" in defect.expected
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (LogisticRegression, "LogisticRegression().fit"),
+        ("model.pkl", "joblib.load"),
+        (Path("model.joblib"), "joblib.load"),
+        ({"model": MODEL}, "the model in it"),
+        ((MODEL, MODEL), "the model in it"),
+        (3, ""),
+    ],
+)
+def test_what_is_often_passed_for_a_model_is_told(model: Any, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(PackError) as error:
+        modelwheel.pack(model, name="a", version="1", sample=X, out=tmp_path)
+    assert hint in error.value.defects[0].hint
+
+
+def test_data_with_its_target_is_no_sample(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"sample=X, not \(X, y\)"):
+        modelwheel.pack(MODEL, name="a", version="1", sample=(X, X["age"] > 40), out=tmp_path)
+
+
+def test_what_all_methods_say_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(PackError) as error:
+        modelwheel.pack(MODEL, name="a", version="1", sample=X.rename(columns={"age": "years"}), out=tmp_path)
+    (defect,) = error.value.defects
+    assert defect.field == "predict"
+    assert "years" in defect.message
+    assert "\\n" not in str(error.value)
+
+
+def test_labels_that_are_numbers_are_keys_of_rows_and_columns(tmp_path: Path) -> None:
+    frame = X.set_axis([10, 20], axis=1)
+    model = LogisticRegression().fit(frame, X["age"] > 40)
+    loaded = modelwheel.pack(model, name="a", version="1", sample=frame, out=tmp_path).load(runtime="native")
+    expected = model.predict_proba(frame)
+    for data in (
+        frame.to_dict("records"),
+        [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
+        {name: frame[name].to_numpy() for name in frame},
+        tuple({np.int64(name): value for name, value in row.items()} for row in frame.to_dict("records")),
+    ):
+        assert np.array_equal(loaded.predict_proba(data), expected)
+    assert np.array_equal(loaded.predict_proba(frame.iloc[0].to_dict()), expected[0])
+    with pytest.raises(InputError, match="field '20': is missing"):
+        loaded.predict([{10: 1.0}, 3])
+
+
+def test_one_note_for_several_fields(tmp_path: Path) -> None:
+    sample = X.assign(**{f"same{index}": 1.0 for index in range(9)}, other="one")
+    report = str(modelwheel.pack(ages, name="a", version="1", sample=sample, out=tmp_path).report)
+    named = "same0, same1, same2, same3, same4, same5 and 4 more: each has one value in the whole sample"
+    assert named in report
+    alone = str(modelwheel.pack(ages, name="b", version="1", sample=X.assign(same=1.0), out=tmp_path).report)
+    assert "same: has one value in the whole sample" in alone

@@ -225,3 +225,15 @@ def test_held_back_rows_get_the_answers_of_the_original(case: Callable[[], Case]
             out=tmp_path,
         )
         same_answers(model, bundle, held_back, rtol=1e-4, atol=1e-5)
+
+
+def test_pipelines_of_imbalanced_learn_convert_without_what_resamples(tmp_path: Path) -> None:
+    from imblearn.over_sampling import RandomOverSampler  # type: ignore[import-untyped]
+    from imblearn.pipeline import make_pipeline as resampling  # type: ignore[import-untyped]
+
+    numbers = np.random.default_rng(0).normal(size=(120, 3))
+    model = resampling(StandardScaler(), RandomOverSampler(random_state=0), LogisticRegression())
+    model.fit(numbers, numbers[:, 0] > 1)
+    with modelwheel.pack(model, name="few", version="1", sample=numbers, out=tmp_path) as bundle:
+        found = bundle.load(runtime="onnx").predict_proba(numbers)
+        np.testing.assert_allclose(found, model.predict_proba(numbers), rtol=1e-9)

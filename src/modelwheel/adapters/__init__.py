@@ -6,7 +6,8 @@ is made without arguments. They are looked up only for models that none of ours 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip, shown
@@ -58,7 +59,19 @@ def recognise(model: object) -> Adapter:
         "this is no model of a framework that modelwheel knows, and not callable",
         found=shown(model),
         expected="a fitted estimator, a booster, an ONNX model, or any callable that takes the sample",
+        hint=_hint(model),
     )
+
+
+def _hint(model: object) -> str:
+    """What to pass instead of things that are often passed."""
+    if isinstance(model, type):
+        return f"This is the class: pass an object of it that is fitted, such as {clip(model.__name__)}().fit(…)."
+    if isinstance(model, str | os.PathLike):
+        return "Load it first, such as with joblib.load(…). By their path only ONNX files and SavedModels are read."
+    if isinstance(model, Mapping | list | tuple):
+        return "Pass the model in it; or a function that calls its parts one after the other."
+    return ""
 
 
 def _of_others() -> Iterator[Adapter]:

@@ -55,7 +55,12 @@ def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -
         raise PackError("methods that are asked for are not there", defects)
     if not names:
         message = f"this {type(model).__name__} has no prediction method"
-        raise PackError.of("pack.method", message, expected="predict, predict_proba, transform, …")
+        raise PackError.of(
+            "pack.method",
+            message,
+            expected="predict, predict_proba, transform, …",
+            hint="It has none for new rows: wrap what answers them in a function, and pack that.",
+        )
     return tuple(name for name in names if wanted is None or name in wanted)
 
 
@@ -88,6 +93,7 @@ def record(
             defects += [_of_method(name, defect, hint) for defect in error.defects]
             cause = error.__cause__ or error
     if not recorded:
+        defects = _told_once(defects)
         asked = "rows that were made up" if made_up else "the sample"
         raise PackError(f"the model answers {asked} with none of its methods", defects) from cause
     return recorded, failed
@@ -96,6 +102,15 @@ def record(
 def _of_method(name: str, defect: Defect, hint: str) -> Defect:
     field = name if defect.field is None else f"{name}: {defect.field}"
     return defect.replace(field=field, hint=defect.hint or (hint if defect.code == "pack.predict" else ""))
+
+
+def _told_once(defects: Sequence[Defect]) -> list[Defect]:
+    """The defects without those that say of another method what was said of one before."""
+    kept: dict[str, Defect] = {}
+    for defect in defects:
+        method = str(defect.field).partition(":")[0]
+        kept.setdefault(defect.message.replace(f"the model's {method}()", "", 1), defect)
+    return list(kept.values())
 
 
 def _hint(notes: Iterable[Note]) -> str:
@@ -147,7 +162,8 @@ def ask(name: str, function: Predict, data: Any) -> Any:
             warnings.simplefilter("ignore")  # what a model warns of while it answers its own sample is its author's
             return function(data)
     except Exception as error:  # the border to foreign code
-        message = f"the model's {name}() fails on the sample: {type(error).__name__}: {clip(error, 300)}"
+        told = clip(" ".join(str(error).split()), 300)
+        message = f"the model's {name}() fails on the sample: {type(error).__name__}: {told}"
         raise PackError.of("pack.predict", message) from error
 
 

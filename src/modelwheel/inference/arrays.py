@@ -101,7 +101,7 @@ def _numeric_fields(sample: Array, rows: int) -> tuple[list[Field], list[Note]]:
         )
         fields.append(field)
         if rows > 1 and bounds[0] is not None and bounds[0] == bounds[1] and not (infinite[index] or missing):
-            message = "has one value in the whole sample: the model cannot have learned from it"
+            message = "has one value in the whole sample"
             notes.append(Note(code="constant", message=message, field=field.name))
     return fields, notes
 

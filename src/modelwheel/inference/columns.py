@@ -151,7 +151,7 @@ def _notes(column: Column, observed: Observed) -> Iterable[Note]:
         and present > 1
         and (observed.distinct == 1 or (observed.minimum is not None and observed.minimum == observed.maximum))
     ):
-        yield Note(code="constant", message="has one value in the whole sample: the model cannot have learned from it")
+        yield Note(code="constant", message="has one value in the whole sample")
     elif isinstance(column.type, Integer | String) and present > 2 and _all_distinct(column, observed.distinct):
         yield Note(code="identifier", message="never repeats a value: it looks like an identifier, not like a feature")
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.incoming.frames import is_table
+from modelwheel_loader.text import shown
 
 from .arrays import memory_order, read_numpy, read_sparse, read_tensor
 from .columns import Array, Note
@@ -134,6 +136,13 @@ def _read_list(sample: Sequence[Any], rows: int) -> Inferred:
     """A list of dicts (records), of equally long rows of numbers (a matrix), or of single values such as texts."""
     if all(isinstance(item, Mapping) for item in sample):
         return _read_records(sample, rows)
+    if any(is_table(item) for item in sample):
+        raise UsageError.of(
+            "infer.sample",
+            "the sample is a list of tables",
+            found=shown(sample),
+            hint="Pass what the model is fed alone, without its target: sample=X, not (X, y).",
+        )
     if all(isinstance(item, list | tuple | np.ndarray) for item in sample):
         matrix = _rectangle(sample)
         if matrix is not None:

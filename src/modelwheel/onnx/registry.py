@@ -14,6 +14,8 @@ from .untyped import np
 Answer = Callable[[Any, Frame], Any]
 _BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
 """Packages beside scikit-learn whose classes have converters."""
+_ALIKE = frozenset({"imblearn.pipeline"})
+"""Modules whose classes answer as those of scikit-learn with their names: imbalanced-learn resamples only to fit."""
 _ANSWERS: dict[tuple[str, str], Answer] = {}
 
 
@@ -45,7 +47,7 @@ def ask(model: Any, method: str, x: Frame) -> Any:
 def _made(model: Any, method: str, x: Frame) -> Any:
     kind = type(model)
     package = kind.__module__.partition(".")[0]
-    if package != "sklearn" and package not in _BOOSTERS:
+    if package != "sklearn" and package not in _BOOSTERS and kind.__module__ not in _ALIKE:
         raise Unconvertible(f"{kind.__name__} is a class of its own, which has no converter")
     if (kind.__name__, method) in _ANSWERS:
         return _ANSWERS[kind.__name__, method](model, x)

@@ -41,11 +41,14 @@ class Careful:
         self._checks = checks
         self._block = block
         self._refuse_extra = schema.extra == "error"
+        self._has_numbers = any(
+            field.physical is not None and field.physical.label is not None for field in schema.fields
+        )
         self._by_position = schema.layout == "matrix" or _has_bare_labels(schema)
 
     def __call__(self, data: Any) -> Batch:
         """The checked batch. Never changes `data`."""
-        data = native(data)
+        data = native(data) if not self._has_numbers else _named_by_text(native(data))
         if isinstance(data, Mapping):
             if is_columns(self.schema, data):
                 return self._columns(data)
@@ -224,6 +227,15 @@ def _has_bare_labels(schema: Schema) -> bool:
     """Whether the model was fitted on `DataFrame(array)`: its columns are called 0, 1, 2, … and have no other names."""
     labels = [field.physical.label if field.physical is not None else None for field in schema.fields]
     return schema.layout == "frame" and len(labels) > 0 and labels == list(range(len(labels)))
+
+
+def _named_by_text(data: Any) -> Any:
+    """Mappings whose keys are whole numbers, as labels of a DataFrame may be, with the texts that name the fields."""
+    if isinstance(data, Mapping):
+        return {str(key) if type(key) is int or isinstance(key, np.integer) else key: data[key] for key in data}
+    if isinstance(data, list | tuple):
+        return [_named_by_text(row) if isinstance(row, Mapping) else row for row in data]
+    return data
 
 
 def unreadable(error: Exception, data: Any) -> InputError:

@@ -32,7 +32,7 @@ _delegate("estimator", "FrozenEstimator")
 def _pipeline(method: str) -> Any:
     def convert(model: Any, x: Frame) -> Any:
         for _, step in model.steps[:-1]:
-            if step not in (None, "passthrough"):
+            if step not in (None, "passthrough") and not hasattr(step, "fit_resample"):
                 x = _kept(x, step, ask(step, "transform", x))
         last = model.steps[-1][1]
         return x if last in (None, "passthrough") else ask(last, method, x)
