@@ -639,3 +639,14 @@ def test_one_quick_row_is_what_the_careful_way_makes_of_it(kind: str, value: obj
             return [defect.code for defect in error.defects]
 
     assert str(answer(row)) == str(answer([row])) == str(answer({"a": [value], "b": [1.0]}))
+
+
+def test_a_list_of_one_row_is_as_the_row_itself_but_for_the_answer() -> None:
+    check = compile_input(Schema(fields=(Field(name="a", type=Float()), Field(name="b", type=String()))))
+    row = {"a": 1, "b": "x", "more": 2}
+    alone, listed = check(row), check([row])
+    assert (alone.single, listed.single) == (True, False)
+    assert (listed.rows, listed.narrow, listed.column("b").values.tolist()) == (1, True, ["x"])
+    np.testing.assert_array_equal(listed.block, alone.block)
+    with pytest.raises(InputError, match="row 0, field 'a'"):
+        check([{"a": "1", "b": "x"}])

@@ -51,8 +51,9 @@ class InputCheck:
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
         try:
-            if type(data) is dict and self._names:
-                batch = self._quick_row(data)
+            row = data[0] if type(data) is list and len(data) == 1 else data
+            if type(row) is dict and self._names:
+                batch = self._quick_row(row, single=row is data)
                 if batch is not None and self._table_rule is None:
                     return batch
             batch = (self._careful or self._make_careful())(data)
@@ -72,7 +73,7 @@ class InputCheck:
         self._careful = Careful(self.schema, self._checks, self._block)
         return self._careful
 
-    def _quick_row(self, row: dict[str, Any]) -> Batch | None:
+    def _quick_row(self, row: dict[str, Any], *, single: bool) -> Batch | None:
         if self._refuse_extra and len(row) != len(self._names):
             return None
         block = None
@@ -89,7 +90,7 @@ class InputCheck:
                 columns[name] = column
         except KeyError:
             return None
-        return Batch(1, columns, single=True, block=block, block_names=self._block.names, narrow=True)
+        return Batch(1, columns, single=single, block=block, block_names=self._block.names, narrow=True)
 
 
 def _compile_table(schema: Schema) -> Rule | None:
