@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..batch import Array, Column
-from ..contract.fields import Field
+from ..contract.fields import Field, compile_pattern
 from ..contract.types import (
     TENSOR_DTYPES,
     Binary,
@@ -196,11 +195,7 @@ def _pattern(field: Field) -> Rule:
     if not isinstance(field.type, String) and not (texts and isinstance(texts[0], str)):
         message = f"the field {clip(field.name)!r} is a {clip(field.type)}, and only texts have a pattern"
         raise UsageError.of("schema.bound", message)
-    try:
-        pattern = re.compile(field.pattern or "")
-    except re.error as error:
-        message = f"the pattern of {clip(field.name)!r} is no regular expression: {clip(error)}"
-        raise UsageError.of("schema.bound", message) from None
+    pattern = compile_pattern(field)
     expected = clip(f"text matching {field.pattern}", 100)
     place = {"code": "input.pattern", "message": "does not match the pattern", "expected": expected}
     return _each(field, lambda value: pattern.fullmatch(value) is not None, lambda _: place)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..batch import Column
-from ..contract.fields import Field
+from ..contract.fields import Field, compile_pattern
 from ..contract.types import Bool, Category, DataType, Float, Integer, String
 from ..contract.values import OVERFLOW
 from .constraints import bound, canonical
@@ -88,7 +87,7 @@ def _allowed(field: Field) -> tuple[Accept, ...]:
 def _text(field: Field) -> tuple[Accept, ...]:
     accepts: list[Accept] = []
     if field.pattern is not None:
-        pattern = re.compile(field.pattern)
+        pattern = compile_pattern(field)
         accepts.append(lambda value: pattern.fullmatch(value) is not None)
     if field.min_length is not None or field.max_length is not None:
         low = field.min_length or 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal, get_args
 
 from ..documents import Cursor
 from ..errors import UsageError
 from ..records import Record
-from ..text import shown
+from ..text import clip, shown
 from .types import (
     NESTED,
     TENSOR_DTYPES,
@@ -135,6 +136,19 @@ def _type(kind: object, name: str) -> DataType:
             raise UsageError.of("schema.type", str(error), field=name) from None
     message, expected = "the type of a field is no type", "a text such as 'int64', or a type of modelwheel"
     raise UsageError.of("schema.type", message, field=name, found=shown(kind), expected=expected)
+
+
+UNREADABLE: Final = (re.error, OverflowError, RecursionError, Warning)
+"""What `re` raises for a text that is no pattern; a warning when the process makes errors of warnings."""
+
+
+def compile_pattern(field: Field) -> re.Pattern[str]:
+    """The pattern of a field; raises `UsageError` when Python cannot read it."""
+    try:
+        return re.compile(field.pattern or "")
+    except UNREADABLE as error:
+        message = f"the pattern of {clip(field.name)!r} is no regular expression: {clip(error)}"
+        raise UsageError.of("schema.bound", message) from None
 
 
 def usual_physical(kind: DataType, label: int | None = None) -> Physical:

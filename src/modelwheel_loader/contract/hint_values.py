@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..text import clip
+from .fields import UNREADABLE
 from .types import DataType, Date, Decimal, Duration, Float, Integer, Timestamp
 
 _NAMES = {"ge": "minimum", "gt": "minimum", "le": "maximum", "lt": "maximum"}
@@ -126,7 +127,7 @@ def whole_pattern(pattern: str) -> str:
     """
     try:
         re.compile(pattern)
-    except re.error as error:
+    except UNREADABLE as error:
         raise HintError(f"has the pattern {clip(pattern)}, which Python cannot read: {clip(error)}") from None
     flags = re.match(_FLAGS, pattern)
     inner = pattern[flags.end() :] if flags else pattern

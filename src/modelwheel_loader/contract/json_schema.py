@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
+from .fields import compile_pattern
 from .types import (
     TENSOR_DTYPES,
     Binary,
@@ -109,7 +110,8 @@ def enumerated(field: Field) -> tuple[Any, ...] | None:
     kind = field.type
     if isinstance(kind, Category):
         values = kind.values if field.allowed is None else tuple(v for v in kind.values if v in field.allowed)
-        return tuple(v for v in values if field.pattern is None or re.fullmatch(field.pattern, str(v)))
+        pattern = compile_pattern(field)  # none takes every text
+        return tuple(v for v in values if field.pattern is None or pattern.fullmatch(str(v)))
     return field.allowed if isinstance(kind, Bool | Integer | Float | String) else None
 
 

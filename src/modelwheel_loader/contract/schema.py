@@ -138,9 +138,15 @@ class Schema(Record):
         return to_json_schema(self, rows=rows, title=title)
 
     def to_pydantic(self, name: str = "Row") -> Any:
-        """A pydantic model class of one row, good as the body of a web framework's request; needs pydantic 2."""
+        """A pydantic model class of one row, good as the body of a web framework's request; needs pydantic 2.
+
+        Raises `UsageError` for limits and patterns that do not fit their fields.
+        """
+        from ..checking.columns import compile_column
         from .pydantic_model import to_pydantic
 
+        for field in self.fields:
+            compile_column(field)
         return to_pydantic(self, name)
 
     def to_arrow(self) -> Any:

@@ -41,6 +41,7 @@ from ..contract.types import (
     Struct,
     Timestamp,
 )
+from ..contract.values import OVERFLOW
 from ..text import shown
 
 Encode = Callable[[Any], Any]
@@ -170,11 +171,13 @@ def _read_integer(value: Any, kind: Integer) -> int:
     return value
 
 
-def _read_float(value: Any) -> float:
+def _read_float(value: Any, kind: Float) -> float:
     if type(value) is str and value in _SPECIAL:
         return _SPECIAL[value]
     if type(value) not in (int, float):
         raise CodecError(f"{shown(value)} is no number")
+    if abs(value) >= OVERFLOW[kind.bits]:
+        raise CodecError(f"{shown(value)} is no {kind}")
     return float(value)
 
 
@@ -231,7 +234,7 @@ def _struct_reader(kind: Struct) -> Decode:
 _READERS: dict[type[DataType], Callable[[Any], Decode]] = {
     Bool: lambda _: lambda value: _of_type(value, bool),
     Integer: lambda kind: lambda value: _read_integer(value, kind),
-    Float: lambda _: _read_float,
+    Float: lambda kind: lambda value: _read_float(value, kind),
     String: lambda _: lambda value: _of_type(value, str),
     Binary: lambda _: read_base64,
     Date: lambda _: lambda value: _read_time(value, "D", ""),

@@ -78,7 +78,7 @@ def _parts(answer: Any) -> dict[Any, Any]:
     if isinstance(answer, np.ndarray) or hasattr(answer, "tocsr"):
         return {"": answer}
     if isinstance(answer, list | tuple):
-        if answer and all(isinstance(part, np.ndarray) for part in answer):
+        if answer and all(isinstance(part, np.ndarray) or hasattr(part, "tocsr") for part in answer):
             return dict(enumerate(answer))
         if answer and all(isinstance(part, Mapping) for part in answer):
             return {name: _array([record.get(name) for record in answer]) for name in answer[0]}

@@ -15,6 +15,7 @@ from ..checking.answers import answer_dtype
 from ..contract.types import List, Struct, Tensor, Timestamp
 from ..documents import Cursor, dump_json, parse_json
 from ..errors import Defect, InvalidBundle, UsageError
+from ..text import clip
 from .arraycodec import as_scipy, read_sparse, read_tensor, write_sparse, write_tensor
 from .codec import CodecError, decoder, encoder
 
@@ -104,6 +105,15 @@ def decode_output(data: bytes, schema: Schema, where: str) -> Any:
     Raises `InvalidBundle` with every defect.
     """
     columns = _read(data, schema, where, "list" if schema.container == "list" else "array")
+    try:
+        return _together(columns, schema)
+    except (ValueError, TypeError, AttributeError) as error:  # of types that no answer of that layout has
+        message = f"the columns make no answer of the layout {schema.layout!r}: {clip(error, 200)}"
+        raise InvalidBundle.of("manifest.invalid", message, where=where) from None
+
+
+def _together(columns: list[Any], schema: Schema) -> Any:
+    """The answer that the columns make up."""
     match schema.layout:
         case "array":
             return columns[0]
