@@ -9,10 +9,8 @@ apostrophe follows.
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
@@ -21,6 +19,8 @@ from ..graph import MICROSOFT, STRING, Unconvertible
 from ..registry import answers, ones
 from ..steps import look_up, required, text
 from ..untyped import np
+from .characters import character_ids, character_table
+from .ngrams import code_of, moved_behind, windows
 from .scaling import normalize
 
 WORD = r"[\p{L}\p{N}_]"
@@ -89,7 +89,7 @@ def _counted(model: Any, x: Frame) -> Array:
     if model.analyzer == "word":
         ids = _word_ids(model, x, vocabulary)
     elif model.analyzer in ("char", "char_wb"):
-        raise Unconvertible(f"the analyzer {model.analyzer!r} has no converter")
+        ids = character_ids(model, x, vocabulary)
     else:
         raise Unconvertible("its analyzer is a function")
     made = _summed(x, ids, (ids == ids).astype(FLOAT), len(vocabulary))  # noqa: PLR0124
@@ -127,42 +127,15 @@ def _word_ids(model: Any, x: Frame, vocabulary: Mapping[str, int]) -> Array:
     ids = _spread(look_up(tokens, words, np.arange(count), -1), inverse, shape)
     if stop:
         stops = _spread(look_up(tokens, sorted(stop), np.ones(len(stop), np.int64), 0), inverse, shape)
-        ids = _moved_behind(ids, stops)
+        ids = moved_behind(ids, stops)
     found = []
     for length in range(low, high + 1):
         terms = [term for term, split in parts.items() if len(split) == length]
-        codes = [_code([known[word] for word in parts[term]], count) for term in terms]
+        codes = [code_of([known[word] for word in parts[term]], count) for term in terms]
         if terms:
             numbers = np.array([vocabulary[term] for term in terms], np.int64)
-            found.append(look_up(_windows(ids, length, count), np.array(codes, np.int64), numbers, size))
+            found.append(look_up(windows(ids, length, count), np.array(codes, np.int64), numbers, size))
     return np.concatenate(found, axis=1)
-
-
-def _code(places: Iterable[int], base: int) -> int:
-    return functools.reduce(lambda total, place: total * base + place, places, 0)
-
-
-def _windows(ids: Array, length: int, base: int) -> Array:
-    """The code of the words in each window; -1 where one of them is unknown."""
-    if length == 1:
-        return ids
-    padded = np.concatenate([ids, np.full((1, length - 1), -1) + ids[:, :1] * 0], axis=1)
-    total: Any = None
-    known: Any = None
-    for start in range(length):
-        part = padded[:, start : start - length + 1 or None]
-        total = part if total is None else total * np.int64(base) + part
-        known = part >= 0 if known is None else known & (part >= 0)
-    return np.where(known, total, np.int64(-1))
-
-
-def _moved_behind(ids: Array, stops: Array) -> Array:
-    """The words without those to stop at, which go to the end of the row and count as unknown."""
-    width = ids.emit("Shape", dtype=WHOLE, shape=(1,), start=1, end=2)
-    order = (ids * 0 + np.int64(1)).emit("CumSum", np.array(1, np.int64)) + stops * width
-    names = ids.graph.node("TopK", [order.name, width.name], 2, axis=1, largest=0, sorted=1)
-    places = Array(ids.graph, names[1], WHOLE, ids.shape)
-    return np.where(stops > 0, np.int64(-1), ids).emit("GatherElements", places, axis=1)
 
 
 # -- tokens --------------------------------------------------------------------------------------------------------
@@ -256,45 +229,6 @@ def _put_together(characters: Array, empty: Array, longest: int) -> Array:
         width //= 2
         made = Array(made.graph, made.name, made.dtype, (None, width))
     return made[:, 0]
-
-
-@functools.cache
-def _lowered() -> dict[str, str]:
-    """The characters that `str.lower` changes; İ becomes the i that its token ends with."""
-    changed = {chr(code): chr(code).lower() for code in range(0x110000) if chr(code) != chr(code).lower()}
-    return {character: lower[0] for character, lower in changed.items()}
-
-
-@functools.cache
-def _stripped(kind: str) -> dict[str, str]:
-    """The characters that scikit-learn's accent functions change."""
-    from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
-
-    strip = strip_accents_ascii if kind == "ascii" else strip_accents_unicode
-    changed = {}
-    for code in range(0x80, 0x110000):
-        character = chr(code)
-        if 0xD800 <= code < 0xE000 or not (
-            unicodedata.decomposition(character) or kind == "ascii" or unicodedata.combining(character)
-        ):
-            continue
-        made = strip(character)
-        if made != character:
-            changed[character] = made
-    return changed
-
-
-def character_table(*, lower: bool, accents: str | None, among: set[str] | None) -> dict[str, str]:
-    """What becomes of each character; with `among`, only of those that can end in a text made of these characters."""
-    table = dict(_lowered()) if lower else {}
-    if accents:
-        stripped = _stripped(accents)
-        for character, lowered in table.items():
-            table[character] = "".join(stripped.get(one, one) for one in lowered)
-        table |= {character: made for character, made in stripped.items() if character not in table}
-    if among is not None:
-        table = {one: made for one, made in table.items() if set(made) <= among or one in among}
-    return table
 
 
 def _spread(values: Array, inverse: Array, shape: Array) -> Array:
