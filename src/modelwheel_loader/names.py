@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _SEPARATORS = r"[-_.]+"
 _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*?)\s*((?:===|==|~=|!=|<=|>=|<|>).*)?\s*"
+_EXTRAS = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[[A-Za-z0-9._, -]{1,200}\](.*)"
 _LOCAL = r"(?:0|[1-9][0-9]*|[0-9]*[a-z][a-z0-9]*)"
 # PEP 440, appendix B, in its normalised spelling only
 _CANONICAL_VERSION = (
@@ -111,10 +112,12 @@ def parse_requirement(text: str) -> Requirement:
     """The requirement in `text`, such as `churn` or `churn>=1.2,<2`; raises `UsageError` when it is none."""
     match = re.fullmatch(_REQUIREMENT, text)
     if match is None or not is_name(match[1]):
+        extras = re.fullmatch(_EXTRAS, text)
         raise UsageError.of(
             "usage.requirement",
             "neither a path nor a requirement",
             found=clip(repr(text)),
+            hint=f"extras are for pip: {clip(extras[1] + extras[2])!r} is what is installed" if extras else "",
             expected="'name', 'name==1.2.0' or 'name>=1.2,<2'; a path ends in .whl or holds a separator",
         )
     specifier = (match[2] or "").strip()

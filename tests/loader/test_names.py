@@ -109,6 +109,11 @@ def test_what_is_no_requirement(text: str) -> None:
     assert caught.value.code == "usage.requirement"
 
 
+def test_a_line_of_a_requirements_file_says_what_to_leave_out() -> None:
+    with pytest.raises(UsageError, match=r"extras are for pip: 'churn==1.2.0' is what is installed"):
+        parse_requirement("churn[onnx]==1.2.0")
+
+
 def test_an_exact_pin_imports_nothing() -> None:
     import subprocess
 

@@ -83,8 +83,8 @@ CODES: dict[str, Code] = {
     ),
     "resolve.not-a-bundle": Code("The installed distribution is an ordinary package.", "Check the name."),
     "resolve.twice": Code(
-        "`pip install --target` adds another version without removing the one that is there.",
-        "Empty the folder and install into it again, or install into an environment.",
+        "`pip install --target` adds another version without removing the one that is there; so do interrupted upgrades.",
+        "In an environment, `pip uninstall` until nothing is left, and install again. Empty a folder of `--target` before.",
     ),
     "resolve.incomplete": Code(
         "`pip install --target` leaves out the files of a bundle when the folder already holds another bundle.",

@@ -33,7 +33,7 @@ def library_of(value: object) -> str:
 
 def is_sparse(value: object) -> bool:
     """Whether the value is a SciPy sparse matrix or array."""
-    return hasattr(value, "tocsr") and library_of(value) == "scipy"
+    return library_of(value) == "scipy" and hasattr(value, "tocsr")
 
 
 def is_a(value: object, library: str, *names: str) -> bool:
@@ -126,7 +126,7 @@ def raw(values: Any) -> Raw | None:
     if isinstance(values, list | tuple | range):
         return Raw(list(values))
     library = library_of(values)
-    if library == "polars" and hasattr(values, "to_numpy"):
+    if library == "polars" and hasattr(type(values), "to_numpy"):
         return polars_column(values)
     if library == "pyarrow" and hasattr(values, "null_count"):
         return _arrow(values)
