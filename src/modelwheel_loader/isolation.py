@@ -14,9 +14,9 @@ Folder = str | os.PathLike[str]
 class Isolation(Record):
     """Settings of the isolated runtime. Giving them to `load` also allows it to `runtime="auto"`, as the last choice.
 
-    `workers` processes answer calls of several threads at once. A call that takes more than `timeout` seconds ends its
-    worker; None waits for ever. `memory` bounds the address space of a worker, in bytes. `start_timeout` are the
-    seconds in which a worker must have opened the model.
+    `workers` processes answer calls of several threads at once. A call waits `timeout` seconds for a free worker, and
+    as long for the answer, after which it ends its worker; None waits for ever. `memory` bounds the address space of a
+    worker, in bytes. `start_timeout` are the seconds in which a worker must have opened the model.
 
     `environments` is the folder in which environments are kept (the user's cache folder without it); `python` is the
     path of the interpreter to use instead of the one that is found. Packages come from the index for which pip and uv

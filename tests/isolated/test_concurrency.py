@@ -7,12 +7,14 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import modelwheel
 from locked import Load, X
+from modelwheel.errors import WorkerError
+from modelwheel_loader.isolated.runtime import IsolatedRuntime
 from processes import answer_elsewhere, gone
 
 
@@ -22,6 +24,19 @@ def test_threads_use_all_workers(acting: Path, load: Load) -> None:
         assert [answer.tolist() for answer in answers] == [(X[:, 0] + n).tolist() for n in range(60)]
         numbers = list(pool.map(lambda _: model.predict(X, act="number")[0], range(20)))
         assert len(set(numbers)) == 2
+
+
+def test_a_call_that_finds_all_workers_busy_is_given_up_and_ends_none(acting: Path, load: Load) -> None:
+    """Else calls would queue for ever before a worker that is too slow, and each would think its own timeout counts."""
+    with load(acting, timeout=0.3) as model:
+        number = model.predict(X, act="number")[0]
+        pool = cast("IsolatedRuntime", model._runtime)._pool
+        busy = pool.take()
+        with pytest.raises(WorkerError, match="no worker was free within") as caught:
+            model.predict(X)
+        assert caught.value.code == "worker.busy"
+        pool.put(busy)
+        assert model.predict(X, act="number")[0] == number
 
 
 def test_asyncio_waits_in_threads(acting: Path, load: Load) -> None:

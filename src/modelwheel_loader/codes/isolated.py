@@ -64,6 +64,10 @@ ISOLATED_CODES: dict[str, tuple[str, str]] = {
         "The worker did not answer in Isolation(timeout=…) and was ended.",
         "Call again: a fresh worker answers. Send fewer rows at once, or allow more time.",
     ),
+    "worker.busy": (
+        "All workers were busy with other calls for Isolation(timeout=…); nothing was asked and none was ended.",
+        "Call again later; Isolation(workers=…) starts more. A service answers 503.",
+    ),
     "worker.protocol": (
         "What the worker sent does not follow the protocol.",
         "Call again; if it stays, the model writes into memory.",

@@ -53,7 +53,7 @@ class IsolatedRuntime:
             if parameters:
                 document["parameters"] = encode(dict(parameters), buffers)
             pool = self._pool
-            worker = pool.take()
+            worker = pool.take(timeout)
             try:
                 message = worker.ask(document, buffers, timeout)
                 return read(message.document, message.memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Condition
 
-from ..errors import UsageError
+from ..errors import UsageError, WorkerError
 from .worker_process import Worker
 
 
@@ -36,12 +36,17 @@ class Pool:
             raise
         self._free[:] = workers
 
-    def take(self) -> Worker:
-        """A worker that is ready; waits for a free place. Raises `UsageError` when the model is closed."""
+    def take(self, timeout: float | None = None) -> Worker:
+        """A worker that is ready; waits for a free place, at most `timeout` seconds.
+
+        Raises `WorkerError` when none becomes free, and `UsageError` when the model is closed.
+        """
         with self._changed:
-            while not self._free and not self._ended:
-                self._changed.wait()
+            found = self._changed.wait_for(lambda: self._free or self._ended, timeout)
             self._refuse_when_ended()
+            if not found:
+                message = f"no worker was free within {timeout:g} seconds: all were busy with other calls"
+                raise WorkerError.of("worker.busy", message)
             worker = self._free.pop()
         if worker is not None and worker.alive:
             return worker
