@@ -19,6 +19,12 @@ def safe(text: str) -> str:
     return re.sub(_UNSAFE, lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
+def without_secrets(text: str) -> str:
+    """`text` of a tool without what its addresses hold of users, passwords and signatures."""
+    text = re.sub(r"//[^/\s]*@", "//…@", text)
+    return re.sub(r"(://[^\s?]*)\?[^\s'\"<>)]+", r"\1?…", text)
+
+
 def safe_json(text: str) -> str:
     """JSON text with every such character written as JSON's escape: the same values, and safe to print."""
     if text.isascii() and "\x7f" not in text:  # JSON has escaped those below the blank itself; indents are line breaks

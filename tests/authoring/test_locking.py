@@ -225,7 +225,7 @@ def test_what_a_resolver_says_is_told_without_passwords(tmp_path: Path, monkeypa
     with pytest.raises(Unresolved) as caught:
         resolve(QUESTION)
     assert caught.value.reason == "uv could not resolve it"
-    assert caught.value.detail.startswith("cannot reach https://index.example/simple/ (uv has its own settings")
+    assert caught.value.detail.startswith("cannot reach https://…@index.example/simple/ (uv has its own settings")
 
 
 def test_the_words_of_the_resolver_are_in_the_report_alone(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from modelwheel_loader import errors
 from modelwheel_loader.codes import CODES
 from modelwheel_loader.errors import SHOWN_DEFECTS, Defect, InputError, ModelwheelError, WriteError
+from modelwheel_loader.text import without_secrets
 from modelwheel_loader.views.listing import listed
 
 
@@ -124,3 +125,20 @@ def test_a_problem_for_a_service_holds_no_values_unless_asked() -> None:
 def test_errors_that_services_catch_as_builtins(cls: type[ModelwheelError], builtin: type[Exception]) -> None:
     with pytest.raises(builtin):
         raise cls("x")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("at https://ada:s3cret@index.example/simple: no", "at https://…@index.example/simple: no"),
+        ("https://ada:s3c@ret@index.example/simple", "https://…@index.example/simple"),
+        ("https://s3cret@index.example", "https://…@index.example"),
+        ("git+ssh://ada:s3cret@git.example:22/x.git@v1", "git+ssh://…@git.example:22/x.git@v1"),
+        ("(https://index.example/x.whl?X-Amz-Signature=s3cret)", "(https://index.example/x.whl?…)"),
+        ("'https://:@index.example/?token=s3cret'", "'https://…@index.example/?…'"),
+        ("what? // no address @ all", "what? // no address @ all"),
+        ("name@example.org asked https://index.example/", "name@example.org asked https://index.example/"),
+    ],
+)
+def test_addresses_are_told_without_what_opens_them(said: str, told: str) -> None:
+    assert without_secrets(said) == told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -14,12 +13,11 @@ from pathlib import Path
 
 from modelwheel_loader.environments.pythons import find_uv
 from modelwheel_loader.errors import ResolutionError
-from modelwheel_loader.text import clip, safe
+from modelwheel_loader.text import clip, safe, without_secrets
 
 from .selecting import LockedWheel
 from .targets import Target
 
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _QUIET = ("--quiet", "--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 
 
@@ -98,7 +96,7 @@ def _run(command: Sequence[str]) -> None:
     )
     if done.returncode == 0:
         return
-    said = _CREDENTIALS.sub("//…@", done.stdout.decode("utf-8", "replace"))
+    said = without_secrets(done.stdout.decode("utf-8", "replace"))
     lines = [safe(line) for line in said.splitlines() if line.strip()]
     complaints = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     error = ResolutionError.of(

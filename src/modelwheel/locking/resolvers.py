@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.environments.pythons import find_uv
-from modelwheel_loader.text import clip
-
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+from modelwheel_loader.text import clip, without_secrets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +122,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _words(said: bytes) -> str:
     """What a resolver said, in one line and without the credentials of an index."""
     text = " ".join(said.decode("utf-8", "replace").split())
-    return clip(_CREDENTIALS.sub("//", text), 600)
+    return clip(without_secrets(text), 600)
 
 
 def _package(install: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 
 from ..errors import EnvironmentMismatch
 from ..isolation import Isolation
-from ..text import clip, safe
+from ..text import clip, safe, without_secrets
 from .pythons import Python, find_uv
 
 Progress = Callable[[str, int, int], None]
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _COMPLAINT = re.compile(r"(?:error:|× ).*", re.IGNORECASE)
+_LAST_WORDS = 4000
+"""Characters; of an address that is cut in two, nobody would see where its password ends."""
 _FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 _LOG = "build.log"
 _OFTEN = 0.2
@@ -95,7 +96,7 @@ def _run(command: Sequence[str], folder: str, packages: int, progress: Progress 
             raise
     if process.returncode:
         with open(log, encoding="utf-8", errors="replace") as said:
-            raise _failed(command, said.read()[-4000:])
+            raise _failed(command, said.read())
 
 
 def _wait(process: subprocess.Popen[bytes], folder: str, packages: int, progress: Progress | None) -> None:
@@ -112,7 +113,7 @@ def _wait(process: subprocess.Popen[bytes], folder: str, packages: int, progress
 def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
     """The error, with the first complaint of the tool in its text and all of its last words in its notes."""
     name = os.path.basename(command[0])
-    lines = [safe(line) for line in _CREDENTIALS.sub("//…@", said).splitlines() if line.strip()]
+    lines = [safe(line) for line in without_secrets(said)[-_LAST_WORDS:].splitlines() if line.strip()]
     words = " ".join(" ".join(lines).split())
     complaint = _COMPLAINT.search(words)
     full = _FULL.search(words)

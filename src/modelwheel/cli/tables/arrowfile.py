@@ -46,10 +46,10 @@ def _errors(library: str) -> tuple[type[Exception], ...]:
     if library == "pyarrow":
         import pyarrow as pa
 
-        return (pa.ArrowException,)
+        return (pa.ArrowException, OSError, UnicodeError)  # also what it raises for broken heads and texts
     import polars as pl
 
-    return (pl.exceptions.PolarsError,)
+    return (pl.exceptions.PolarsError, OSError)
 
 
 def _tables(library: str, path: str, stream: BinaryIO, kind: str, size: int) -> Iterator[Any]:
@@ -73,12 +73,18 @@ def _ipc(path: str, stream: BinaryIO) -> Iterator[Any]:
     if path != "-" and stream.read(6) == b"ARROW1":
         stream.seek(0)
         with pa.ipc.open_file(stream) as file:
-            yield from (file.get_batch(index) for index in range(file.num_record_batches))
+            yield from map(_validated, (file.get_batch(index) for index in range(file.num_record_batches)))
         return
     if path != "-":
         stream.seek(0)
     with pa.ipc.open_stream(stream) as batches:
-        yield from batches
+        yield from map(_validated, batches)
+
+
+def _validated(batch: Any) -> Any:
+    """The batch, none of whose offsets and lengths lead out of it: Arrow believes what a file says of them."""
+    batch.validate(full=True)
+    return batch
 
 
 def _polars(path: str, kind: str, size: int) -> Iterator[Any]:
