@@ -17,6 +17,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     IsolationForest,
@@ -47,8 +48,10 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 import modelwheel
+from modelwheel_loader.golden.comparison import compare
 from real_data import flights, paragraphs, penguins, same_answers, split
 
 Case = tuple[Any, Any, Any]
@@ -237,3 +240,28 @@ def test_pipelines_of_imbalanced_learn_convert_without_what_resamples(tmp_path: 
     with modelwheel.pack(model, name="few", version="1", sample=numbers, out=tmp_path) as bundle:
         found = bundle.load(runtime="onnx").predict_proba(numbers)
         np.testing.assert_allclose(found, model.predict_proba(numbers), rtol=1e-9)
+
+
+@pytest.mark.parametrize("texts", [False, True], ids=["numbers", "texts"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestClassifier(20, random_state=0),
+        ExtraTreesClassifier(20, random_state=0),
+        DecisionTreeClassifier(max_depth=4, random_state=0),
+        make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0)),
+    ],
+    ids=["forest", "extra", "tree", "pipeline"],
+)
+def test_forests_of_several_outputs(model: Any, texts: bool, tmp_path: Path) -> None:
+    data, label = datasets.load_breast_cancer(return_X_y=True, as_frame=True)
+    data = data.iloc[:, :6].mask(np.random.default_rng(0).random((len(data), 6)) < 0.05)
+    target = np.column_stack([label, np.digitize(data["mean area"].fillna(0), [400, 700])])
+    target = np.array(["low", "mid", "top"])[target] if texts else target
+    model.fit(data[:400], target[:400])
+    bundle = modelwheel.pack(model, name="several", version="1", sample=data[:400], out=tmp_path)
+    with bundle.load(runtime="onnx") as loaded, np.errstate(divide="ignore"):
+        assert set(loaded.methods) == {"predict", "predict_proba", "predict_log_proba"}
+        for method in loaded.methods:
+            expected, found = (getattr(one, method)(data[400:]) for one in (model, loaded))
+            assert compare(expected, found, absolute=1e-14, relative=1e-12).within, method

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from ..arrays import FLOAT, SINGLE, WHOLE, Array
+from ..foreign import embed
 from ..frames import Frame
-from ..registry import answers, ask
+from ..registry import answers, ask, labels
 from ..steps import one_hot
 from ..untyped import np
 
@@ -68,6 +71,33 @@ def _single_thresholds(thresholds: Any) -> Any:
     rounded = thresholds.astype(np.float32)
     above = rounded.astype(np.float64) > thresholds
     return np.where(above, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(float)
+
+
+_TREES = ("DecisionTreeClassifier", "ExtraTreeClassifier")
+_FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier")
+
+
+@answers("predict_proba", *_TREES, *_FORESTS)
+def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
+    """One array for each output: the mean over the trees of what their leaves hold."""
+    if model.n_outputs_ == 1:
+        return embed(model, "predict_proba", x)
+    trees = [tree.tree_ for tree in (model.estimators_ if hasattr(model, "estimators_") else [model])]
+    found = leaves(x.matrix(), trees)
+    totals = []
+    for output, count in enumerate(model.n_classes_):
+        parts = [found.of(tree.value[:, output, :count]).take(found[:, place]) for place, tree in enumerate(trees)]
+        totals.append(functools.reduce(operator.add, parts) / float(len(trees)))
+    return totals
+
+
+@answers("predict", *_TREES, *_FORESTS)
+def _classes(model: Any, x: Frame) -> Array:
+    if model.n_outputs_ == 1:
+        return embed(model, "predict", x)
+    shares = ask(model, "predict_proba", x)
+    found = [labels(classes, share.argmax(1))[:, None] for classes, share in zip(model.classes_, shares, strict=True)]
+    return np.concatenate(found, axis=1)
 
 
 @answers("transform", "RandomTreesEmbedding")
