@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from .records import Record
-from .text import clip, shown
+from .text import clip, counted, shown
 
 if TYPE_CHECKING:
     from .codes import Code
@@ -216,7 +216,7 @@ class DataError(ModelwheelError, ValueError):
             "type": f"urn:modelwheel:error:{self.code}",
             "title": self.title,
             "status": self.status,
-            "detail": f"{self.counted} defect{'' if self.counted == 1 else 's'} found",
+            "detail": f"{counted(self.counted, 'defect')} found",
             "errors": [
                 {
                     **{k: v for k, v in defect.to_dict().items() if k not in hidden},

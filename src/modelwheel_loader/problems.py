@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import Defect, InputError
+from .text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +96,7 @@ class Problems:
             return -1 if defect.row is None else defect.row, known
 
         ordered = sorted(self.defects, key=place)
-        count = "1 defect" if self.counted == 1 else f"{self.counted:,} defects"
+        count = counted(self.counted, "defect")
         where = "" if rows is None or rows == 1 else f" in {rows:,} rows"
         raise InputError(f"the data does not fit the model's schema: {count}{where}", ordered, counted=self.counted)
 

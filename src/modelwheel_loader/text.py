@@ -57,6 +57,11 @@ def _said(value: object) -> str:
         return f"a {type(value).__qualname__} without a text"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are, for people: `1 row`, `2,000 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def shown(value: object, limit: int = 60) -> str:
     """A bounded, safe piece of a value of the caller's data, with its type when that is not plain from the text.
 

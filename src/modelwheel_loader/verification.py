@@ -10,6 +10,7 @@ from .archive.integrity import verify_everything
 from .errors import Defect, ModelwheelError, PredictionError
 from .golden.comparison import compare
 from .report import Report, Step
+from .text import counted
 
 if TYPE_CHECKING:
     from .archive.places import Place
@@ -24,8 +25,9 @@ def verify_bundle(
     bundle: Bundle, place: Place, candidates: Sequence[Candidate], trust: Trust, progress: Progress | None
 ) -> Report:
     """The report on an opened bundle. Unpickles nothing that the trust of `candidates` does not permit."""
+    files = counted(len(place.members), "file")
     steps = [
-        Step(name="structure", outcome="passed", detail=f"{len(place.members)} files, as the format demands"),
+        Step(name="structure", outcome="passed", detail=f"{files}, as the format demands"),
         _digests(place, progress),
     ]
     if all(step.outcome == "passed" for step in steps):
@@ -61,7 +63,8 @@ def _examples_fit(bundle: Bundle) -> Step:
             goldens.output(method)
     except ModelwheelError as error:
         return Step(name="examples", outcome="failed", detail=error.message, defects=tuple(error.defects))
-    return Step(name="examples", outcome="passed", detail=f"{rows} rows fit the schema")
+    fit = "1 row fits" if rows == 1 else f"{rows:,} rows fit"
+    return Step(name="examples", outcome="passed", detail=f"{fit} the schema")
 
 
 def _runtime(bundle: Bundle, candidate: Candidate, trust: Trust) -> Iterator[Step]:

@@ -90,7 +90,7 @@ with (top / "below/names.txt").open() as text, (top / "below/names.txt").open("r
 
 def test_data_travels_with_the_code_and_is_read_where_it_loads(rated: Path, tmp_path: Path) -> None:
     bundle = packed(rated, tmp_path / "dist")
-    note = "3 files of data travel with the code, 19 bytes: rated/tables/deep/offset.bin, rated/tables/rates.json"
+    note = "3 data files beside the code, 19 bytes: rated/tables/deep/offset.bin, rated/tables/rates.json"
     assert note in str(bundle.report).replace("19 B", "19 bytes")
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(bundle.path)], cwd=ROOT, capture_output=True, text=True, check=False

@@ -20,7 +20,7 @@ from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.manifest.formats import KINDS
 from modelwheel_loader.manifest.records import Proof, Requirement
 from modelwheel_loader.model import RESERVED
-from modelwheel_loader.text import clip, shown
+from modelwheel_loader.text import clip, counted, shown
 from modelwheel_loader.trust import Trust
 from modelwheel_loader.views.inspection import size_text
 
@@ -213,7 +213,7 @@ def _environment_notes(captured: Captured | CapturedFile | str | None, locked: L
     files = captured.sources.files if isinstance(captured, Captured) else {}
     if files:
         listed = clip(", ".join(files), 200)
-        message = f"{len(files)} files of data travel with the code, {size_text(sum(files.values()))}: {listed}"
+        message = f"{counted(len(files), 'data file')} beside the code, {size_text(sum(files.values()))}: {listed}"
         yield Note(code="code-files", message=message)
     if locked.detail:
         yield Note(code="lock", message=": ".join(filter(None, (locked.reason, locked.detail))))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelwheel_loader.manifest.records import LockFile, Manifest, OnnxPayload, Payload, plain
-from modelwheel_loader.text import clip, safe
+from modelwheel_loader.text import clip, counted, safe
 from modelwheel_loader.views.inspection import fields_text, lock_text, proof_text, size_text, table_notes
 from modelwheel_loader.views.parities import parity_lines
 
@@ -78,7 +78,7 @@ class PackReport:
         yield from table_notes(schema)
         rows = max((field.observed.rows for field in schema.fields if field.observed is not None), default=0)
         if rows:
-            yield f"as {rows:,} rows of the sample showed {'them' if len(schema.fields) > 1 else 'it'}"
+            yield f"as {counted(rows, 'row')} of the sample showed {'them' if len(schema.fields) > 1 else 'it'}"
 
     def _runtime(self, payload: Payload) -> Iterator[str]:
         size = size_text(sum(self.manifest.members[name].size for name in payload.members))
@@ -105,8 +105,13 @@ class PackReport:
         if examples is None:
             return "no golden examples: nobody can check that the model answers as it did here"
         if examples.source == "sample":
-            return f"{examples.rows} rows of your sample travel in the bundle (examples=Examples(…) changes that)"
-        return f"{examples.rows} rows ({safe(examples.source)})"
+            rows = (
+                "1 row of your sample travels"
+                if examples.rows == 1
+                else f"{examples.rows:,} rows of your sample travel"
+            )
+            return f"{rows} in the bundle (examples=Examples(…) changes that)"
+        return f"{counted(examples.rows, 'row')} ({safe(examples.source)})"
 
     def _lock(self, lock: LockFile) -> str:
         return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"

@@ -25,7 +25,7 @@ from modelwheel_loader.errors import Defect, EnvironmentMismatch, ModelwheelErro
 from modelwheel_loader.isolation import Isolation
 from modelwheel_loader.manifest.records import NativePayload, Proof
 from modelwheel_loader.report import Report, Step
-from modelwheel_loader.text import clip
+from modelwheel_loader.text import clip, counted
 from modelwheel_loader.trust import Trust
 
 from .missing import explained
@@ -66,7 +66,7 @@ def prove_bundle(bundle: Bundle, *, trust: Trust | None, isolation: Isolation, p
 
 def _built(environment: Environment) -> Step:
     """What was built."""
-    packages = f"{len(environment.packages)} packages of the lock"
+    packages = f"{counted(len(environment.packages), 'package')} of the lock"
     detail = f"Python {environment.python} with {packages} and nothing else, built by {environment.tool}"
     return Step(name="environment", outcome="passed", detail=detail)
 

@@ -15,7 +15,7 @@ from ..contract.schema import Physical, read_schema
 from ..errors import InputError
 from ..nearest import nearest
 from ..problems import Problems
-from ..text import clip, shown
+from ..text import clip, counted, shown
 from .columns import compile_column
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def _compile(field: Field) -> Convert:
 def _error(problems: Problems) -> InputError:
     """The error for wrong parameters: they have a place of their own, and no row."""
     defects = [defect.replace(row=None, where="parameters") for defect in problems.defects]
-    count = "1 defect" if problems.counted == 1 else f"{problems.counted:,} defects"
-    return InputError(f"the parameters do not fit the method: {count}", defects, counted=problems.counted)
+    message = f"the parameters do not fit the method: {counted(problems.counted, 'defect')}"
+    return InputError(message, defects, counted=problems.counted)
 
 
 def both(parameters: InputError, data: InputError) -> InputError:
     """One error for wrong parameters and wrong data."""
-    counted = parameters.counted + data.counted
-    message = f"neither the data nor the parameters fit: {counted:,} defects"
-    return InputError(message, [*parameters.defects, *data.defects], counted=counted)
+    both = parameters.counted + data.counted
+    message = f"neither the data nor the parameters fit: {both:,} defects"
+    return InputError(message, [*parameters.defects, *data.defects], counted=both)

@@ -15,7 +15,7 @@ from ..environments.requirements import LOCK, MOST_BYTES, LockedPackages, read_l
 from ..errors import Defect, EnvironmentMismatch, InvalidBundle
 from ..isolation import Isolation
 from ..records import Record
-from ..text import clip, safe
+from ..text import clip, counted, safe
 from .runtime import IsolatedRuntime
 from .worker_process import Worker
 
@@ -44,8 +44,7 @@ class Plan(Record):
         return environment_cache.known(root, environment_cache.key_of(self.lock, self.python))
 
     def __str__(self) -> str:
-        lines = len(self.packages.lines)
-        count = "1 package" if lines == 1 else f"{lines} packages"
+        count = counted(len(self.packages.lines), "package")
         if self.python is None:
             return f"Python {self.minor} and {count} would be downloaded by uv"
         if self.environment is not None:

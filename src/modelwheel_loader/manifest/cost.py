@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import UsageError
 from ..records import Record
+from ..text import counted
 
 if TYPE_CHECKING:
     from ..documents import Cursor
@@ -38,11 +39,13 @@ class Cost(Record):
     def lines(self) -> list[str]:
         """The cost in words: per method, then opening."""
         made = [
-            f"{name}: one row {seconds_text(one.row)}, {one.rows:,} rows {seconds_text(one.batch)}"
+            f"{name}: one row {seconds_text(one.row)}, {counted(one.rows, 'row')} {seconds_text(one.batch)}"
             for name, one in self.methods.items()
         ]
-        cores = "1 core" if self.cores == 1 else f"{self.cores:,} cores"
-        return [*made, f"opens in {seconds_text(self.open)} (all measured when packed, on {cores})"]
+        return [
+            *made,
+            f"opens in {seconds_text(self.open)} (all measured when packed, on {counted(self.cores, 'core')})",
+        ]
 
 
 def read_cost(cursor: Cursor) -> Cost:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..contract.schema import Schema
 from ..contract.types import CategoryValue
 from ..records import Record
+from ..text import counted
 
 if TYPE_CHECKING:
     from .cost import Cost
@@ -71,9 +72,9 @@ class Parity(Record):
         """How many rows were compared, in words."""
         made_up = sum(count for kind, count in self.tried.items() if kind not in ("examples", "sample"))
         if not made_up:
-            return f"{self.rows:,} rows"
+            return counted(self.rows, "row")
         ties = f" ({self.undecided:,} more hang on the order of equals)" if self.undecided else ""
-        return f"{self.rows - made_up:,} rows and {made_up:,} made-up ones{ties}"
+        return f"{counted(self.rows - made_up, 'row')} and {made_up:,} made-up ones{ties}"
 
 
 class Method(Record):

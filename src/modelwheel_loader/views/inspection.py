@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..contract.types import Category
-from ..text import clip, safe
+from ..text import clip, counted, safe
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -108,8 +108,9 @@ def examples_text(bundle: Bundle) -> str:
     if goldens is None:
         return "none recorded"
     if goldens.source == "sample":
-        return f"{goldens.rows} rows, which are real rows of the author's sample"
-    return f"{goldens.rows} rows ({safe(goldens.source)})"
+        real = "which is a real row" if goldens.rows == 1 else "which are real rows"
+        return f"{counted(goldens.rows, 'row')}, {real} of the author's sample"
+    return f"{counted(goldens.rows, 'row')} ({safe(goldens.source)})"
 
 
 def lock_text(lock: LockFile) -> str:
@@ -121,7 +122,7 @@ def lock_text(lock: LockFile) -> str:
 def proof_text(proof: Proof) -> str:
     """What the author proved of the bundle."""
     room = f"Python {safe(proof.python)} on {safe(proof.platform)}"
-    return f"proven in a clean room: {room}, {proof.rows} golden examples"
+    return f"proven in a clean room: {room}, {counted(proof.rows, 'golden example')}"
 
 
 def size_text(size: int) -> str:
@@ -136,14 +137,14 @@ def size_text(size: int) -> str:
 
 def fields_text(schema: Schema) -> str:
     """How many fields there are."""
-    return f"{len(schema.fields):,} field{'' if len(schema.fields) == 1 else 's'}"
+    return counted(len(schema.fields), "field")
 
 
 def table_notes(schema: Schema) -> Iterator[str]:
     """What is said of a table as a whole; not yet made safe."""
     if schema.min_rows is not None or schema.max_rows is not None:
         low, high = schema.min_rows or 0, schema.max_rows
-        yield f"at least {low:,} rows" if high is None else f"{low:,} to {high:,} rows at a time"
+        yield f"at least {counted(low, 'row')}" if high is None else f"{low:,} to {high:,} rows at a time"
     if schema.unique:
         yield f"each {', '.join(schema.unique)} once"
 

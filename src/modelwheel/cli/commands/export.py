@@ -9,6 +9,7 @@ import click
 
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.manifest.records import NativePayload
+from modelwheel_loader.text import counted
 from modelwheel_loader.views.inspection import size_text
 
 from ...airgap.export import export
@@ -71,7 +72,8 @@ def command(
     came = f"{len(done.added)} of them new" if done.added else "all of them there already"
     where = ", ".join(map(str, targets))
     screen.print(
-        plain(f"{name} and {len(done.wheels)} wheels for {where}: {size_text(done.size)}, {came}"), soft_wrap=True
+        plain(f"{name} and {counted(len(done.wheels), 'wheel')} for {where}: {size_text(done.size)}, {came}"),
+        soft_wrap=True,
     )
     screen.print(plain("install it there by"), soft_wrap=True)
     install = f"  pip install --no-index --find-links {folder} --require-hashes -r {done.requirements}"

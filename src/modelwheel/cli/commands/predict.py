@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import UsageError
 from modelwheel_loader.manifest.cost import PREFERENCES, Preference
-from modelwheel_loader.text import safe
+from modelwheel_loader.text import counted, safe
 from modelwheel_loader.trust import Trust
 
 from ..arguments import Command, bundle_argument, json_option, runtime_option, trust_options
@@ -189,8 +189,8 @@ def _tell(outcome: Outcome, job: Job, *, as_json: bool) -> None:
     if job.output != "-" or outcome.refused:
         where = "" if job.output == "-" else f" into {job.output}"
         rate = f"{outcome.seconds:.1f} s, {outcome.rate:,.0f} rows/s"
-        warn(f"{outcome.rows:,} rows answered{where} ({rate})")
+        warn(f"{counted(outcome.rows, 'row')} answered{where} ({rate})")
     if outcome.refused:
         where = f", in {job.rejected}" if job.rejected else ""
         codes = ", ".join(f"{count:,} {code}" for code, count in outcome.codes.items())
-        warn(f"{outcome.refused:,} rows refused{where}: {codes}")
+        warn(f"{counted(outcome.refused, 'row')} refused{where}: {codes}")
