@@ -14,7 +14,7 @@ import modelwheel
 from builders import FILE_NAME, archive, files
 from modelwheel.errors import InvalidBundle, ModelwheelError, UsageError
 from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, Float, String, Tensor
+from modelwheel_loader.contract.types import Category, DataType, Float, Integer, String, Tensor
 from modelwheel_loader.golden.comparison import compare
 from modelwheel_loader.golden.examples import decode_output, encode_columns
 
@@ -39,6 +39,15 @@ def test_patterns_that_python_cannot_read_are_our_errors(pattern: str, kind: Dat
             bundle.load(trust=modelwheel.Trust.unsafe_run_code()).predict([{"a": "x"}])
         for use in (bundle.schema.to_json_schema, bundle.schema.to_pydantic, bundle.schema.to_arrow):
             attempt(use)
+
+
+@pytest.mark.parametrize("limit", ["minimum", "maximum"])
+def test_a_text_is_no_limit_of_a_number(limit: str) -> None:
+    schema = Schema(fields=(Field(name="a", type=Integer()).replace(**{limit: "2020"}),))
+    for use in (schema.to_json_schema, schema.to_pydantic):
+        with pytest.raises(UsageError) as caught:
+            use()
+        assert caught.value.code == "schema.bound"
 
 
 def attempt(use: Any) -> None:

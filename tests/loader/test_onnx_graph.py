@@ -232,6 +232,14 @@ HUGE = MOST_ELEMENTS + 1
         ("Tile", [None, [HUGE]]),
         ("OneHot", [None, HUGE, None]),
         ("Resize", [None, None, None, [1, HUGE]]),
+        ("Resize", [None, None, [1, HUGE]]),
+        ("Upsample", [None, [2**14, 2**15]]),
+        ("CenterCropPad", [None, [HUGE]]),
+        ("Pad", [None, [0, HUGE]]),
+        ("Pad", [None, [2**14, -(2**14), 2**14, 0]]),
+        ("HannWindow", [HUGE]),
+        ("HammingWindow", [HUGE]),
+        ("BlackmanWindow", [HUGE]),
         ("Loop", [HUGE, None]),
         ("Range", [0, HUGE, 1]),
         ("Range", [0, 100, 0]),
@@ -241,6 +249,20 @@ def test_constants_that_ask_for_absurd_sizes_are_refused(operator: str, constant
     names = [f"c{place}" if item is not None else "x" for place, item in enumerate(constants)]
     made = [constant(name, item) for name, item in zip(names, constants, strict=True) if item is not None]
     assert f"{operator} asks for" in refused(data([node(operator, names, ["y"])], initializers=made))[0]
+
+
+def test_what_a_graph_asks_for_is_added_up() -> None:
+    """onnxruntime works out constants when it opens a graph, and keeps them: twenty took all memory."""
+    half = constant("s", [MOST_ELEMENTS // 2])
+    nodes = [node("ConstantOfShape", ["s"], [f"y{number}"]) for number in range(3)]
+    assert check_graph(data(nodes[:2], initializers=[half])).nodes == 2
+    (said,) = refused(data(nodes, initializers=[half]))
+    assert "with all before it" in said
+
+
+def test_padding_of_pictures_is_allowed() -> None:
+    made = data([node("Pad", ["x", "s"], ["y"])], initializers=[constant("s", [0, 0, 100, 100, 0, 0, 100, 100])])
+    assert check_graph(made).nodes == 1
 
 
 def test_the_same_with_small_constants_is_allowed() -> None:

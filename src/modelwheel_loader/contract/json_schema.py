@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import UsageError
+from ..text import shown
 from .fields import compile_pattern
 from .types import (
     TENSOR_DTYPES,
@@ -80,6 +82,10 @@ def _description(field: Field) -> str:
 def bounded(made: dict[str, Any], field: Field) -> dict[str, Any]:
     """The type with the constraints of the field, where JSON Schema has them."""
     if isinstance(field.type, Integer | Float):
+        for limit in (field.minimum, field.maximum):
+            if isinstance(limit, str):
+                message = "the limit of a number is a text"
+                raise UsageError.of("schema.bound", message, field=field.name, found=shown(limit))
         low = [bound for bound in (made.get("minimum"), field.minimum) if bound is not None]
         high = [bound for bound in (made.get("maximum"), field.maximum) if bound is not None]
         made |= ({"minimum": max(low)} if low else {}) | ({"maximum": min(high)} if high else {})

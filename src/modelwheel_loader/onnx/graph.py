@@ -33,8 +33,11 @@ WEIGHTS_LOCATION = "weights.bin"
 _REFUSED_METADATA = frozenset({"ort_config", "ep_context"})
 _SHOWN = 100
 _SMALL_LIST = 4096
-# the operators that make as many elements as an input says, and which input that is; or as an attribute says
-_SHAPE_INPUTS = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1, "OneHot": 1, "Resize": 3, "Loop": 0}
+# the operators that make as many elements as inputs say, and which inputs those are; or as an attribute says
+_WINDOWS = ("HannWindow", "HammingWindow", "BlackmanWindow")
+_SHAPE_INPUTS: dict[str, tuple[int, ...]] = dict.fromkeys(("ConstantOfShape", "Loop", *_WINDOWS), (0,))
+_SHAPE_INPUTS |= dict.fromkeys(("Expand", "Tile", "OneHot", "Upsample", "CenterCropPad", "Pad"), (1,))
+_SHAPE_INPUTS |= {"Resize": (1, 2, 3)}
 _SHAPE_ATTRIBUTES = frozenset({"RandomNormal", "RandomUniform"})
 _READ_NUMBERS = frozenset({"Constant", *_SHAPE_ATTRIBUTES})
 
@@ -72,6 +75,7 @@ class _Walk:
         self.info = GraphInfo()
         self.defects: list[Defect] = []
         self.counted = 0
+        self.elements = 0.0
         self.functions: dict[Call, list[Call]] = {}
         self.calls: list[Call] = []
         self.found_weights: set[str] = set()
@@ -243,16 +247,18 @@ class _Walk:
 
     def bomb(self, operator: str, inputs: list[str], constants: Constants) -> None:
         """Refuse a node that makes as many elements, or turns of a loop, as a constant says, if too many."""
-        place = _SHAPE_INPUTS.get(operator)
-        if place is not None and place < len(inputs) and inputs[place] in constants:
-            self.size(operator, _product(constants[inputs[place]]))
+        for name in (inputs[place] for place in _SHAPE_INPUTS.get(operator, ()) if place < len(inputs)):
+            if name in constants:
+                numbers = constants[name]
+                self.size(operator, _product(_padded(numbers) if operator == "Pad" else numbers))
         if operator == "Range" and all(name in constants and constants[name] for name in inputs) and len(inputs) == 3:
             start, limit, delta = (constants[name][0] for name in inputs)
             self.size(operator, abs((limit - start) / delta) if delta else math.inf)
 
     def size(self, operator: str, elements: float) -> None:
-        if not elements <= MOST_ELEMENTS:  # also for NaN
-            self.wrong(f"{clip(operator)} asks for {elements:.3g} elements")
+        self.elements += elements  # onnxruntime works out constants when it opens a graph, and keeps all of them
+        if not self.elements <= MOST_ELEMENTS:  # also for NaN
+            self.wrong(f"{clip(operator)} asks for {elements:.3g} elements, with all before it {self.elements:.3g}")
 
     def attribute(
         self, item: Item, calls: list[Call], constants: Constants, depth: int, *, numbers: bool = False
@@ -297,6 +303,12 @@ def _plain(domain: str) -> str:
 
 def _product(shape: Sequence[float]) -> float:
     return math.prod(float(abs(axis)) for axis in shape)
+
+
+def _padded(numbers: Sequence[float]) -> list[float]:
+    """The length of each axis by what is put at its start and at its end."""
+    half = len(numbers) // 2
+    return [1 + abs(start) + abs(end) for start, end in zip(numbers[:half], numbers[half:], strict=False)]
 
 
 def _listed(reader: Reader, part: Item) -> Iterator[float]:
