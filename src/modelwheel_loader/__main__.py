@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = _command(commands, "predict", _predict, "answer rows from JSON lines or CSV")
     _trusting(predict)
     predict.add_argument("--input", "-i", default="-", help="a .jsonl or .csv file; - (the default) is standard input")
+    predict.add_argument("input", nargs="?", default=argparse.SUPPRESS, help="the same as --input")
     predict.add_argument("--output", "-o", default="-", help="where the answers go; - (the default) is standard output")
     predict.add_argument(
         "--from", dest="source", choices=("jsonl", "csv"), help="what the input is; by its name if not said"

@@ -157,6 +157,16 @@ def test_predict_reads_json_lines_and_csv(
     assert said == expected
 
 
+def test_the_file_of_rows_may_stand_beside_the_bundle(
+    wheel: str, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for arguments in ([wheel, table], [wheel, "-i", table]):
+        assert main(["predict", *arguments, "--runtime", "onnx"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != ""
+
+
 def test_predict_writes_csv_with_one_column_per_number(
     wheel: str, table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
