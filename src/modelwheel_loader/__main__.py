@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     command.add_argument("bundle", help="a .whl file, an unpacked folder, or the name of an installed bundle")
     command.add_argument("--json", action="store_true", help="JSON instead of text")
     command.set_defaults(run=run)

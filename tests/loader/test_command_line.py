@@ -128,6 +128,14 @@ def test_wrong_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage" in capsys.readouterr().err
 
 
+def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, said in (("predict", "Answer rows from JSON lines or CSV."), ("verify", "Compare every byte with")):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
+        assert said in capsys.readouterr().out
+
+
 ROWS = FRAME.to_dict(orient="records")
 
 
