@@ -17,6 +17,9 @@ Row = dict[str, Any]
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 MAX_LINE = 64 * 1024 * 1024
 """Characters of one line of input; a longer one is refused before it fills the memory."""
+_LIST = (
+    "Write one object a line, frame.to_json(path, orient='records', lines=True); `modelwheel predict` reads a list too."
+)
 
 
 def json_rows(lines: IO[str]) -> Iterator[Row]:
@@ -29,7 +32,7 @@ def json_rows(lines: IO[str]) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:
             raise bad_line(number, f"is not JSON: {error}") from None
         if not isinstance(row, dict):
-            raise bad_line(number, "must be a JSON object", shown(row))
+            raise bad_line(number, "must be a JSON object", shown(row), hint=_LIST if isinstance(row, list) else "")
         yield row
 
 
@@ -53,9 +56,10 @@ def csv_rows(lines: Iterable[str], schema: Schema) -> Iterator[Row]:
         raise bad_line(reader.line_num, f"is not CSV: {error}") from None
 
 
-def bad_line(number: int, message: str, found: str = "", expected: str = "") -> InputError:
+def bad_line(number: int, message: str, found: str = "", expected: str = "", hint: str = "") -> InputError:
     """The error for one line that cannot be read."""
-    defect = Defect(code="input.line", message=message, where=f"line {number}", found=found, expected=expected)
+    where = f"line {number}"
+    defect = Defect(code="input.line", message=message, where=where, found=found, expected=expected, hint=hint)
     return InputError(f"line {number} {message}", [defect])
 
 

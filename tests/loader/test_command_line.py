@@ -213,6 +213,7 @@ def test_a_bad_row_leaves_nothing_half_written(wheel: str, tmp_path: Path, capsy
     [
         ("rows.jsonl", '{"a": 1\n', "line 1 is not JSON"),
         ("rows.jsonl", "\n[1]\n", "line 2 must be a JSON object"),
+        ("rows.jsonl", '[{"a": 1}, {"a": 2}]', "lines=True"),
         ("rows.jsonl", "[" * 100_000, "line 1 is not JSON"),
         ("rows.csv", "a,a\n1,2\n", "line 1 names a column twice"),
         ("rows.csv", "plan,calls\n1\n", "line 2 must have as many cells"),
