@@ -118,6 +118,12 @@ class ModelwheelError(Exception):
         return self.defects[0].advice if self.defects else ""
 
     def __str__(self) -> str:
+        try:
+            return self._text()
+        except OSError:  # no descriptor is left for the modules that know the advice, which may be what this is about
+            return "\n".join([self.message, *(f"  - {defect}" for defect in self.defects[:SHOWN_DEFECTS])])
+
+    def _text(self) -> str:
         from .views.listing import listed
 
         shown = listed(self.defects, SHOWN_DEFECTS)

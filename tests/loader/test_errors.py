@@ -142,3 +142,12 @@ def test_errors_that_services_catch_as_builtins(cls: type[ModelwheelError], buil
 )
 def test_addresses_are_told_without_what_opens_them(said: str, told: str) -> None:
     assert without_secrets(said) == told
+
+
+def test_an_error_has_a_text_when_no_file_can_be_opened_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: ModelwheelError) -> str:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(ModelwheelError, "_text", refused)
+    error = InputError("two are wrong", [Defect(code="input.null", message="is null", row=1, field="a")])
+    assert str(error) == "two are wrong\n  - row 1, field 'a': is null [input.null]"

@@ -354,3 +354,16 @@ def test_affinity_grants_fewer_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert granted_cores("/nowhere") == 2
     monkeypatch.delattr(os, "sched_getaffinity")
     assert granted_cores("/nowhere") is None
+
+
+@pytest.mark.parametrize("said", [RuntimeError("env.cc:327 pthread_create failed, error code: 11"), MemoryError()])
+def test_a_system_that_refuses_threads_or_memory_is_no_fault_of_the_graph(
+    said: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise said
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refused)
+    with pytest.raises(EnvironmentMismatch) as caught:
+        open_session(data([node("Neg", ["x"], ["y"])]))
+    assert caught.value.code == "onnx.resources"

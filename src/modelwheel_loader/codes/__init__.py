@@ -122,6 +122,10 @@ CODES: dict[str, Code] = {
     "onnx.runtime": Code(
         "The installed onnxruntime is too old for the graph.", "Upgrade it: pip install --upgrade onnxruntime."
     ),
+    "onnx.resources": Code(
+        "The system gives onnxruntime too little memory, or too few threads: a container limits both.",
+        "Raise the limits (`ulimit -u`, `ulimit -v`, those of the container), or load with SessionOptions(threads=1).",
+    ),
     # environment.*: this interpreter and its packages (environments/check.py)
     "environment.python": Code(
         "The model was packed for other Python versions than this one.",

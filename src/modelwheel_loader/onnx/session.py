@@ -21,6 +21,8 @@ _FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
 # what an onnxruntime says that is too old for the graph, in its own words
 _TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
+# … and when the system refuses it something; such words are no fault of the graph
+_TOO_LITTLE = ("pthread_create failed", "bad_alloc", "Failed to allocate memory")
 _PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?"
 """What an exception of onnxruntime begins with: its number, and the file and function of its source."""
 
@@ -134,19 +136,20 @@ def _opened(onnxruntime: Any, data: bytes, options: SessionOptions, weights: Map
     It refuses that when it wants to compute with a weight while it opens the graph (folding constants, fusing a
     normalisation into a convolution). It is given copies then, and says what else is wrong with the graph.
     """
-    providers = ["CPUExecutionProvider"]
+    # without a fallback, which would print on standard output, and try the same again
+    chosen: dict[str, Any] = {"providers": ["CPUExecutionProvider"], "enable_fallback": 0}
     settings = _settings(onnxruntime, options)
     if not weights:
-        return onnxruntime.InferenceSession(data, settings, providers=providers)
+        return onnxruntime.InferenceSession(data, settings, **chosen)
     lending = _settings(onnxruntime, options)
     # it wants the file of a weight that is lent to be there, and does not read it: an empty one of ours
     lending.add_session_config_entry(_FOLDER, os.path.join(os.path.dirname(__file__), "stand_in"))
     for name, value in weights.items():
         lending.add_initializer(name, value)
     with contextlib.suppress(Exception):
-        return onnxruntime.InferenceSession(data, lending, providers=providers)
+        return onnxruntime.InferenceSession(data, lending, **chosen)
     settings.add_external_initializers(list(weights), list(weights.values()))
-    return onnxruntime.InferenceSession(data, settings, providers=providers)
+    return onnxruntime.InferenceSession(data, settings, **chosen)
 
 
 def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
@@ -188,6 +191,9 @@ def _check_interface(info: GraphInfo, inputs: Collection[GraphInput], outputs: C
 
 
 def _not_opened(error: Exception) -> EnvironmentMismatch | InvalidBundle:
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _TOO_LITTLE):
+        message = "onnxruntime gets too little memory or too few threads from the system to open the graph"
+        return EnvironmentMismatch.of("onnx.resources", message, found=_said(error) or type(error).__name__)
     if any(sign in str(error) for sign in _TOO_OLD):
         return EnvironmentMismatch.of("onnx.runtime", f"the installed onnxruntime cannot run the graph: {_said(error)}")
     return InvalidBundle.of("onnx.graph", f"onnxruntime refuses the graph: {_said(error)}")
