@@ -279,6 +279,45 @@ def test_data_that_graphs_cannot_take_has_a_reason(sample: Any, reason: str) -> 
     assert reason in found[0]
 
 
+def with_odd_columns() -> pd.DataFrame:
+    """A table as it comes from a database: of the last three columns a graph has no type."""
+    count = len(X)
+    return pd.DataFrame(
+        {
+            "a": X[:, 0],
+            "plan": np.array(["basic", "plus", "pro"])[np.arange(count) % 3],
+            "when": pd.date_range("2024-01-01", periods=count, freq="h"),
+            "flag": pd.array([True, None] * (count // 2), dtype="boolean"),
+            "took": pd.to_timedelta(np.arange(count), unit="s"),
+        }
+    )
+
+
+def test_fields_that_a_graph_has_no_type_for_do_not_matter_where_the_model_drops_them() -> None:
+    sample = with_odd_columns()
+    chosen = make_column_transformer((StandardScaler(), ["a"]), (OneHotEncoder(), ["plan"]))
+    model = make_pipeline(chosen, linear_model.LogisticRegression()).fit(sample, TWO)
+    assert answers(model, sample, BOTH) == dict.fromkeys(BOTH, "float64")
+    (first, *_) = candidates(model, sample)
+    assert isinstance(first, Candidate)
+    assert [item.name for item in first.inputs] == ["a", "plan"]
+
+
+@pytest.mark.parametrize(
+    ("used", "reason"), [("took", "the field 'took' is a duration"), ("when", "the field 'when' is a timestamp")]
+)
+def test_one_that_it_uses_is_the_reason(used: str, reason: str) -> None:
+    sample = with_odd_columns()
+    codes = make_column_transformer((OrdinalEncoder(), ["plan", used]), remainder="drop").fit(sample)
+    (found,) = candidates(codes, sample, ["transform"])
+    assert isinstance(found, str)
+    assert "no counterpart" in found
+    kept = make_column_transformer(("passthrough", [used]), remainder="drop").fit(sample)
+    (found,) = candidates(kept, sample, ["transform"])
+    assert isinstance(found, str)
+    assert reason in found
+
+
 def test_tensors_of_one_axis_are_a_matrix() -> None:
     schema = Schema(fields=(Field(name="v", type=Tensor("float64", (7,))),), layout="array")
     assert [item[0].shape for item in graph_inputs(schema) if not isinstance(item, str)] == [(None, 7)] * 2

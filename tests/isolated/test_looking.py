@@ -83,6 +83,21 @@ def test_uv_knows_and_brings_interpreters(alone: Path, monkeypatch: pytest.Monke
     assert pythons.obtain("3.19") is None
 
 
+@pytest.mark.parametrize(
+    ("ranges", "asked"),
+    [((">=3.17.2,<3.18",), ["3.17"]), (("==3.16.3", ">=3.11"), ["3.17", "3.16"]), (("<3",), ["3.17"])],
+)
+def test_uv_is_asked_for_versions_that_can_fit(
+    ranges: tuple[str, ...], asked: list[str], alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = alone / "uv"
+    uv.write_text(f"#!/bin/sh\nfor last; do :; done; echo $last >> {alone}/asked\nexit 1\n")
+    uv.chmod(0o755)
+    monkeypatch.setattr(pythons, "find_uv", lambda: str(uv))
+    assert pythons.find(ranges, "3.17.4") is None
+    assert (alone / "asked").read_text().split() == asked
+
+
 # --- locks ---
 
 WHEELS = f'wheels = [{{ name = "a.whl", hashes = {{ sha256 = "{"a" * 64}" }} }}]\n'

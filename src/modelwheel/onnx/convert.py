@@ -11,7 +11,7 @@ from modelwheel_loader.manifest.records import GraphInput
 from modelwheel_loader.text import clip
 
 from ..extras import needed
-from .candidates import Conversion
+from .candidates import Candidate, Conversion
 from .foreign import convert_by_skl2onnx
 from .translate import translate
 
@@ -27,11 +27,29 @@ def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Con
         import skl2onnx  # noqa: F401
     for place, inputs in enumerate(graph_inputs(schema)):
         if isinstance(inputs, str):
-            yield inputs
+            yield _without_unused(model, schema, methods, inputs)
             continue
         if place == 0:
             yield translate(model, inputs, schema, methods)
         yield convert_by_skl2onnx(model, inputs, methods)
+
+
+def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: str) -> Candidate | str:
+    """A graph without the fields that ONNX has no type for, when the model drops them all; else why there is none."""
+    if schema.layout not in ("frame", "records"):
+        return reason
+    made = [(field.name, _column_input(field, "float64", "int64")) for field in schema.fields]
+    strange = {name: item for name, item in made if isinstance(item, str)}
+    # texts stand for them while the model is followed: whether it does something with one of them is seen at the end
+    inputs = [
+        GraphInput(name=name, dtype="string", fields=(name,), shape=(None, 1)) if isinstance(item, str) else item
+        for name, item in made
+    ]
+    found = translate(model, inputs, schema, methods)
+    if isinstance(found, str):
+        return reason
+    asked = [item.name for one in (found, found.ties) if one for item in one.inputs]
+    return next((strange[name] for name in asked if name in strange), found)
 
 
 def graph_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:

@@ -22,6 +22,8 @@ _ASK = (
 )
 _NEWEST = 20
 """Python 3.20: where a search for any version that fits ends."""
+_MOST_PATCHES = 40
+"""Releases of one minor version: there have been 20 or so."""
 
 
 class Python(Record):
@@ -67,16 +69,18 @@ def find(specifiers: Sequence[str], preferred: str) -> Python | None:
     """An interpreter in all of the ranges: of the minor version of `preferred` if there is one, else this, else any."""
     wanted = ".".join(preferred.split(".")[:2])
     own = this_python()
-    for python in chain(_of_minor(wanted), [own], _others(wanted)):  # each is asked only when its turn comes
+    others = chain.from_iterable(map(_of_minor, _others(wanted, specifiers)))
+    for python in chain(_of_minor(wanted), [own], others):  # each is asked only when its turn comes
         if fits(python.version, specifiers):
             return python
     return None
 
 
-def _others(wanted: str) -> Iterator[Python]:
-    for number in range(_NEWEST, 10, -1):
-        if f"3.{number}" != wanted:
-            yield from _of_minor(f"3.{number}")
+def _others(wanted: str, specifiers: Sequence[str]) -> Iterator[str]:
+    """The minor versions, the newest first, of which one could fit: to look for one takes most of a second."""
+    for minor in (f"3.{number}" for number in range(_NEWEST, 10, -1)):
+        if minor != wanted and any(fits(f"{minor}.{patch}", specifiers) for patch in range(_MOST_PATCHES)):
+            yield minor
 
 
 def _of_minor(minor: str) -> Iterator[Python]:
