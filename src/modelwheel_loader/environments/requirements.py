@@ -37,6 +37,7 @@ _PYTHON = re.compile(r"[0-9a-z.*<>=!~, ]{0,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 5_000
 _DEEPEST = 64
+_MOST_ESCAPES = 10_000
 # possessive, and an unclosed string ends with its line: linear, however a document tries to hide its keys
 _QUOTED = re.compile(rb"""(?m)"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|\\?$)|'[^'\n]*+(?:'|$)""")
 _FOLD = " \\\n    --hash="
@@ -72,8 +73,11 @@ def parse_lock(data: bytes) -> dict[str, Any]:
     """The document in `data`; raises `InvalidBundle` for what is no TOML, or no lock by its very form.
 
     tomllib's work and memory grow with the square of a key's parts: 80 kB of `a.a.a…` take half a minute and gigabytes.
-    So keys of many parts are refused, and texts of several lines, in which one could be hidden.
+    So keys of many parts are refused, and texts of several lines, in which one could be hidden. A text is put together
+    anew at each escape, which copies it each time where its memory cannot grow: few locks have any.
     """
+    if data.count(b"\\") > _MOST_ESCAPES:
+        raise InvalidBundle.of("isolated.lock", f"the lock holds more than {_MOST_ESCAPES:,} backslashes")
     if b'"""' in data or b"'''" in data:
         raise InvalidBundle.of("isolated.lock", "the lock holds a text of several lines")
     if max(line.count(b".") for line in _QUOTED.sub(b"", data).split(b"\n")) > _DEEPEST:
