@@ -247,3 +247,9 @@ def test_nothing_depends_on_assertions() -> None:
     for path in set(FILES) - {SRC / "modelwheel" / "testing.py"}:
         found = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Assert)]
         assert not found, path.name
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest takes two of one name for the same module, and collects neither well."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}
