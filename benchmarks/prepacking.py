@@ -119,7 +119,9 @@ def measured(folder: Path, width: int, layers: int, entries: int) -> dict[str, d
     onnx.save(network(width, layers, entries), str(path))
     unlocked = modelwheel.Dependencies(lock="none")
     sample = {"x": drawn(4, width, entries)}
-    bundle = modelwheel.pack(path, name="weights", version=str(width), sample=sample, dependencies=unlocked, out=folder)
+    bundle = modelwheel.pack(
+        path, name="weights", version=f"{width}.{layers}", sample=sample, dependencies=unlocked, out=folder
+    )
     bundle.close()
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     for _ in range(ROUNDS):
