@@ -127,7 +127,7 @@ row = {f"f{n}": 0.5 for n in range(30)}
 dtype = np.float64 if "double" in x.type else np.float32
 session.run(["predict"], {x.name: np.array([list(row.values())], dtype=dtype)})
 """
-# ours turns onnxruntime's telemetry off, which shortens a start: the row with a target is beside a hand that does too
+# ours turns onnxruntime's telemetry off: the row with a target is beside a hand that does too
 START_QUIET = f"import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'\n{START_ONNX}"
 START_JOBLIB = """
 import sys, joblib, pandas as pd

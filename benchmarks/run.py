@@ -58,6 +58,7 @@ def page(rows: list[Row], quick: bool) -> str:
         "- *telemetry*: onnxruntime has sent some from 1.29 on; the loader turns it off. By hand: by its variable.",
         "- *two passes*: one that reads the input (`sum`) and one that copies it, then the call on the copy.",
         "  Ours copies, so that a model which works in place never changes what it was passed.",
+        "- *100,000 × 30, checked*: with one thread of BLAS; a second waits in a loop, at times on the same core.",
         "- *MLflow's pyfunc*: a model with a signature, in an environment that has both; it is fed a DataFrame",
         "  made of the row, for its signature is one of columns. Ours checks the dict itself.",
         "- *isolated*: the model in a worker process with packages of its own, which come from its lock.",

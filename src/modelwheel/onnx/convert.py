@@ -75,9 +75,7 @@ def _variants(schema: Schema, precision: str) -> Iterator[tuple[GraphInput, ...]
         if {_dtype(field, precision, precision) for field in schema.fields} <= {precision, "float32"}:
             yield (GraphInput(name="x", dtype=precision, fields=schema.names, shape=(None, len(schema))),)
         for whole in ("int64", precision):
-            made = [_column_input(field, precision, whole) for field in schema.fields]
-            refused = [item for item in made if isinstance(item, str)]
-            yield refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
+            yield _columns(schema, precision, whole)
     elif schema.layout == "matrix":
         for whole in ("int64", precision):
             yield _matrix_input(schema, precision, whole)
@@ -88,9 +86,7 @@ def _variants(schema: Schema, precision: str) -> Iterator[tuple[GraphInput, ...]
             shape = (None, field.type.shape[0])
             yield (GraphInput(name="x", dtype=precision, fields=(field.name,), shape=shape),)
     elif schema.layout == "records":
-        made = [_column_input(field, precision, "int64") for field in schema.fields]
-        refused = [item for item in made if isinstance(item, str)]
-        yield refused[0] if refused else tuple(item for item in made if isinstance(item, GraphInput))
+        yield _columns(schema, precision, "int64")
     elif schema.layout == "array" and _dtype(field, precision, precision) == precision:
         yield (GraphInput(name="x", dtype=precision, fields=(field.name,), shape=(None, 1)),)
     elif schema.layout == "array" and isinstance(field.type, String) and not field.nullable:
@@ -110,6 +106,13 @@ def _dtype(field: Field, precision: str, whole: str) -> str | None:
     if isinstance(kind, Bool):
         return None if field.nullable else "bool"
     return "string" if isinstance(kind, String) else None
+
+
+def _columns(schema: Schema, precision: str, whole: str) -> tuple[GraphInput, ...] | str:
+    """An input for each field, or why one of them has none."""
+    made = [_column_input(field, precision, whole) for field in schema.fields]
+    refused = next((item for item in made if isinstance(item, str)), None)
+    return refused or tuple(item for item in made if isinstance(item, GraphInput))
 
 
 def _column_input(field: Field, precision: str, whole: str) -> GraphInput | str:

@@ -1,4 +1,4 @@
-"""SHA-256. `hashlib` brings OpenSSL, a tenth of what opening a bundle costs, and pays from about a megabyte on.
+"""SHA-256. `hashlib` brings OpenSSL, some milliseconds of a start, and pays from about a megabyte on.
 
 The lean module is the one `hashlib` itself falls back on; CPython's `random` does the same for the same reason.
 """
