@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float, Integer, String
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Float, Integer, String
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.validate.inputs import compile_input
 
 warnings.filterwarnings("ignore")
 ROWS = 100_000

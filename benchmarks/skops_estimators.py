@@ -17,7 +17,7 @@ import modelwheel
 from estimators import ESTIMATORS, REFUSED, dense, fitted
 from modelwheel.adapters.sklearn import METHODS
 from modelwheel.errors import ModelwheelError
-from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.proof.comparison import compare
 
 OPTIONS = modelwheel.Options(runtimes=("native",), native="skops")
 NO_LOCK = modelwheel.Dependencies(lock="none")

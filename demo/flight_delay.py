@@ -22,7 +22,7 @@ import pandas as pd
 from model import features, train
 
 import modelwheel
-from modelwheel_loader.views.inspection import describe
+from modelwheel_loader.show.inspection import describe
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "demo-output"

@@ -14,12 +14,12 @@ from typing import Any
 
 from modelwheel.wheel.metadata import About, identify, metadata_files
 from modelwheel.wheel.writer import write_wheel
-from modelwheel_loader.archive import zipformat
-from modelwheel_loader.archive.record import RecordRow, format_record
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float
-from modelwheel_loader.documents import dump_json
-from modelwheel_loader.manifest.records import Digest, Manifest, Method, NativePayload, Requirement
+from modelwheel_loader.opening import archive as zipformat
+from modelwheel_loader.opening.manifest import Digest, Manifest, Method, NativePayload, Requirement
+from modelwheel_loader.opening.record import RecordRow, format_record
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.opening.types import Float
 
 IDENTITY = identify("tiny", "1.0")
 FILE_NAME = IDENTITY.file_name

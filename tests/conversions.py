@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -31,7 +31,7 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.errors import InputError
+from modelwheel_loader.validate.inputs import compile_input
 
 SENT: dict[str, Any] = {
     "true": True,

@@ -27,8 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import modelwheel
-from modelwheel_loader.manifest.formats import FORMATS
-from modelwheel_loader.manifest.records import OnnxPayload
+from modelwheel_loader.opening.manifest import FORMATS, OnnxPayload
 
 PAGE = Path(__file__).parents[1] / "docs" / "tasks" / "frameworks.md"
 BEGIN, END = "<!-- made by tools/framework_table.py -->", "<!-- end of tools/framework_table.py -->"

@@ -17,8 +17,7 @@ import numpy as np
 import modelwheel
 from builders import replaced
 from environments import run, uv
-from modelwheel_loader.environments.cache import key_of
-from modelwheel_loader.environments.pythons import this_python
+from modelwheel_loader.isolated.environments import key_of, this_python
 
 TRUST = modelwheel.Trust.unsafe_run_code()
 X = np.arange(12.0).reshape(4, 3)

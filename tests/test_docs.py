@@ -11,7 +11,7 @@ import pytest
 
 import modelwheel
 from doc_blocks import blocks, matches, run_page
-from modelwheel_loader.codes import CODES
+from modelwheel_loader.show.codes import CODES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from modelwheel_loader import errors
-from modelwheel_loader.codes import CODES
+from modelwheel_loader.show.codes import CODES
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 AREAS = {

@@ -14,27 +14,28 @@ if TYPE_CHECKING:
     from .bundle import load as load
     from .bundle import open_bundle as open  # noqa: A004 - the design's name, always used as modelwheel.open
     from .bundle import verify as verify
-    from .contract.schema import Field as Field
-    from .contract.schema import Schema as Schema
-    from .isolation import Isolation as Isolation
     from .limits import Limits as Limits
-    from .manifest.records import Manifest as Manifest
     from .model import Model as Model
-    from .onnx.session import SessionOptions as SessionOptions
-    from .report import Report as Report
-    from .trust import Trust as Trust
+    from .opening.manifest import Manifest as Manifest
+    from .opening.schema import Field as Field
+    from .opening.schema import Schema as Schema
+    from .proof.report import Report as Report
+    from .run.isolation import Isolation as Isolation
+    from .run.onnx.session import SessionOptions as SessionOptions
+    from .run.trust import Trust as Trust
+
 
 _PLACES = {
     "Bundle": "bundle:Bundle",
-    "Field": "contract.schema:Field",
-    "Isolation": "isolation:Isolation",
+    "Field": "opening.schema:Field",
+    "Isolation": "run.isolation:Isolation",
     "Limits": "limits:Limits",
-    "Manifest": "manifest.records:Manifest",
+    "Manifest": "opening.manifest:Manifest",
     "Model": "model:Model",
-    "Report": "report:Report",
-    "Schema": "contract.schema:Schema",
-    "SessionOptions": "onnx.session:SessionOptions",
-    "Trust": "trust:Trust",
+    "Report": "proof.report:Report",
+    "Schema": "opening.schema:Schema",
+    "SessionOptions": "run.onnx.session:SessionOptions",
+    "Trust": "run.trust:Trust",
     "errors": "errors:",
     "load": "bundle:load",
     "open": "bundle:open_bundle",

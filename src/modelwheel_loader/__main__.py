@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from . import tabletext
 from .bundle import Bundle, open_bundle, verify
 from .errors import ModelwheelError, UsageError
-from .streams import prepare_streams
+from .run.trust import Trust
+from .show import tabletext
+from .show.inspection import describe, summary
+from .show.streams import prepare_streams
 from .text import safe, safe_json
-from .trust import Trust
-from .views.inspection import describe, summary
 
 GOOD, SHORT, USAGE = 0, 1, 2
 BATCH = 10_000

@@ -10,34 +10,32 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy  # noqa: F401, ICN001 - first, so that it is not imported in the depth of our own imports, which is slower
 
-from .archive.integrity import Checker
-from .archive.members import Members
-from .archive.resolve import open_place
+from .doors import door
 from .errors import BundleError, IntegrityError, UsageError
 from .limits import DEFAULT, Limits
-from .manifest.consistency import checked_manifest
-from .manifest.formats import ISOLATED
 from .model import Model
-from .selection import Candidate, candidates, choose
+from .opening.consistency import checked_manifest
+from .opening.manifest import ISOLATED
+from .opening.members import Checker, Members
+from .opening.resolve import open_place
+from .run.selection import Candidate, candidates, choose
+from .run.trust import Trust
 from .text import safe
-from .trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .archive.integrity import Policy
-    from .archive.places import Place
-    from .contract.schema import Schema
-    from .golden.goldens import Goldens
-    from .isolated.plan import Plan
-    from .isolation import Isolation
-    from .manifest.cost import Preference
-    from .manifest.records import Manifest, Method, Payload
-    from .native.runtime import NativeRuntime
-    from .onnx.session import SessionOptions
-    from .report import Report
-    from .runtimes import Runtime
-    from .views.explanation import Explanation
+    from .opening.manifest import Manifest, Method, Payload, Preference
+    from .opening.members import Policy
+    from .opening.places import Place
+    from .opening.schema import Schema
+    from .proof.examples import Goldens
+    from .proof.report import Report
+    from .run.isolation import Isolation
+    from .run.native.runtime import NativeRuntime
+    from .run.onnx.session import SessionOptions
+    from .run.selection import Runtime
+
 
 Reference = str | os.PathLike[str]
 Progress = Callable[[str, int, int], None]
@@ -88,7 +86,7 @@ class Bundle:
     @cached_property
     def metadata(self) -> Mapping[str, tuple[str, ...]]:
         """The headers of METADATA by their names in lower case: `author`, `license-expression` and so on."""
-        from .archive.metadata import read_headers
+        from .opening.consistency import read_headers
 
         return MappingProxyType(read_headers(self._place, self._limits))
 
@@ -105,7 +103,7 @@ class Bundle:
     @cached_property
     def examples(self) -> Goldens | None:
         """The golden examples, or None when the author left them out. Their values are read when asked for."""
-        from .golden.goldens import Goldens
+        from .proof.examples import Goldens
 
         return Goldens(self.manifest, self._members("first", None), self._limits) if self.manifest.examples else None
 
@@ -138,7 +136,7 @@ class Bundle:
         elif payload.kind == "native":
             opened = self.open_native(integrity=integrity, cache=cache)
         else:
-            from .onnx.runtime import OnnxRuntime
+            from .run.onnx.runtime import OnnxRuntime
 
             opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
         kept = isolation and isolation.replace(progress=None)
@@ -150,43 +148,41 @@ class Bundle:
 
         `load` asks for trust and judges the environment first; the worker, whose caller did that, comes here.
         """
-        from .native.runtime import NativeRuntime
+        from .run.native.runtime import NativeRuntime
 
         payload = next((item for item in self.runtimes if item.kind == "native"), None)
         if payload is None:
             raise UsageError.of("usage.runtime-left-out", f"{self.name} has no native runtime")
         return NativeRuntime(payload, self.schema, self._members(integrity, cache), self.name)
 
-    def _open_isolated(self, plan: Plan, payload: Payload, integrity: Policy, cache: Reference | None) -> Runtime:
-        from .isolated.plan import open_isolated
-
+    def _open_isolated(self, plan: Any, payload: Payload, integrity: Policy, cache: Reference | None) -> Runtime:
         settings = {"integrity": integrity, "cache": None if cache is None else os.path.abspath(cache)}
-        opening = {"path": self._place.location, "digest": self.digest, **settings}
-        return open_isolated(plan, self.manifest, payload.methods, {**opening, "limits": self._limits.attributes()})
+        opening: dict[str, Any] = {"path": self._place.location, "digest": self.digest, **settings}
+        opening["limits"] = self._limits.attributes()
+        made: Runtime = door("open_isolated")(plan, self.manifest, payload.methods, opening)
+        return made
 
-    def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Explanation:
+    def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Any:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
-        from .views.explanation import explain
-
         judged = list(self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED)))
-        return explain(self.manifest, judged, self._members("code", None))
+        return door("explain")(self.manifest, judged, self._members("code", None))
 
     def requirements(self, runtime: str | None = None) -> str:
         """The lock as a requirements file with hashes, for all runtimes or one; `EnvironmentMismatch` without one."""
-        from .environments.requirements import requirements_of
+        from .run.requirements import requirements_of
 
         return requirements_of(self.manifest, self._members("code", None), runtime)
 
     def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
         """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
-        from .verification import verify_bundle
+        from .proof.verification import verify_bundle
 
         given = self._trusting(trust)
         return verify_bundle(self, self._place, list(self._candidates(given)), given, progress)
 
     def replay(self, model: Model) -> Report:
         """Replay the golden examples through `model`, which was loaded from this bundle."""
-        from .verification import replay_report
+        from .proof.verification import replay_report
 
         return replay_report(self, model)
 
@@ -212,9 +208,7 @@ class Bundle:
         return f"<Bundle {safe(self.name)} {safe(self.version)} ({self.kind}; {kinds}) {safe(self._place.path)}>"
 
     def _repr_html_(self) -> str:
-        from .views.html import bundle_view
-
-        return bundle_view(self)
+        return str(door("html.bundle")(self))
 
     def _reference(self) -> str:
         return f"{self.name}=={self.version}" if self.kind == "installed" else self._place.location
@@ -228,7 +222,7 @@ class Bundle:
         """The settings of the isolated runtime when it comes into question: it is asked for, or allowed."""
         if isolation is None and runtime != ISOLATED:
             return None
-        from .isolation import Isolation
+        from .run.isolation import Isolation
 
         return Isolation.checked(isolation) or Isolation()
 
@@ -321,7 +315,7 @@ def verify(
     A bundle that cannot be opened gives a report with the defects, not an exception; `ResolutionError` is raised when
     there is nothing to verify.
     """
-    from .verification import failed_report
+    from .proof.verification import failed_report
 
     try:
         bundle = open_bundle(reference, limits=limits)

@@ -22,74 +22,18 @@ ModelwheelError
 └── WorkerError
 
 An error carries *all* the defects that were found, not the first one. Each defect has a stable code
-(`codes.CODES` lists them with cause and cure), the place, what was found, what was expected and a hint.
+(`show/codes.py` lists them with cause and cure), the place, what was found, what was expected and a hint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from .records import Record
-from .text import clip, counted, shown
-
-if TYPE_CHECKING:
-    from .codes import Code
-
-SHOWN_DEFECTS = 20
-"""How many defects the text of an error lists; the rest are counted. `defects` holds what was collected."""
-
-MOST_DEFECTS = 1_000
-"""Where the reading of a bundle ends: a hostile file may be wrong in millions of places."""
-
-
-class Defect(Record):
-    """One thing that is wrong.
-
-    `where` is the place in a bundle (a member, or a path in a JSON document); `row` and `field` are the place in
-    data. `found` and `expected` are short and already safe to print (`text.clip`).
-    """
-
-    code: str
-    message: str
-    where: str = ""
-    row: int | None = None
-    field: str | None = None
-    found: str = ""
-    expected: str = ""
-    hint: str = ""
-
-    def __str__(self) -> str:
-        place = ", ".join(
-            part
-            for part in (
-                self.where and clip(self.where, 120),
-                "" if self.row is None else f"row {self.row}",
-                "" if self.field is None else f"field {clip(self.field, 80)!r}",
-            )
-            if part
-        )
-        text = f"{place}: {self.message}" if place else self.message
-        if self.expected and self.found:
-            text += f" (expected {self.expected}, found {self.found})"
-        elif self.expected or self.found:
-            text += f" (expected {self.expected})" if self.expected else f" (found {self.found})"
-        return f"{text} [{self.code}]"
-
-    @property
-    def advice(self) -> str:
-        """What to do next: the hint for this case, or the cure that the code always has."""
-        return self.hint or _code(self.code).cure
-
-    def to_dict(self) -> dict[str, Any]:
-        """The defect as JSON types; empty parts are left out."""
-        return {name: value for name, value in self.attributes().items() if value not in ("", None)}
-
-
-def _code(code: str) -> Code:
-    from .codes import CODES  # its many texts are only read when an error is
-
-    return CODES[code]
+from .defects import SHOWN_DEFECTS, listed
+from .defects import Defect as Defect  # noqa: PLC0414 - a public name of `modelwheel.errors`
+from .doors import door
+from .text import counted, shown
 
 
 class ModelwheelError(Exception):
@@ -124,8 +68,6 @@ class ModelwheelError(Exception):
             return "\n".join([self.message, *(f"  - {defect}" for defect in self.defects[:SHOWN_DEFECTS])])
 
     def _text(self) -> str:
-        from .views.listing import listed
-
         shown = listed(self.defects, SHOWN_DEFECTS)
         if len(shown) == 1 and self.counted == 1 and shown[0].message == self.message:
             return f"{shown[0]}\n  → {shown[0].advice}"
@@ -145,9 +87,7 @@ class ModelwheelError(Exception):
         }
 
     def _repr_html_(self) -> str:
-        from .views.html_errors import error_view
-
-        return error_view(self)
+        return str(door("html.error")(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k not in {"message", "defects", "counted"}}
@@ -226,7 +166,7 @@ class DataError(ModelwheelError, ValueError):
             "errors": [
                 {
                     **{k: v for k, v in defect.to_dict().items() if k not in hidden},
-                    "detail": _code(defect.code).cause,
+                    "detail": door("code")(defect.code).cause,
                 }
                 for defect in self.defects
             ],

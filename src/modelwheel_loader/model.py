@@ -7,20 +7,22 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from .checking.inputs import compile_input
-from .checking.outputs import compile_output, empty_output
+from .doors import door
 from .errors import InputError, ModelwheelError, NoSuchMethod, UsageError
-from .runtimes import failed
+from .run.selection import failed
 from .text import clip, safe
+from .validate.inputs import compile_input
+from .validate.outputs import compile_output, empty_output
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-    from .checking.inputs import InputCheck
-    from .checking.parameters import ParameterCheck
-    from .contract.schema import Schema
-    from .manifest.records import Method
-    from .report import Report
-    from .runtimes import Call, Runtime
+    from .opening.manifest import Method
+    from .opening.schema import Schema
+    from .proof.report import Report
+    from .run.selection import Call, Runtime
+    from .validate.inputs import InputCheck
+    from .validate.parameters import ParameterCheck
+
 
 RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 """Names that a prediction method cannot have."""
@@ -66,7 +68,7 @@ class BoundMethod:
 
     def _checked(self, parameters: dict[str, Any], data: object) -> dict[str, Any]:
         """The parameters as the original takes them; the error for wrong ones tells what is wrong with the data too."""
-        from .checking.parameters import both
+        from .validate.parameters import both
 
         check = self._parameters or _compile_parameters(self._name, None)
         try:
@@ -86,7 +88,7 @@ class BoundMethod:
 
 
 def _compile_parameters(method: str, parameters: Schema | None) -> ParameterCheck:
-    from .checking.parameters import ParameterCheck
+    from .validate.parameters import ParameterCheck
 
     return ParameterCheck(method, parameters)
 
@@ -157,9 +159,7 @@ class Model:
         return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
 
     def _repr_html_(self) -> str:
-        from .views.html import model_view
-
-        return model_view(self)
+        return str(door("html.model")(self))
 
 
 def _closed(data: object, **parameters: Any) -> Any:  # noqa: ARG001 - it stands in for a prediction method

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 # C0 and C1 controls, the line and paragraph separators, and every character that changes writing direction or is
 # invisible (Unicode's Bidi_Control and zero-width characters): text from a file must not rewrite what a reader sees.
@@ -93,3 +95,19 @@ def shown_safely(value: object) -> str:
         return shown(value)
     except Exception:  # noqa: BLE001 - the border to the caller's objects
         return clip(f"a {type(value).__qualname__}")
+
+
+# The nearest of several texts, for "did you mean …?". Bounded work, however many candidates there are.
+
+
+_CANDIDATES = 200
+_LONGEST = 100
+
+
+def nearest(wanted: object, candidates: Iterable[object], hint: str = "did you mean {}?") -> str:
+    """`hint` with the candidate most like `wanted` in it; empty when none is near."""
+    import difflib
+
+    texts = [str(candidate)[:_LONGEST] for candidate in islice(candidates, _CANDIDATES)]
+    close = difflib.get_close_matches(str(wanted)[:_LONGEST], texts, n=1)
+    return hint.replace("{}", repr(clip(close[0], 40))) if close else ""

@@ -21,7 +21,7 @@ from modelwheel import Options
 from modelwheel.errors import PackError
 from modelwheel.onnx.boosters.lightgbm_trees import read_lightgbm
 from modelwheel.onnx.boosters.trees import NotConvertible
-from modelwheel_loader.manifest.records import OnnxPayload
+from modelwheel_loader.opening.manifest import OnnxPayload
 
 RANDOM = np.random.default_rng(0)
 ROWS = 400

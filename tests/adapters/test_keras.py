@@ -30,12 +30,12 @@ from modelwheel.testing import (
     answers_as_the_model,
     recognises_its_model_and_no_other,
 )
-from modelwheel_loader.environments.check import check
-from modelwheel_loader.golden.comparison import compare
-from modelwheel_loader.manifest.records import NativePayload, OnnxPayload, Requirement
-from modelwheel_loader.native import keras as opener
-from modelwheel_loader.native.files import open_file
-from modelwheel_loader.native.kerasscan import check_keras, keras_references
+from modelwheel_loader.opening.manifest import NativePayload, OnnxPayload, Requirement
+from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.run.environment import check
+from modelwheel_loader.run.native import keras as opener
+from modelwheel_loader.run.native.files import open_file
+from modelwheel_loader.run.native.keras import check_keras, keras_references
 
 # Keras hands TensorFlow's variables to NumPy in a way of old, and names a type that NumPy no longer has
 pytestmark = [

@@ -39,8 +39,8 @@ from modelwheel.errors import (
     UsageError,
 )
 from modelwheel.testing import CHECKS, Case, Check
-from modelwheel_loader.native.files import open_file
-from modelwheel_loader.native.skopsscan import skops_references
+from modelwheel_loader.run.native.files import open_file
+from modelwheel_loader.run.native.skops import skops_references
 
 SKOPS = modelwheel.Options(native="skops", runtimes=("native",))
 RANDOM = np.random.default_rng(0)

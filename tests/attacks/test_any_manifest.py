@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import modelwheel
 from builders import FILE_NAME, ROOT, archive, files, with_record
 from modelwheel.errors import ModelwheelError
-from modelwheel_loader.views.inspection import describe, summary
+from modelwheel_loader.show.inspection import describe, summary
 
 TRUST = modelwheel.Trust.unsafe_run_code()
 ROWS: tuple[Any, ...] = ({"a": 0.5}, [{"a": None, "z": 1}], {"a": [1.0]}, [[1.0], [2.0]], [])

@@ -13,8 +13,8 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, INFO, PICKLE, ROOT, archive, files, put, record, tiny, with_record
 from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
-from modelwheel_loader.archive import zipformat
 from modelwheel_loader.limits import Limits
+from modelwheel_loader.opening import archive as zipformat
 
 VALID = archive(files())
 MODEL = f"{ROOT}native/model.pkl"

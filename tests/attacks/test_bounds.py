@@ -14,9 +14,9 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, INFO, ROOT, archive, files, manifest, tiny, with_record
 from modelwheel.errors import InvalidBundle, ModelwheelError
-from modelwheel_loader.archive.record import encode_digest
-from modelwheel_loader.errors import MOST_DEFECTS
+from modelwheel_loader.defects import MOST_DEFECTS
 from modelwheel_loader.limits import MIB
+from modelwheel_loader.opening.record import encode_digest
 
 MOST_MEMORY = 300 * MIB
 """Above that of the imports: what a document of 4 MiB, the limit, becomes as Python objects, and names of 40 MB."""

@@ -10,9 +10,9 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, archive, files
 from modelwheel.errors import IntegrityError
-from modelwheel_loader.archive.digests import sha256_of
-from modelwheel_loader.archive.integrity import Checker
-from modelwheel_loader.archive.places import Identity, Place
+from modelwheel_loader.opening.members import Checker
+from modelwheel_loader.opening.places import Identity, Place
+from modelwheel_loader.opening.record import sha256_of
 
 
 def test_trust_in_a_file_is_trust_in_the_manifest_that_was_read(tmp_path: Path) -> None:

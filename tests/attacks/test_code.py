@@ -13,8 +13,8 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, INFO, ROOT, archive, files, manifest, with_record
 from modelwheel.errors import IntegrityError, ResolutionError, TrustError, UsageError
-from modelwheel_loader.documents import dump_json
-from modelwheel_loader.manifest.records import Digest
+from modelwheel_loader.opening.manifest import Digest
+from modelwheel_loader.opening.strictjson import dump_json
 
 
 class Evil:
@@ -56,7 +56,7 @@ sys.addaudithook(lambda event, args: seen.append((event, args)) if event in (
 ) else None)
 import modelwheel
 from modelwheel_loader.__main__ import main
-from modelwheel_loader.views.inspection import describe
+from modelwheel_loader.show.inspection import describe
 path = sys.argv[1]
 bundle = modelwheel.open(path)
 list(describe(bundle, verbose=True))

@@ -13,10 +13,10 @@ from scipy import sparse
 import modelwheel
 from builders import FILE_NAME, archive, files
 from modelwheel.errors import InvalidBundle, ModelwheelError, UsageError
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, Float, Integer, String, Tensor
-from modelwheel_loader.golden.comparison import compare
-from modelwheel_loader.golden.examples import decode_output, encode_columns
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, Float, Integer, String, Tensor
+from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.proof.examples import decode_output, encode_columns
 
 PATTERNS = {
     "too many times": "x{99999999999}",

@@ -12,8 +12,8 @@ from builders import FILE_NAME, INFO, ROOT, archive, files, metadata, record, wi
 from modelwheel.airgap.selecting import select
 from modelwheel.airgap.targets import Target
 from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
-from modelwheel_loader.environments.requirements import read_lock
-from modelwheel_loader.manifest.records import Digest
+from modelwheel_loader.opening.manifest import Digest
+from modelwheel_loader.run.requirements import read_lock
 
 HEAD = metadata()["METADATA"].decode().partition("\n\n")[0]
 METADATA = {

@@ -11,7 +11,7 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, IDENTITY, PICKLE, ROOT, archive, files, with_record
 from modelwheel.errors import BundleError, UnsupportedFormat
-from modelwheel_loader.views.inspection import describe
+from modelwheel_loader.show.inspection import describe
 
 GOOD = files()[f"{ROOT}manifest.json"]
 

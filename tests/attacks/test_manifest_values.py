@@ -11,7 +11,7 @@ import pytest
 
 import modelwheel
 from modelwheel.errors import InvalidBundle
-from modelwheel_loader.manifest.reader import read_manifest
+from modelwheel_loader.opening.manifest import read_manifest
 
 FILE = Path(__file__).parents[1] / "compat" / "modelwheel-1" / "golden-1.0.0-py3-none-any.whl"
 ONNX, NATIVE, FIELD, INPUT = ("runtimes", 0), ("runtimes", 1), ("input", "fields", 0), ("runtimes", 0, "inputs", 0)

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from graphs import constant, data, external, function, graph, model, node, value
 from modelwheel_loader.errors import InvalidBundle
-from modelwheel_loader.onnx.graph import check_graph
+from modelwheel_loader.opening.graph import check_graph
 
 OUTSIDE = external("w", [3], location="/etc/passwd")
 
@@ -306,7 +306,7 @@ def test_random_bytes(made: bytes) -> None:
 def test_nothing_is_imported_or_opened() -> None:
     program = (
         "import sys, numpy\n"
-        "from modelwheel_loader.onnx.graph import check_graph\n"
+        "from modelwheel_loader.opening.graph import check_graph\n"
         "data = sys.stdin.buffer.read()\n"
         "seen = []\n"
         "sys.addaudithook(lambda event, args: seen.append(event))\n"

@@ -14,11 +14,11 @@ import modelwheel_loader
 from builders import FILE_NAME, IDENTITY, INFO, ROOT, metadata
 from graphs import constant, data, external, function, node, value
 from modelwheel.wheel.writer import write_wheel
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float
-from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import InvalidBundle
-from modelwheel_loader.manifest.records import GraphInput, Manifest, Method, OnnxPayload, Weight
+from modelwheel_loader.opening.manifest import GraphInput, Manifest, Method, OnnxPayload, Weight
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.opening.types import Float
 
 INPUTS = [value("x", TensorProto.DOUBLE, [None, 1])]
 OUTPUTS = [value("y", TensorProto.DOUBLE, [None, 1])]

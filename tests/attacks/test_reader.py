@@ -9,9 +9,9 @@ import pytest
 
 from builders import STAMP, archive
 from modelwheel.errors import InvalidBundle
-from modelwheel_loader.archive import zipformat
-from modelwheel_loader.archive.reader import Member, read_members
 from modelwheel_loader.limits import DEFAULT
+from modelwheel_loader.opening import archive as zipformat
+from modelwheel_loader.opening.archive import Member, read_members
 
 ROOT = "modelwheel_bundles/tiny/"
 HUGE = 5 << 30

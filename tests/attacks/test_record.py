@@ -10,7 +10,7 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, INFO, ROOT, archive, files, with_record
 from modelwheel.errors import BundleError
-from modelwheel_loader.archive.record import parse_record
+from modelwheel_loader.opening.record import parse_record
 
 GOOD = files()[f"{INFO}RECORD"].decode()
 FIRST = GOOD.splitlines()[0]

@@ -22,9 +22,9 @@ from sklearn.preprocessing import FunctionTransformer
 from modelwheel.capturing.capture import capture, distribution_requirement
 from modelwheel.options import Dependencies
 from modelwheel.origins import Origins
-from modelwheel_loader.environments.check import check
 from modelwheel_loader.errors import DependencyError, PackError
-from modelwheel_loader.native.picklescan import references
+from modelwheel_loader.run.environment import check
+from modelwheel_loader.run.native.picklescan import references
 
 X = np.random.default_rng(0).random((40, 3))
 Y = np.arange(40) % 2
@@ -74,7 +74,7 @@ def run_elsewhere(model: object, argument: object, tmp_path: Path) -> str:
     (tmp_path / "model.pkl").write_bytes(pickled.stream)
     code = (
         "import sys, pathlib\n"
-        "from modelwheel_loader.native.unpickle import load_pickle\n"
+        "from modelwheel_loader.run.native.unpickle import load_pickle\n"
         f"model = load_pickle(pathlib.Path({str(tmp_path / 'model.pkl')!r}).read_bytes())\n"
         f"print(model({argument!r}))\n"
     )
@@ -137,7 +137,7 @@ def test_what_the_caller_knows_is_added() -> None:
 
 
 def test_modelwheel_itself_is_never_listed() -> None:
-    from modelwheel_loader.contract.schema import Schema
+    from modelwheel_loader.opening.schema import Schema
 
     assert "modelwheel" not in needs(Schema)
 

@@ -18,19 +18,19 @@ from modelwheel.packing.cost import ROWS
 from modelwheel.packing.pack import PackedBundle
 from modelwheel.version import VERSION
 from modelwheel_loader.__main__ import main as loader_cli
-from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.manifest.cost import (
+from modelwheel_loader.opening.manifest import (
     ISOLATED_CALL,
     Cost,
+    Manifest,
     MethodCost,
     Preference,
     checked_preference,
+    read_manifest,
     seconds,
     seconds_text,
 )
-from modelwheel_loader.manifest.reader import read_manifest
-from modelwheel_loader.manifest.records import Manifest
-from modelwheel_loader.selection import Candidate, choose
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.selection import Candidate, choose
 
 MEASURED = modelwheel.Options(measure_cost=True)
 

@@ -41,11 +41,11 @@ from modelwheel.onnx import blocks, graph
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import graph_inputs
 from modelwheel.onnx.translate import translate
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
 from modelwheel_loader.errors import PredictionError
-from modelwheel_loader.onnx.feeds import compile_feeds
-from modelwheel_loader.onnx.session import open_session
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(120, 4)).round(2)

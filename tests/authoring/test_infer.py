@@ -15,9 +15,9 @@ import pytest
 import scipy.sparse
 
 from modelwheel.inference.infer import infer_schema, rows_of, spread, take
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, Tensor
 from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, Tensor
 
 
 def only(sample: Any, **options: Any) -> Field:

@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse
 
 from modelwheel.inference.infer import infer_output
-from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.types import Tensor
 
 KINDS: list[tuple[Any, str, str, list[tuple[str, str]]]] = [
     (np.array([1.5, 2.5]), "array", "numpy", [("value", "float64")]),

@@ -26,7 +26,7 @@ from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError
 from modelwheel.locking import resolvers
 from modelwheel.locking.pylock import write_pylock
 from modelwheel.locking.resolvers import Question, Unresolved, resolve
-from modelwheel_loader.environments.requirements import read_lock, unfolded
+from modelwheel_loader.run.requirements import read_lock, unfolded
 
 X = np.arange(12.0).reshape(4, 3)
 SHA = "a" * 64

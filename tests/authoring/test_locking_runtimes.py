@@ -24,8 +24,8 @@ from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError
 from modelwheel.locking.lock import make_lock, together
 from modelwheel.locking.pylock import write_pylock
 from modelwheel.locking.resolvers import Question, Resolved, Unresolved
-from modelwheel_loader.environments.requirements import divided, for_runtime, read_lock, unfolded
-from modelwheel_loader.manifest.records import Requirement
+from modelwheel_loader.opening.manifest import Requirement
+from modelwheel_loader.run.requirements import divided, for_runtime, read_lock, unfolded
 
 X = np.arange(12.0).reshape(4, 3)
 SHA = "a" * 64

@@ -29,14 +29,14 @@ from models import flights_like_pipeline
 from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import convert_estimator, graph_inputs
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.onnx.feeds import compile_feeds
-from modelwheel_loader.onnx.session import open_session
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Tensor
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 5))

@@ -20,8 +20,8 @@ from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import convert_estimator
 from modelwheel.onnx.forest import TREES
 from modelwheel.onnx.trees import faster
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.onnx.session import open_session
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.run.onnx.session import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 4))

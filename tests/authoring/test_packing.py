@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 import modelwheel
 from modelwheel import About, Examples, Options, Trust
 from modelwheel.errors import InputError, ModelwheelError, PackError, ParityError, UsageError, WriteError
-from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.proof.comparison import compare
 
 FRAME = pd.DataFrame(
     {

@@ -32,12 +32,12 @@ from modelwheel.onnx.translate import translate
 from modelwheel.parity.edges import MOST_FIELDS, Rows, edge_rows, varied
 from modelwheel.parity.measure import Measured, Original, measure
 from modelwheel.parity.steps import has_steps, step_rows, sums_first
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PredictionError
-from modelwheel_loader.manifest.records import GraphInput, Parity
-from modelwheel_loader.onnx.feeds import compile_feeds
-from modelwheel_loader.onnx.session import open_session
+from modelwheel_loader.opening.manifest import GraphInput, Parity
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.validate.inputs import compile_input
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 2))

@@ -21,9 +21,9 @@ from modelwheel.cli import main
 from modelwheel.errors import DependencyError, EnvironmentMismatch, IntegrityError, TrustError, UsageError
 from modelwheel.proving.missing import explained
 from modelwheel.proving.prove import write_copy
-from modelwheel_loader.environments.requirements import unfolded
-from modelwheel_loader.errors import Defect
-from modelwheel_loader.report import Step
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.proof.report import Step
+from modelwheel_loader.run.requirements import unfolded
 
 X = np.arange(12.0).reshape(4, 3)
 TRUST = modelwheel.Trust.unsafe_run_code()

@@ -9,10 +9,10 @@ import pydantic
 import pytest
 
 from modelwheel.schemas.pydantic_source import to_pydantic_source
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError, MissingExtra
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
 
 
 def model_of(schema: Schema) -> type[pydantic.BaseModel]:

@@ -51,7 +51,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import modelwheel
-from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.proof.comparison import compare
 from real_data import flights, paragraphs, penguins, same_answers, split
 
 Case = tuple[Any, Any, Any]

@@ -338,9 +338,9 @@ def test_source_date_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_members_beyond_4_gib(tmp_path: Path) -> None:
     """ZIP64 where a number needs it; read by us and by zipfile."""
     from modelwheel.wheel.writer import WheelWriter
-    from modelwheel_loader.archive.files import read_at
-    from modelwheel_loader.archive.reader import read_members
     from modelwheel_loader.limits import DEFAULT
+    from modelwheel_loader.opening.archive import read_members
+    from modelwheel_loader.opening.places import read_at
 
     path, block = tmp_path / "big", bytes(1 << 26)
     with path.open("wb+") as stream:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from modelwheel.cli import main
-from modelwheel_loader.environments.cache import listed
-from modelwheel_loader.isolation import Isolation
+from modelwheel_loader.isolated.environments import listed
+from modelwheel_loader.run.isolation import Isolation
 
 
 @pytest.fixture

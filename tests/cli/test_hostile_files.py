@@ -16,9 +16,9 @@ from pyarrow import parquet
 
 from modelwheel.cli.tables.arrowfile import arrow_chunks
 from modelwheel.errors import InputError, ModelwheelError
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float, String
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Float, String
+from modelwheel_loader.validate.inputs import compile_input
 
 TABLE = pa.table({"a": [1.0, 2.0, 3.0], "c": ["x", "yy", "zé"], "d": pa.array(["q", "r", "q"]).dictionary_encode()})
 CHECK = compile_input(Schema(fields=(Field(name="a", type=Float()), Field(name="c", type=String())), layout="columns"))

@@ -92,7 +92,7 @@ def _native() -> modelwheel.Options:
 def test_explain_says_what_is_missing(
     wheel: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelwheel_loader.environments.check.versions", lambda *_: {})
+    monkeypatch.setattr("modelwheel_loader.run.environment.versions", lambda *_: {})
     text = run(capsys, "explain", wheel, "--unsafe-run-code", status=1)
     assert "✗ native    can NOT run here" in text
     assert "environment.missing" in text

@@ -23,9 +23,9 @@ from modelwheel.cli import main
 from modelwheel.cli.tables import arrowfile, csvfile
 from modelwheel.cli.tables.chunks import Chunk, rebatch
 from modelwheel.cli.tables.refusals import Refusals
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Bool, Float, Integer, String
 from modelwheel_loader.errors import InputError, MissingExtra
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Bool, Float, Integer, String
 from terminals import in_terminal, piped
 
 SCHEMA = Schema(

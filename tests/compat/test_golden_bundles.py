@@ -28,6 +28,6 @@ def test_opens_verifies_and_answers(path: Path) -> None:
 
 
 def test_there_is_one_for_every_format() -> None:
-    from modelwheel_loader.manifest.records import FORMAT_MAJOR
+    from modelwheel_loader.opening.manifest import FORMAT_MAJOR
 
     assert [path.parent.name for path in GOLDEN] == [f"modelwheel-{major}" for major in range(1, FORMAT_MAJOR + 1)]

@@ -18,9 +18,9 @@ import pytest
 import modelwheel
 from environments import uv
 from locked import TRUST, X, with_lock
-from modelwheel_loader.environments import cache as environment_cache
-from modelwheel_loader.environments import pythons
 from modelwheel_loader.errors import EnvironmentMismatch
+from modelwheel_loader.isolated import environments as environment_cache
+from modelwheel_loader.isolated import environments as pythons
 from modelwheel_loader.isolated.plan import plan
 from processes import alive, gone
 
@@ -96,7 +96,7 @@ def test_a_build_that_is_killed_leaves_nothing_half_made(bundle: Path, tmp_path:
     slow.write_text(f'#!/bin/sh\ncase "$1" in venv) exec {uv()} "$@";; esac\nexec sleep 600\n')
     slow.chmod(0o755)
     root = tmp_path / "environments"
-    code = f"from modelwheel_loader.environments import build; build.find_uv = lambda: {str(slow)!r}\n{ASK}"
+    code = f"from modelwheel_loader.isolated import environments as build; build.find_uv = lambda: {str(slow)!r}\n{ASK}"
     with subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(bundle), str(root)]) as asking:
         until = time.monotonic() + 60
         while not list(root.glob("*.unfinished-*/environment/pyvenv.cfg")) and time.monotonic() < until:
@@ -125,7 +125,7 @@ def test_a_build_that_fails_says_what_the_tool_says(
     tool: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if tool == "pip":
-        monkeypatch.setattr("modelwheel_loader.environments.build.find_uv", lambda: None)
+        monkeypatch.setattr("modelwheel_loader.isolated.environments.find_uv", lambda: None)
     wrong = (
         'lock-version = "1.0"\n[[packages]]\nname = "cloudpickle"\nversion = "3.1.1"\n'
         f'wheels = [{{ path = "x.whl", hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'

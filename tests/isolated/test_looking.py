@@ -13,14 +13,14 @@ import pytest
 
 import modelwheel
 from locked import EMPTY_LOCK
-from modelwheel_loader.environments import build as environment_build
-from modelwheel_loader.environments import cache as environment_cache
-from modelwheel_loader.environments import pythons
-from modelwheel_loader.environments.pythons import Python
-from modelwheel_loader.environments.requirements import LockedPackages, read_lock
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, UsageError
+from modelwheel_loader.isolated import environments as environment_build
+from modelwheel_loader.isolated import environments as environment_cache
+from modelwheel_loader.isolated import environments as pythons
 from modelwheel_loader.isolated import plan as isolated_plan
-from modelwheel_loader.isolation import Isolation
+from modelwheel_loader.isolated.environments import Python
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.requirements import LockedPackages, read_lock
 from processes import children
 
 # --- interpreters ---

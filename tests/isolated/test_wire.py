@@ -21,11 +21,9 @@ from scipy import sparse
 
 from modelwheel_loader.errors import WorkerError
 from modelwheel_loader.isolated import channel as channels
-from modelwheel_loader.isolated.buffers import Buffers
-from modelwheel_loader.isolated.channel import Channel, Closed, Kind
+from modelwheel_loader.isolated.channel import Channel, Closed, Incoming, Kind, Outgoing
 from modelwheel_loader.isolated.remote_errors import from_document
-from modelwheel_loader.isolated.segments import Incoming, Outgoing
-from modelwheel_loader.isolated.wire import WireError, decode, encode
+from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode
 
 calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -339,7 +337,7 @@ def test_segments_are_used_again_while_nobody_looks_at_them() -> None:
 
 
 def test_files_without_a_name_do_where_there_is_no_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel_loader.isolated.segments._SEALED", False)
+    monkeypatch.setattr("modelwheel_loader.isolated.channel._SEALED", False)
     outgoing, incoming = Outgoing(), Incoming()
     buffers = Buffers()
     buffers.add(np.arange(1000), 8000)

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwheel_loader.batch import Batch, Column, objects
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Float
-from modelwheel_loader.golden.arraycodec import SparseRows
-from modelwheel_loader.isolated.buffers import Buffers
-from modelwheel_loader.isolated.wire import WireError
+from modelwheel_loader.isolated.wire import Buffers, WireError
 from modelwheel_loader.isolated.wire_batch import compile_answer_decoder, compile_batch_decoder, encode_batch
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Float
+from modelwheel_loader.proof.codec import SparseRows
+from modelwheel_loader.validate.batch import Batch, Column, objects
 
 SCHEMA = Schema(
     fields=(Field(name="a", type=Float(64)), Field(name="b", type=Float(64))), layout="frame", container="pandas"

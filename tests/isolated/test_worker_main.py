@@ -18,15 +18,14 @@ import pytest
 import modelwheel
 from locked import X
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.checking.inputs import compile_input
 from modelwheel_loader.errors import ModelwheelError, OutputError, PredictionError
 from modelwheel_loader.isolated import worker_main
-from modelwheel_loader.isolated.buffers import Buffers
 from modelwheel_loader.isolated.channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
 from modelwheel_loader.isolated.remote_errors import RemoteError, from_document
-from modelwheel_loader.isolated.wire import decode, encode
+from modelwheel_loader.isolated.wire import Buffers, decode, encode
 from modelwheel_loader.isolated.wire_batch import encode_batch
 from modelwheel_loader.limits import DEFAULT
+from modelwheel_loader.validate.inputs import compile_input
 
 
 class Caller:

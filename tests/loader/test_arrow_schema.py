@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
 
 NAMES = "bool int8 uint64 float16 float32 float64 string binary date timestamp[ns] duration[ms]"
 KINDS: list[DataType] = [

@@ -15,10 +15,10 @@ import pytest
 from scipy import sparse
 
 from modelwheel.inference.infer import infer_schema
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError, MissingExtra
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -34,9 +34,9 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 
 def bound(schema: Schema, data: Any) -> Any:

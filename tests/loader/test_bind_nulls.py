@@ -12,13 +12,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from modelwheel.inference.infer import infer_schema
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.onnx.feeds import compile_feeds
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Tensor
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 WORDS = ["red", "blue", None, "red", "green", None]
 NUMBERS = [1, 2, None, 3, 2, None]

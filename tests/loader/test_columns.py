@@ -12,19 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from modelwheel_loader.batch import Raw
-from modelwheel_loader.checking.columns import compile_column
-from modelwheel_loader.contract.schema import Field
-from modelwheel_loader.contract.temporal import (
-    Instant,
-    LossyError,
-    ZoneError,
-    convert_unit,
-    day_count,
-    duration_count,
-    timestamp_count,
-)
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.opening.schema import Field
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -40,8 +29,19 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.contract.values import Mismatch, found, is_null
-from modelwheel_loader.problems import COLLECTED, Inside, Problems
+from modelwheel_loader.validate.batch import Raw
+from modelwheel_loader.validate.columns import compile_column
+from modelwheel_loader.validate.problems import COLLECTED, Inside, Problems
+from modelwheel_loader.validate.temporal import (
+    Instant,
+    LossyError,
+    ZoneError,
+    convert_unit,
+    day_count,
+    duration_count,
+    timestamp_count,
+)
+from modelwheel_loader.validate.values import Mismatch, found, is_null
 
 
 def column(kind: DataType, values: Any, **rules: Any) -> list[Any]:
@@ -253,8 +253,7 @@ def test_arrays_inside_columns_that_cannot_be_read() -> None:
 
 
 def test_arrow_lists_of_one_length_are_not_taken_apart() -> None:
-    from modelwheel_loader.incoming.arrow import arrow_column
-    from modelwheel_loader.incoming.columns import polars_column
+    from modelwheel_loader.validate.reading import arrow_column, polars_column
 
     pairs = pa.list_(pa.float64(), 2)
     assert arrow_column(pa.array([[1.0, 2.0]], type=pairs)).values.shape == (1, 2)

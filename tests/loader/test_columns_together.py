@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from modelwheel_loader import Field, Schema
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.types import Float
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.types import Float
+from modelwheel_loader.validate.inputs import compile_input
 
 NAMES = ("a", "b", "c")
 FIELDS = (

@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import modelwheel
-from modelwheel_loader import tabletext
 from modelwheel_loader.__main__ import main
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.show import tabletext
 
 FRAME = pd.DataFrame(
     {
@@ -281,7 +281,7 @@ def test_cells_are_read_by_the_type_of_their_field(cell: str, type_: Any, value:
 
 
 def test_cells_of_categories_of_numbers_are_numbers() -> None:
-    from modelwheel_loader.contract.types import Category
+    from modelwheel_loader.opening.types import Category
 
     schema = modelwheel.Schema(fields=(modelwheel.Field(name="a", type=Category((1, 2), ordered=False)),))
     assert list(tabletext.csv_rows(["a", "2", "x"], schema)) == [{"a": 2}, {"a": "x"}]

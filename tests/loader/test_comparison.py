@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from modelwheel_loader.golden.comparison import compare
+from modelwheel_loader.proof.comparison import compare
 
 EQUAL: list[tuple[Any, Any]] = [
     (np.array([1.0, np.nan, np.inf]), np.array([1.0, np.nan, np.inf])),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from conversions import CELLS, SENT, TAKEN, is_taken, table
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.validate.inputs import compile_input
 
 PAGE = Path(__file__).parents[2] / "docs" / "contract.md"
 

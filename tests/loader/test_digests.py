@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from modelwheel_loader.archive.digests import new_sha256, sha256_of
+from modelwheel_loader.opening.record import new_sha256, sha256_of
 
 SIZES = [0, 1, 55, 56, 64, 1 << 20, (1 << 20) + 1, (1 << 24) + 1]
 ALONE = """
@@ -14,7 +14,7 @@ import sys
 for name in ("hashlib", "_hashlib"):
     sys.modules.pop(name, None)  # where coverage is measured, it has imported them
 {before}
-from modelwheel_loader.archive.digests import new_sha256
+from modelwheel_loader.opening.record import new_sha256
 print(new_sha256({size}).hexdigest(), "_hashlib" in sys.modules)
 """
 EMPTY = hashlib.sha256().hexdigest()

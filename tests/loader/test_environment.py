@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from modelwheel_loader.environments import check as environment
-from modelwheel_loader.environments.check import check, fits_python, python_version, versions
-from modelwheel_loader.environments.rules import specifier_for
-from modelwheel_loader.manifest.records import Requirement
+from modelwheel_loader.opening.manifest import Requirement
+from modelwheel_loader.run import environment
+from modelwheel_loader.run.environment import check, fits_python, python_version, specifier_for, versions
 
 
 def install(folder: Path, name: str, number: str, *, metadata: bool = True) -> Path:
@@ -158,8 +157,8 @@ def test_a_pre_release_of_python_is_written_as_pep_440_does(monkeypatch: pytest.
 def test_an_environment_that_fits_exactly_imports_neither_packaging_nor_importlib_metadata() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from modelwheel_loader.environments.check import check\n"
-        "from modelwheel_loader.manifest.records import Requirement\n"
+        "from modelwheel_loader.run.environment import check\n"
+        "from modelwheel_loader.opening.manifest import Requirement\n"
         f"needs = [Requirement(name='scikit-learn', version={version('scikit-learn')!r}, specifier='~=0')]\n"
         "assert check('>=3.11', needs) == []\n"
         "print(sorted({n.partition('.')[0] for n in set(sys.modules) - before} & {'packaging', 'email'}),"

@@ -9,10 +9,10 @@ import pickle
 import pytest
 
 from modelwheel_loader import errors
-from modelwheel_loader.codes import CODES
-from modelwheel_loader.errors import SHOWN_DEFECTS, Defect, InputError, ModelwheelError, WriteError
+from modelwheel_loader.defects import SHOWN_DEFECTS, Defect, listed
+from modelwheel_loader.errors import InputError, ModelwheelError, WriteError
+from modelwheel_loader.show.codes import CODES
 from modelwheel_loader.text import without_secrets
-from modelwheel_loader.views.listing import listed
 
 
 def classes(base: type[ModelwheelError]) -> list[type[ModelwheelError]]:

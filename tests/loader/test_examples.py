@@ -15,11 +15,11 @@ import pytest
 import scipy.sparse
 
 from modelwheel.inference.infer import infer_output
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InvalidBundle, UsageError
-from modelwheel_loader.golden.comparison import compare
-from modelwheel_loader.golden.examples import decode_input, decode_output, encode_columns, encode_output
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.proof.examples import decode_input, decode_output, encode_columns, encode_output
 
 ANSWERS: dict[str, Any] = {
     "floats": np.array([0.1, -0.0, np.nan, np.inf, -np.inf, 5e-324, 1.7976931348623157e308]),

@@ -17,10 +17,9 @@ import pyarrow as pa
 import pytest
 
 import modelwheel
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError, PackError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import (
     Category,
     DataType,
     Decimal,
@@ -31,7 +30,8 @@ from modelwheel_loader.contract.types import (
     Tensor,
     parse_type,
 )
-from modelwheel_loader.errors import InputError, PackError
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 STRUCT = Struct((Field(name="a", type=Integer()),))
 FLAT = Tensor("float32", (2,))
@@ -285,7 +285,7 @@ import pyarrow as pa, pyarrow.ipc
 table = pa.ipc.open_file(sys.argv[1]).read_all()
 assert "pandas" not in sys.modules
 from modelwheel_loader import Schema
-from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.validate.inputs import compile_input
 check = compile_input(Schema.from_arrow(table.schema))
 batch = check(table)
 check(pa.RecordBatchReader.from_batches(table.schema, table.to_batches()))
@@ -327,7 +327,7 @@ class Stream:
     def __init__(self, frame): self.frame = frame
     def __arrow_c_stream__(self, requested_schema=None): return self.frame.__arrow_c_stream__()
 from modelwheel_loader import Field, Schema
-from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.validate.inputs import compile_input
 check = compile_input(Schema(fields=(Field(name="v", type="float64"),)))
 for table in (Stream(polars.DataFrame({"v": [1.5]})), {"v": Stream(polars.Series([1.5]))}):
     assert check(table).column("v").values.tolist() == [1.5]

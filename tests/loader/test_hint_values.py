@@ -17,11 +17,10 @@ import pydantic
 import pydantic.dataclasses
 import pytest
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.hint_values import HintError, whole_pattern
-from modelwheel_loader.contract.hints import field_of
-from modelwheel_loader.contract.schema import Schema
+from modelwheel_loader.bridges.hints import HintError, field_of, whole_pattern
 from modelwheel_loader.errors import InputError, UsageError
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.validate.inputs import compile_input
 
 UserId = NewType("UserId", int)
 

@@ -12,11 +12,11 @@ import numpy as np
 import pydantic
 import pytest
 
-from modelwheel_loader.contract.hints import field_of
-from modelwheel_loader.contract.pydantic_model import to_pydantic
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, parse_type
+from modelwheel_loader.bridges.hints import field_of
+from modelwheel_loader.bridges.pydantic_model import to_pydantic
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, parse_type
 
 
 class Colour(enum.Enum):

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, Decimal, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
 
 NUMBER = Schema(fields=(Field(name="a", type=parse_type("float64")),))
 

@@ -18,15 +18,15 @@ import modelwheel
 from hostile import EVIL, hostile_bundle
 from html_reader import Reader
 from models import pack_flights_like
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import String
-from modelwheel_loader.errors import Defect, InputError, ModelwheelError
-from modelwheel_loader.report import Report, Step
+from modelwheel_loader.defects import Defect, listed
+from modelwheel_loader.errors import InputError, ModelwheelError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import String
+from modelwheel_loader.proof.report import Report, Step
+from modelwheel_loader.show import html
+from modelwheel_loader.show.html import LONGEST, Html, joined, paragraph, styled, table, text, view
 from modelwheel_loader.text import clip
-from modelwheel_loader.views import html
-from modelwheel_loader.views.html_parts import LONGEST, Html, joined, paragraph, styled, table, text, view
-from modelwheel_loader.views.listing import listed
+from modelwheel_loader.validate.inputs import compile_input
 
 
 def read(value: Any) -> Reader:

@@ -17,10 +17,9 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from modelwheel_loader.batch import Batch
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError, UsageError
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -33,7 +32,8 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.errors import InputError, UsageError
+from modelwheel_loader.validate.batch import Batch
+from modelwheel_loader.validate.inputs import compile_input
 
 TABLE = Schema(
     fields=(

@@ -10,8 +10,8 @@ import pytest
 
 import modelwheel
 from modelwheel import About, Examples
-from modelwheel_loader.manifest.records import LockFile, Proof
-from modelwheel_loader.views.inspection import SHOWN_FIELDS, describe, lock_text, proof_text, size, size_text
+from modelwheel_loader.opening.manifest import LockFile, Proof
+from modelwheel_loader.show.inspection import SHOWN_FIELDS, describe, lock_text, proof_text, size, size_text
 
 ROWS = pd.DataFrame({"age": [20.0, 60.0], "city": ["Rom", "Bonn"], "code": ["A1", "B2"], "same": [1, 1]})
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression
 
 import modelwheel
 from modelwheel.errors import InvalidBundle, ModelwheelError, ResolutionError, TrustError, UsageError
-from modelwheel_loader.archive.resolve import installed_bundles
+from modelwheel_loader.opening.resolve import installed_bundles
 
 X = [[0.0], [1.0], [2.0], [3.0]]
 MODEL = LinearRegression().fit(X, [0.0, 2.0, 4.0, 6.0])

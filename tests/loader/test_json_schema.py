@@ -6,9 +6,9 @@ import jsonschema
 import pytest
 
 from conversions import row_judge
-from modelwheel_loader.contract.json_schema import to_json_schema
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.bridges.json_schema import to_json_schema
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, Struct, Tensor, parse_type
 
 KINDS: dict[str, DataType] = {
     **{name: parse_type(name) for name in ("bool", "int8", "uint64", "float32", "float64", "string", "binary", "date")},

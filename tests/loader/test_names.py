@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.names import (
+from modelwheel_loader.opening.names import (
     Requirement,
     accepts,
     is_canonical_version,
@@ -119,7 +119,7 @@ def test_an_exact_pin_imports_nothing() -> None:
 
     code = """
 import sys
-from modelwheel_loader.names import parse_requirement
+from modelwheel_loader.opening.names import parse_requirement
 assert parse_requirement("churn==1.2").accepts("1.2.0")
 assert "packaging" not in sys.modules
 assert parse_requirement("churn>=1.2").accepts("1.2.0")

@@ -9,9 +9,8 @@ from onnx import TensorProto, helper
 from graphs import constant, data, external, function, graph, model, node, value
 from modelwheel_loader.errors import InvalidBundle
 from modelwheel_loader.limits import Limits
-from modelwheel_loader.manifest.records import Weight
-from modelwheel_loader.onnx.graph import check_graph
-from modelwheel_loader.onnx.tensors import MOST_ELEMENTS
+from modelwheel_loader.opening.graph import MOST_ELEMENTS, check_graph
+from modelwheel_loader.opening.manifest import Weight
 
 WEIGHT = Weight(name="w", dtype="float32", shape=(3, 2), offset=0, size=24)
 

@@ -12,10 +12,10 @@ import pytest
 import scipy.sparse
 
 from modelwheel.inference.infer import infer_output
-from modelwheel_loader.checking.outputs import compile_output, empty_output
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import Tensor, parse_type
 from modelwheel_loader.errors import MissingExtra, OutputError
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import Tensor, parse_type
+from modelwheel_loader.validate.outputs import compile_output, empty_output
 
 ANSWERS: dict[str, Any] = {
     "floats": np.array([1.5, np.nan]),

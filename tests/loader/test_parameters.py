@@ -13,13 +13,15 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import modelwheel
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.checking.parameters import ParameterCheck, read_parameters
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, List, parse_type
-from modelwheel_loader.documents import Cursor
-from modelwheel_loader.errors import Defect, InputError, UsageError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import InputError, UsageError
 from modelwheel_loader.model import BoundMethod
+from modelwheel_loader.opening.manifest import read_parameters
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.strictjson import Cursor
+from modelwheel_loader.opening.types import Category, List, parse_type
+from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate.parameters import ParameterCheck
 
 FRAME = pd.DataFrame({"a": [0.1, 0.4, 0.6, 0.9], "b": [1.0, 2.0, 3.0, 4.0]})
 SCHEMA = Schema(
@@ -156,7 +158,7 @@ def test_a_closed_model_says_so_with_parameters_too(bundle: modelwheel.Bundle) -
 
 
 def test_inspect_shows_them(bundle: modelwheel.Bundle) -> None:
-    from modelwheel_loader.views.inspection import describe
+    from modelwheel_loader.show.inspection import describe
 
     page = "\n".join(describe(bundle))
     assert "takes threshold=0.5 (float64), takes scale=1 (int64)" in page

@@ -11,11 +11,11 @@ import numpy as np
 import pydantic
 import pytest
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.checking.outputs import compile_output
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError, OutputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate.outputs import compile_output
 
 NUMBER = Schema(fields=(Field(name="a", type=parse_type("float64")),))
 SECRETS: dict[str, tuple[Any, Any]] = {

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwheel_loader.errors import InvalidBundle
-from modelwheel_loader.onnx.protobuf import FIXED32, FIXED64, LENGTH, VARINT, Item, Reader, signed, signed32
+from modelwheel_loader.opening.graph import FIXED32, FIXED64, LENGTH, VARINT, Item, Reader, signed, signed32
 
 AttributeProto = onnx.AttributeProto
 TAGS = {"floats": 0x3D, "ints": 0x40, "strings": 0x4A}

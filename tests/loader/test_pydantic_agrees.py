@@ -7,10 +7,10 @@ from typing import Any
 import pydantic
 import pytest
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
 
 NUMBERS: list[Any] = [0, 1, -1, 3.0, 3.5, 127, 128, 255, 256, 65504, 65520.0, 1e39, 2**53, 2**53 + 1, 2**63, -(2**63)]
 TEXTS: list[Any] = [

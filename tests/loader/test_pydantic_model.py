@@ -10,11 +10,11 @@ import pydantic
 import pytest
 
 from conversions import row_judge
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.pydantic_model import to_pydantic
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.bridges.pydantic_model import to_pydantic
 from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
 
 
 def schema(kind: DataType | str, **changes: Any) -> Schema:
@@ -105,8 +105,8 @@ def test_extra_fields_are_refused_when_the_schema_says_so() -> None:
 def test_without_pydantic_the_error_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['pydantic'] = None\n"
-        "from modelwheel_loader.contract.schema import Schema\n"
-        "from modelwheel_loader.contract.pydantic_model import to_pydantic\n"
+        "from modelwheel_loader.opening.schema import Schema\n"
+        "from modelwheel_loader.bridges.pydantic_model import to_pydantic\n"
         "try:\n    to_pydantic(Schema(fields=()))\n"
         "except Exception as error:\n    print(type(error).__name__, 'modelwheel[pydantic]' in str(error))\n"
     )

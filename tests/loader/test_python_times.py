@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import DataType, Date, Duration, List, Struct, Timestamp, parse_type
 from modelwheel_loader.errors import InputError, MissingExtra
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import DataType, Date, Duration, List, Struct, Timestamp, parse_type
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 FAR = np.array([2**62])
 

@@ -16,8 +16,8 @@ import modelwheel
 from builders import FILE_NAME, INFO, ROOT, files, install, tiny
 from environments import environment, run, uv
 from modelwheel.errors import InvalidBundle, ResolutionError, UsageError
-from modelwheel_loader.archive.resolve import Distribution, find_installed, installed_bundles, is_path
-from modelwheel_loader.names import Requirement, parse_requirement
+from modelwheel_loader.opening.names import Requirement, parse_requirement
+from modelwheel_loader.opening.resolve import Distribution, find_installed, installed_bundles, is_path
 
 Entries = list[Any]
 
@@ -165,8 +165,8 @@ def test_a_folder_that_may_not_be_listed_is_skipped(site: Path, tmp_path: Path) 
     """As a user without rights, in a process of its own."""
     code = """
 import os, sys
-from modelwheel_loader.names import Requirement
-from modelwheel_loader.archive.resolve import find_installed
+from modelwheel_loader.opening.names import Requirement
+from modelwheel_loader.opening.resolve import find_installed
 closed, site = sys.argv[1:]
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)

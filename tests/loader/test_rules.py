@@ -10,18 +10,20 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from modelwheel_loader.environments.check import check, fits_python, python_version
-from modelwheel_loader.environments.rules import (
+from modelwheel_loader.opening.manifest import Requirement as Needed
+from modelwheel_loader.run.environment import (
     FLOORS,
     RULES,
     Rule,
+    check,
+    fits_python,
     python_specifier,
+    python_version,
     reason_for,
     rule_for,
     satisfies,
     specifier_for,
 )
-from modelwheel_loader.manifest.records import Requirement as Needed
 
 numbers = st.integers(0, 30)
 releases = st.lists(numbers, min_size=1, max_size=5).map(lambda parts: ".".join(map(str, parts)))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from modelwheel_loader.contract.diff import diff
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, parse_type
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, parse_type
+from modelwheel_loader.show.diff import diff
 
 
 def schema(*fields: Field, **changes: Any) -> Schema:

@@ -10,8 +10,8 @@ import pydantic
 import pytest
 
 from modelwheel_loader import Field, Schema
-from modelwheel_loader.contract.types import Float, Integer
 from modelwheel_loader.errors import InvalidBundle, UsageError
+from modelwheel_loader.opening.types import Float, Integer
 
 FIELDS = (Field(name="age", type=Integer()), Field(name="income", type=Float()))
 

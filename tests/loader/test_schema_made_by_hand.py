@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from modelwheel.inference.infer import infer_schema
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, Decimal, Integer, List, Struct, Tensor, Timestamp
 from modelwheel_loader.errors import InvalidBundle, UsageError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, Decimal, Integer, List, Struct, Tensor, Timestamp
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 AGE = Field(name="age", type=Integer())
 

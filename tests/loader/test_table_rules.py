@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 import modelwheel
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import List, parse_type
 from modelwheel_loader.errors import InputError, UsageError
-from modelwheel_loader.views.inspection import table_notes
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import List, parse_type
+from modelwheel_loader.show.inspection import table_notes
+from modelwheel_loader.validate.inputs import compile_input
 
 FIELDS = (
     Field(name="id", type=parse_type("int64"), nullable=True),

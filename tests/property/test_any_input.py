@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import (
     Category,
     Date,
     Decimal,
@@ -30,7 +29,8 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.errors import InputError
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 PAIR = (Field(name="a", type=Float(), nullable=True), Field(name="b", type=Float(32)))
 SCHEMAS = {

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwheel.inference.infer import infer_output, infer_schema, spread, take
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.golden.comparison import compare
-from modelwheel_loader.golden.examples import decode_input, decode_output, encode_input, encode_output
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.proof.examples import decode_input, decode_output, encode_input, encode_output
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

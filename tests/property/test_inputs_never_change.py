@@ -20,11 +20,11 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import Category, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import Category, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 DAY = dt.date(2026, 1, 31)
 COLUMNS: dict[str, list[Any]] = {

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pytest
 
 import modelwheel
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Category, List, Struct, Tensor, parse_type
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Category, List, Struct, Tensor, parse_type
+from modelwheel_loader.validate.inputs import compile_input
 
 NUMBER, TEXT, WHOLE = parse_type("float64"), parse_type("string"), parse_type("int64")
 Work = Callable[[int], Callable[[], Any]]

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import DataType, Date, Duration, Integer, List, String, Struct, Tensor, Timestamp
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import DataType, Date, Duration, Integer, List, String, Struct, Tensor, Timestamp
+from modelwheel_loader.validate.inputs import compile_input
 
 DAYS = st.integers(-(2**31), 2**31 - 1)
 COUNTS = st.integers(-(2**63) + 1, 2**63 - 1)
@@ -157,7 +157,7 @@ ALONE = """
 import sys
 import pyarrow as pa, pyarrow.ipc
 from modelwheel_loader import Schema
-from modelwheel_loader.checking.inputs import compile_input
+from modelwheel_loader.validate.inputs import compile_input
 table = pa.ipc.open_file(sys.argv[1]).read_all()
 values = compile_input(Schema.from_arrow(table.schema))(table).column("a").values
 assert [int(moment.view("int64")) for moment in values[0]] == [5, 1769862600000000001]

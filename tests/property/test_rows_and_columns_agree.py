@@ -17,9 +17,9 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelwheel_loader.checking.inputs import InputCheck, compile_input
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -35,7 +35,7 @@ from modelwheel_loader.contract.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.errors import InputError
+from modelwheel_loader.validate.inputs import InputCheck, compile_input
 
 WALL = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))  # noqa: DTZ001
 INSTANTS = WALL.map(lambda value: value.replace(tzinfo=dt.UTC))

@@ -11,13 +11,13 @@ import pydantic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwheel_loader.checking.inputs import InputCheck, compile_input
-from modelwheel_loader.contract.diff import diff
-from modelwheel_loader.contract.json_schema import to_json_schema
-from modelwheel_loader.contract.pydantic_model import to_pydantic
-from modelwheel_loader.contract.schema import NO_DEFAULT, Field, Schema
-from modelwheel_loader.contract.types import Category, DataType, List, parse_type
+from modelwheel_loader.bridges.json_schema import to_json_schema
+from modelwheel_loader.bridges.pydantic_model import to_pydantic
 from modelwheel_loader.errors import InputError
+from modelwheel_loader.opening.schema import NO_DEFAULT, Field, Schema
+from modelwheel_loader.opening.types import Category, DataType, List, parse_type
+from modelwheel_loader.show.diff import diff
+from modelwheel_loader.validate.inputs import InputCheck, compile_input
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 SCALARS = st.sampled_from(

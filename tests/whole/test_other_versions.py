@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 import modelwheel
 from environments import environment, modelwheel_wheel, run
-from modelwheel_loader.environments.rules import satisfies
+from modelwheel_loader.run.environment import satisfies
 
 PACK = """
 import sys, numpy as np, modelwheel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import CategoryValue
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import CategoryValue
 
 from ..onnx.candidates import Conversion
 from .nativefile import NativeFile

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from modelwheel_loader.contract.types import CategoryValue
+from modelwheel_loader.opening.types import CategoryValue
 
 
 def is_of(model: object, module: str, names: Collection[str]) -> bool:

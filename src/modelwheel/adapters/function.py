@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.native.wrappers import ContextModel
+from modelwheel_loader.opening.schema import Schema
 
 from ..onnx.candidates import Conversion
 from .base import Adapter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native.boosters import LightgbmRegressor
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import CategoryValue
+from modelwheel_loader.run.native.boosters import LightgbmRegressor
 
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.lightgbm_trees import read_lightgbm, read_wrapper

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modelwheel_loader.environments.rules import file_specifier_for, python_specifier, specifier_for
 from modelwheel_loader.errors import DependencyError
-from modelwheel_loader.manifest.records import Requirement
-from modelwheel_loader.names import normalize_name
-from modelwheel_loader.native.picklescan import Reference
+from modelwheel_loader.opening.manifest import Requirement
+from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.run.environment import file_specifier_for, python_specifier, specifier_for
+from modelwheel_loader.run.native.picklescan import Reference
 from modelwheel_loader.text import clip
 
 from ..capturing.capture import import_defects, local_defects, reasons_of
@@ -22,7 +22,7 @@ Setting = str | float | bool | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NativeFile:
-    """The bytes of a model in one of the formats of `modelwheel_loader.manifest.formats`.
+    """The bytes of a model in one of the formats of `modelwheel_loader.opening.manifest`.
 
     `modules` are the top-level modules that open it, each with the reason; `settings` is what the file does not hold
     and the opener needs. `references` are the classes and functions that a file of objects names: their distributions

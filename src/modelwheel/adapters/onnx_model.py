@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
-from modelwheel_loader.onnx.feeds import compile_feeds
-from modelwheel_loader.onnx.session import open_session
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.validate.inputs import compile_input
 
 from ..onnx.candidates import Candidate, Conversion
 from ..onnx.externalize import laid_out

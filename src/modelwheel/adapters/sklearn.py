@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import CategoryValue
 
 from ..onnx.candidates import Conversion
 from ..onnx.convert import convert_estimator

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.native.wrappers import TorchModule
+from modelwheel_loader.opening.schema import Schema
 
 from ..onnx.candidates import Conversion
 from ..onnx.torch_export import export_module

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import CategoryValue
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native.boosters import XGBOOST, XgboostBooster
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import CategoryValue
+from modelwheel_loader.run.native.boosters import XGBOOST, XgboostBooster
 
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.xgboost_trees import missing_of, read_wrapper, read_xgboost

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelwheel_loader.environments.pythons import find_uv
 from modelwheel_loader.errors import ResolutionError
+from modelwheel_loader.isolated.environments import find_uv
 from modelwheel_loader.text import clip, safe, without_secrets
 
 from .selecting import LockedWheel

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from modelwheel_loader.environments.requirements import divided, parse_lock, read_lock
-from modelwheel_loader.errors import Defect, ResolutionError
-from modelwheel_loader.names import specifier_set
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import ResolutionError
+from modelwheel_loader.opening.names import specifier_set
+from modelwheel_loader.run.requirements import divided, parse_lock, read_lock
 from modelwheel_loader.text import clip
 
 from .targets import Target

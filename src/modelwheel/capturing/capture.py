@@ -10,11 +10,12 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from modelwheel_loader.environments.rules import python_specifier, specifier_for
-from modelwheel_loader.errors import Defect, DependencyError
-from modelwheel_loader.manifest.records import Requirement
-from modelwheel_loader.names import normalize_name
-from modelwheel_loader.native.picklescan import COMPUTED, Reference, references
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import DependencyError
+from modelwheel_loader.opening.manifest import Requirement
+from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.run.environment import python_specifier, specifier_for
+from modelwheel_loader.run.native.picklescan import COMPUTED, Reference, references
 from modelwheel_loader.text import clip
 
 from ..options import Dependencies

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelwheel_loader.environments.rules import satisfies, specifier_for
-from modelwheel_loader.errors import Defect, DependencyError, UsageError
-from modelwheel_loader.manifest.records import Requirement
-from modelwheel_loader.names import normalize_name
-from modelwheel_loader.nearest import nearest
-from modelwheel_loader.text import clip
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import DependencyError, UsageError
+from modelwheel_loader.opening.manifest import Requirement
+from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.run.environment import satisfies, specifier_for
+from modelwheel_loader.text import clip, nearest
 
 from ..options import Dependencies
 from ..origins import Origins

@@ -16,9 +16,10 @@ from importlib.util import decode_source, resolve_name
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.documents import dump_json
-from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.native.code_modules import Source
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.run.native.code import Source
 from modelwheel_loader.text import clip
 
 from ..origins import BASE, MAIN, is_standard

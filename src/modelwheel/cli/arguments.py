@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from modelwheel_loader.archive.resolve import installed_bundles
 from modelwheel_loader.errors import ModelwheelError, UsageError
-from modelwheel_loader.manifest.formats import RUNTIMES
+from modelwheel_loader.opening.manifest import RUNTIMES
+from modelwheel_loader.opening.resolve import installed_bundles
+from modelwheel_loader.run.trust import Trust
 from modelwheel_loader.text import safe
-from modelwheel_loader.trust import Trust
 
 from .screen import print_error, print_json
 from .status import SHORT, USAGE

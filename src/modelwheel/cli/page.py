@@ -8,9 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.text import clip, safe
-from modelwheel_loader.views.inspection import (
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.show.inspection import (
     SHOWN_FIELDS,
     answer_types,
     facts,
@@ -19,6 +18,7 @@ from modelwheel_loader.views.inspection import (
     method_notes,
     table_notes,
 )
+from modelwheel_loader.text import clip, safe
 
 from .runtimes import needs_table, print_imports, runtime_states
 from .screen import plain, show

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from modelwheel_loader.report import Outcome, Report, Step
+from modelwheel_loader.proof.report import Outcome, Report, Step
 
 from .screen import console, hanging, plain, print_json
 

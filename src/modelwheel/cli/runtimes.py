@@ -9,11 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from modelwheel_loader.manifest.formats import ISOLATED
+from modelwheel_loader.opening.manifest import ISOLATED
+from modelwheel_loader.show.explanation import Explanation, RuntimeStatus
+from modelwheel_loader.show.inspection import parity_lines, size_text
 from modelwheel_loader.text import clip
-from modelwheel_loader.views.explanation import Explanation, RuntimeStatus
-from modelwheel_loader.views.inspection import size_text
-from modelwheel_loader.views.parities import parity_lines
 
 from .screen import plain, show
 

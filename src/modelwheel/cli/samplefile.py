@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.errors import Defect, MissingExtra, PackError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import MissingExtra, PackError
 from modelwheel_loader.text import clip, safe
 
 from .tables.chunks import plain_list

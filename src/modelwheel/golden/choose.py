@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from modelwheel_loader.batch import Batch
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import shown
+from modelwheel_loader.validate.batch import Batch
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
 
 from ..inference.infer import infer_schema, spread, take
 from ..options import Examples, Source

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import Float, Tensor
-from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.golden.comparison import compare
-from modelwheel_loader.manifest.records import Tolerance
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.manifest import Tolerance
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import Float, Tensor
+from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.text import clip
 
 from ..adapters.base import Adapter

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Bool, Category, Date, Float, Integer, String, Timestamp
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Bool, Category, Date, Float, Integer, String, Timestamp
 
 
 def synthetic_columns(schema: Schema, rows: int) -> dict[str, list[Any]]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import DataType, Float, List, Struct, Tensor
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import DataType, Float, List, Struct, Tensor
 from modelwheel_loader.text import shown
 
 from .arrays import read_numpy, read_sparse, read_tensor

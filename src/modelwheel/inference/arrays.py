@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Observed, Order, Physical, Schema
-from modelwheel_loader.contract.types import TENSOR_DTYPES, Bool, Float, Integer, Tensor
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Field, Observed, Order, Physical, Schema
+from modelwheel_loader.opening.types import TENSOR_DTYPES, Bool, Float, Integer, Tensor
 
 from .columns import Array, Note, from_array
 from .objects import from_values

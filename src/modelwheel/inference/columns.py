@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Null, Observed, Physical
-from modelwheel_loader.contract.types import Binary, Bool, DataType, Date, Duration, Float, Integer, String, Timestamp
-from modelwheel_loader.errors import Defect
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.opening.schema import Field, Null, Observed, Physical
+from modelwheel_loader.opening.types import Binary, Bool, DataType, Date, Duration, Float, Integer, String, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

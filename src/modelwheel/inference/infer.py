@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelwheel_loader.incoming.frames import native
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.reading import native
 
 from .answers import read_answer
 from .columns import Note
@@ -22,7 +22,7 @@ from .spread import choose_rows
 from .walk import Inferred
 
 if TYPE_CHECKING:
-    from modelwheel_loader.contract.schema import Schema
+    from modelwheel_loader.opening.schema import Schema
 
 __all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import NO_DEFAULT, Field, Null
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.opening.schema import NO_DEFAULT, Field, Null
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     DataType,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.incoming.frames import is_table
+from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import shown
+from modelwheel_loader.validate.reading import is_table
 
 from .arrays import memory_order, read_numpy, read_sparse, read_tensor
 from .columns import Array, Note

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.binding.tables import arrow_type_of
-from modelwheel_loader.contract.arrow_types import from_arrow_type
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.bridges.arrow import from_arrow_type
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -29,8 +28,9 @@ from modelwheel_loader.contract.types import (
     TypeTextError,
     parse_type,
 )
-from modelwheel_loader.incoming.arrow import unwrapped
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.building import arrow_type_of
+from modelwheel_loader.validate.reading import unwrapped
 
 from .columns import Column, ColumnError, Note, from_array
 from .objects import from_values
@@ -300,6 +300,6 @@ def from_polars_type(dtype: Any) -> DataType:
 
 
 def _polars_member(field: Any) -> Any:
-    from modelwheel_loader.contract.schema import Field
+    from modelwheel_loader.opening.schema import Field
 
     return Field(name=field.name, type=from_polars_type(field.dtype), nullable=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.text import clip
 
 from .columns import Array, Column, ColumnError, Note, to_field

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.environments.requirements import for_runtime
-from modelwheel_loader.environments.rules import satisfies
-from modelwheel_loader.errors import Defect, DependencyError, UsageError
-from modelwheel_loader.manifest.records import LockFile, Requirement
-from modelwheel_loader.names import normalize_name
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import DependencyError, UsageError
+from modelwheel_loader.opening.manifest import LockFile, Requirement
+from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.run.environment import satisfies
+from modelwheel_loader.run.requirements import for_runtime
 from modelwheel_loader.text import clip
 
 from ..options import Dependencies

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.opening.manifest import GraphInput
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

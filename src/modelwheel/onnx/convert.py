@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Bool, Category, Float, Integer, String, Tensor
-from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Bool, Category, Float, Integer, String, Tensor
 from modelwheel_loader.text import clip
 
 from ..extras import needed

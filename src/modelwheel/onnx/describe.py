@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.documents import dump_json
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.strictjson import dump_json
 
 from ..version import VERSION
 from .candidates import Candidate

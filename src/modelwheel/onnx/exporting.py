@@ -8,8 +8,8 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import MissingExtra, ModelwheelError
+from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import clip
 
 from .candidates import Candidate, Conversion

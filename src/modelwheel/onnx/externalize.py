@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.archive.zipformat import ALIGNMENT
-from modelwheel_loader.contract.types import TENSOR_DTYPES
-from modelwheel_loader.manifest.records import Weight
-from modelwheel_loader.onnx.graph import WEIGHTS_LOCATION
-from modelwheel_loader.onnx.tensors import DTYPES
+from modelwheel_loader.opening.archive import ALIGNMENT
+from modelwheel_loader.opening.graph import DTYPES, WEIGHTS_LOCATION
+from modelwheel_loader.opening.manifest import Weight
+from modelwheel_loader.opening.types import TENSOR_DTYPES
 
 LARGE = 1 << 20
 """Initializers of more bytes than this lie in the weights member."""

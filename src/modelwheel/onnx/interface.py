@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelwheel_loader.contract.schema import Field, Physical, Schema
-from modelwheel_loader.contract.types import Category, String, Tensor, parse_type
-from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.manifest.records import GraphInput
-from modelwheel_loader.nearest import nearest
-from modelwheel_loader.onnx.graph import GraphInfo
-from modelwheel_loader.onnx.tensors import Shape
-from modelwheel_loader.text import clip
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.graph import GraphInfo, Shape
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Field, Physical, Schema
+from modelwheel_loader.opening.types import Category, String, Tensor, parse_type
+from modelwheel_loader.text import clip, nearest
 
 
 def fitted(schema: Schema, info: GraphInfo) -> Schema:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.types import Tensor
-from modelwheel_loader.native.keras import KerasModel
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import Tensor
+from modelwheel_loader.run.native.keras import KerasModel
 
 from ..extras import needed
 from .candidates import Conversion

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.types import TENSOR_DTYPES
 from modelwheel_loader.errors import ModelwheelError, PackError
-from modelwheel_loader.onnx.graph import GraphInfo, check_graph
-from modelwheel_loader.onnx.tensors import DTYPES
+from modelwheel_loader.opening.graph import DTYPES, GraphInfo, check_graph
+from modelwheel_loader.opening.types import TENSOR_DTYPES
 from modelwheel_loader.text import clip
 
 from ..extras import needed

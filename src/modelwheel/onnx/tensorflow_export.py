@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.native.savedmodel import SavedModel
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.run.native.keras import SavedModel
 
 from .candidates import Conversion
 from .exporting import exported, quiet

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import Tensor
 from modelwheel_loader.native.wrappers import TorchModule
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import Tensor
 
 from ..extras import needed
 from .candidates import Conversion

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import clip
 
 from . import families, numpy_names  # noqa: F401 - the converters register themselves

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.schema import Schema
 
 from ..inference.infer import Inferred
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.manifest.cost import Cost, MethodCost
 from modelwheel_loader.model import Model
+from modelwheel_loader.opening.manifest import Cost, MethodCost
+from modelwheel_loader.opening.schema import Schema
 
 from ..golden.choose import Golden
 from ..inference.infer import rows_of, take

@@ -8,14 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import CategoryValue
-from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import ParityError
-from modelwheel_loader.golden.examples import encode_input, encode_output
-from modelwheel_loader.manifest.cost import Cost
-from modelwheel_loader.manifest.formats import FORMATS
-from modelwheel_loader.manifest.records import (
+from modelwheel_loader.opening.manifest import (
+    FORMATS,
+    Cost,
     Digest,
     ExampleFiles,
     LeftOut,
@@ -27,7 +23,11 @@ from modelwheel_loader.manifest.records import (
     Proof,
     Requirement,
 )
-from modelwheel_loader.native.code_modules import MEMBER as CODE
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.opening.types import CategoryValue
+from modelwheel_loader.proof.examples import encode_input, encode_output
+from modelwheel_loader.run.native.code import MEMBER as CODE
 
 from ..adapters.nativefile import CapturedFile
 from ..capturing.capture import Captured, distribution_requirement

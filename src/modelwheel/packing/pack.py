@@ -10,19 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from modelwheel_loader.archive.places import WheelFile
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.environments.rules import ANY_PYTHON
 from modelwheel_loader.errors import DependencyError, PackError, UsageError
-from modelwheel_loader.isolation import Isolation
 from modelwheel_loader.limits import DEFAULT
-from modelwheel_loader.manifest.formats import KINDS
-from modelwheel_loader.manifest.records import Proof, Requirement
 from modelwheel_loader.model import RESERVED
+from modelwheel_loader.opening.manifest import KINDS, Proof, Requirement
+from modelwheel_loader.opening.places import WheelFile
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.run.environment import ANY_PYTHON
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.trust import Trust
+from modelwheel_loader.show.inspection import size_text
 from modelwheel_loader.text import clip, counted, shown
-from modelwheel_loader.trust import Trust
-from modelwheel_loader.views.inspection import size_text
 
 from ..adapters import recognise
 from ..adapters.base import Adapter

@@ -6,16 +6,14 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from modelwheel_loader.batch import Raw
-from modelwheel_loader.checking.columns import compile_column
-from modelwheel_loader.checking.parameters import can_be_called
-from modelwheel_loader.contract.hint_values import HintError, plain_default
-from modelwheel_loader.contract.hints import field_of
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.signatures import arguments_of, hints_of
+from modelwheel_loader.bridges.hints import HintError, arguments_of, field_of, hints_of, plain_default
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.problems import Problems
+from modelwheel_loader.opening.manifest import can_be_called
+from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.batch import Raw
+from modelwheel_loader.validate.columns import compile_column
+from modelwheel_loader.validate.problems import Problems
 
 from ..inference.infer import Note
 

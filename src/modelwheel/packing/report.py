@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.manifest.records import LockFile, Manifest, OnnxPayload, Payload, plain
+from modelwheel_loader.opening.manifest import LockFile, Manifest, OnnxPayload, Payload, plain
+from modelwheel_loader.show.inspection import fields_text, lock_text, parity_lines, proof_text, size_text, table_notes
 from modelwheel_loader.text import clip, counted, safe
-from modelwheel_loader.views.inspection import fields_text, lock_text, proof_text, size_text, table_notes
-from modelwheel_loader.views.parities import parity_lines
 
 from ..inference.infer import Note
 
@@ -117,7 +116,7 @@ class PackReport:
         return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"
 
     def _repr_html_(self) -> str:
-        from modelwheel_loader.views.html_parts import heading, joined, styled, table, view
+        from modelwheel_loader.show.html import heading, joined, styled, table, view
 
         rows = [(styled("dim", name), joined(said)) for name, said in self.sections().items()]
         return view(heading(self.title, level=4), table(rows))

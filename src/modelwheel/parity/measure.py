@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.binding.bind import compile_native
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.checking.outputs import compile_output
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import ModelwheelError
-from modelwheel_loader.golden.comparison import Comparison, compare
-from modelwheel_loader.manifest.records import Parity
-from modelwheel_loader.onnx.feeds import compile_feeds
-from modelwheel_loader.onnx.session import Session, open_session
+from modelwheel_loader.opening.manifest import Parity
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.proof.comparison import Comparison, compare
+from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx.session import Session, open_session
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.building import compile_native
+from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate.outputs import compile_output
 
 from ..golden.choose import Golden
 from ..golden.recording import Predict, Recorded, ask

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelwheel_loader.archive.zipformat import ALIGNMENT
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.archive import ALIGNMENT
 from modelwheel_loader.text import clip
 
 from ..extras import needed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from modelwheel_loader.errors import Defect
-from modelwheel_loader.report import Step
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.proof.report import Step
 from modelwheel_loader.text import clip
 
 from ..origins import Origins, is_standard

@@ -8,15 +8,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelwheel_loader.archive.resolve import open_place
 from modelwheel_loader.bundle import Bundle, open_bundle
-from modelwheel_loader.documents import dump_json
 from modelwheel_loader.errors import IntegrityError, UsageError
-from modelwheel_loader.isolation import Isolation
 from modelwheel_loader.limits import DEFAULT
-from modelwheel_loader.manifest.records import MEMBER, Digest, Proof, plain
-from modelwheel_loader.report import Report
-from modelwheel_loader.trust import Trust
+from modelwheel_loader.opening.manifest import MEMBER, Digest, Proof, plain
+from modelwheel_loader.opening.resolve import open_place
+from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.proof.report import Report
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.trust import Trust
 
 from ..wheel.save import save
 from ..wheel.writer import Pieces, write_wheel

@@ -15,18 +15,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import modelwheel_loader
-from modelwheel_loader.archive.resolve import open_place
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.environments import cache as environment_cache
-from modelwheel_loader.environments import pythons
-from modelwheel_loader.environments.cache import Environment
-from modelwheel_loader.environments.requirements import LOCK, MOST_BYTES, read_lock
-from modelwheel_loader.errors import Defect, EnvironmentMismatch, ModelwheelError
-from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.manifest.records import NativePayload, Proof
-from modelwheel_loader.report import Report, Step
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import EnvironmentMismatch, ModelwheelError
+from modelwheel_loader.isolated import environments as environment_cache
+from modelwheel_loader.isolated import environments as pythons
+from modelwheel_loader.isolated.environments import Environment
+from modelwheel_loader.opening.manifest import NativePayload, Proof
+from modelwheel_loader.opening.resolve import open_place
+from modelwheel_loader.proof.report import Report, Step
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.requirements import LOCK, MOST_BYTES, read_lock
+from modelwheel_loader.run.trust import Trust
 from modelwheel_loader.text import clip, counted
-from modelwheel_loader.trust import Trust
 
 from .missing import explained
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from modelwheel_loader.contract.json_schema import anchored, enumerated
-from modelwheel_loader.contract.pydantic_model import attribute_name
-from modelwheel_loader.contract.schema import Field, Schema
-from modelwheel_loader.contract.temporal import duration_count
-from modelwheel_loader.contract.types import (
+from modelwheel_loader.bridges.json_schema import anchored, enumerated
+from modelwheel_loader.bridges.pydantic_model import attribute_name
+from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
@@ -30,7 +30,7 @@ from modelwheel_loader.contract.types import (
     Timestamp,
     parse_type,
 )
-from modelwheel_loader.errors import MissingExtra
+from modelwheel_loader.validate.temporal import duration_count
 
 _HEAD = """\
 from __future__ import annotations

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from modelwheel_loader.archive.membernames import DEVICES, DIST_INFO, NAMESPACE
-from modelwheel_loader.errors import Defect, PackError
-from modelwheel_loader.manifest.consistency import entry_points
-from modelwheel_loader.names import is_name, normalize_name
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening.consistency import entry_points
+from modelwheel_loader.opening.names import DEVICES, DIST_INFO, NAMESPACE, is_name, normalize_name
 from modelwheel_loader.text import safe, shown
 
 LONGEST_PATH = 120

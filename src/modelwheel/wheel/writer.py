@@ -1,7 +1,7 @@
 """Writes the one canonical form of a bundle's wheel: stored, aligned, deterministic, every byte hashed on its way.
 
 The order of members: payloads by name, the manifest (which holds their digests), the dist-info files by name, RECORD
-last. `modelwheel_loader.archive.zipformat` has the form; the strict reader accepts nothing else.
+last. `modelwheel_loader.opening.archive` has the form; the strict reader accepts nothing else.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
-from modelwheel_loader.archive import zipformat
-from modelwheel_loader.archive.record import RecordRow, format_record
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.manifest.records import MEMBER, Digest
+from modelwheel_loader.opening import archive as zipformat
+from modelwheel_loader.opening.manifest import MEMBER, Digest
+from modelwheel_loader.opening.record import RecordRow, format_record
 from modelwheel_loader.text import clip
 
 from .metadata import LONGEST_PATH

@@ -7,21 +7,22 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..environments import cache as environment_cache
-from ..environments import pythons
-from ..environments.cache import Environment
-from ..environments.pythons import Python
-from ..environments.requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
-from ..errors import Defect, EnvironmentMismatch, InvalidBundle
-from ..isolation import Isolation
+from ..defects import Defect
+from ..errors import EnvironmentMismatch, InvalidBundle
 from ..records import Record
+from ..run.isolation import Isolation
+from ..run.requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
 from ..text import clip, counted, safe
+from . import environments as environment_cache
+from . import environments as pythons
+from .environments import Environment, Python
 from .runtime import IsolatedRuntime
 from .worker_process import Worker
 
 if TYPE_CHECKING:
-    from ..archive.members import Members
-    from ..manifest.records import Manifest, NativePayload
+    from ..opening.manifest import Manifest, NativePayload
+    from ..opening.members import Members
+
 
 _LOADER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -7,8 +7,9 @@ import traceback
 from typing import Any
 
 from .. import errors
-from ..codes import CODES
-from ..errors import Defect, ModelwheelError
+from ..defects import Defect
+from ..errors import ModelwheelError
+from ..show.codes import CODES
 from ..text import clip, safe
 
 _LONGEST = 20_000

@@ -1,28 +1,138 @@
-"""The isolated runtime: the original object in worker processes, each with an interpreter and packages of its own.
-
-The caller checks what goes in and what comes out; checked columns travel, and the worker makes of them what the model
-was fitted on, because only its environment has the libraries for that.
-"""
+"""The workers of one isolated model: so many places, each with a worker, or with none until one is needed."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, WorkerError
 from ..text import clip
-from .buffers import Buffers
-from .wire import WireError, encode
+from .wire import Buffers, WireError, encode
 from .wire_batch import compile_answer_decoder, encode_batch
-from .worker_pool import Pool
 from .worker_process import Worker
 
 if TYPE_CHECKING:
-    from ..batch import Batch
-    from ..isolation import Isolation
-    from ..manifest.records import Method
-    from ..runtimes import Call
+    from ..opening.manifest import Method
+    from ..run.isolation import Isolation
+    from ..run.selection import Call
+    from ..validate.batch import Batch
+
+
+class Pool:
+    """Threads take a worker, ask it, and put it back. A worker that is gone is replaced by who takes its place."""
+
+    def __init__(self, size: int, start: Callable[[], Worker], patience: float) -> None:
+        """`start` starts a worker, which must be ready within `patience` seconds."""
+        self._start = start
+        self._patience = patience
+        self._free: list[Worker | None] = [None] * size
+        self._all: set[Worker] = set()
+        self._ended = False
+        self._changed = Condition()
+
+    def fill(self) -> None:
+        """Start a worker in each place, all at the same time; raises what keeps the first of them from being ready."""
+        workers: list[Worker] = []
+        try:
+            for _ in self._free:
+                workers.append(self._added(self._start()))  # noqa: PERF401 - those before a failure must be known
+            for worker in workers:
+                worker.ready(self._patience)
+        except BaseException:
+            self.end()
+            for worker in workers:
+                worker.kill()
+            raise
+        self._free[:] = workers
+
+    def take(self, timeout: float | None = None) -> Worker:
+        """A worker that is ready; waits for a free place, at most `timeout` seconds.
+
+        Raises `WorkerError` when none becomes free, and `UsageError` when the model is closed.
+        """
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._free or self._ended, timeout)
+            self._refuse_when_ended()
+            if not found:
+                message = f"no worker was free within {timeout:g} seconds: all were busy with other calls"
+                raise WorkerError.of("worker.busy", message)
+            worker = self._free.pop()
+        if worker is not None and worker.alive:
+            return worker
+        try:
+            return self._replaced(worker)
+        except BaseException:
+            self.put(None)
+            raise
+
+    def _replaced(self, worker: Worker | None) -> Worker:
+        if worker is not None:
+            worker.kill()
+            self._all.discard(worker)
+        fresh = self._added(self._start())
+        try:
+            fresh.ready(self._patience)
+        except BaseException:
+            self._all.discard(fresh)
+            self._refuse_when_ended()
+            raise
+        return fresh
+
+    def _added(self, worker: Worker) -> Worker:
+        """Know of a worker, to end it in the end."""
+        with self._changed:
+            if not self._ended:
+                self._all.add(worker)
+                return worker
+        worker.kill()
+        raise _closed()
+
+    def put(self, worker: Worker | None) -> None:
+        """Give a place back."""
+        with self._changed:
+            if not self._ended:
+                self._free.append(worker)
+                self._changed.notify()
+                return
+        if worker is not None:
+            worker.kill()
+
+    def _refuse_when_ended(self) -> None:
+        if self._ended:
+            raise _closed()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model is closed."""
+        return self._ended
+
+    def end(self) -> None:
+        """End all workers. Those that are busy are ended by force, and who waits for them lets go of them."""
+        with self._changed:
+            self._ended = True
+            idle = [worker for worker in self._free if worker is not None]
+            busy = self._all.difference(idle)
+            self._free.clear()
+            self._all.clear()
+            self._changed.notify_all()
+        for worker in busy:
+            worker.stop()
+        for worker in idle:
+            worker.hang_up()
+        for worker in idle:
+            worker.close()
+
+
+def _closed() -> UsageError:
+    return UsageError.of("usage.closed", "the model is closed")
+
+
+# The isolated runtime: the original object in worker processes, each with an interpreter and packages of its own.
+#
+# The caller checks what goes in and what comes out; checked columns travel, and the worker makes of them what the model
+# was fitted on, because only its environment has the libraries for that.
 
 
 class IsolatedRuntime:

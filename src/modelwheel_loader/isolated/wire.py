@@ -1,20 +1,4 @@
-"""Values on their way between a caller and its worker: a tree of JSON types, and the memory of arrays beside it.
-
-Nothing is pickled, so what comes from a worker can only ever become data. Arrays are raw memory with a dtype from a
-fixed list. A tree is a JSON scalar, or an object with one key that says what it is:
-
-| key | value |
-| --- | ----- |
-| `a` | an array: dtype, shape, order (`C` or `F`), where its bytes begin |
-| `t` | an array of texts: shape, where the bytes begin, how many (UTF-8, separated by NUL) |
-| `o` | an array of other objects: shape, the tree of the list of them |
-| `n` | a numpy scalar: the tree of the array of no axes |
-| `p` | a list of JSON scalars, as it is |
-| `l`, `u` | a list, a tuple: of trees |
-| `d` | a dict: a list of keys and a list of values, as trees |
-| `b`, `D`, `date`, `time`, `T`, `s` | bytes (base64), Decimal, date, time, datetime (ISO 8601), timedelta |
-| `csr` | a sparse matrix: SciPy's class, shape, and the trees of data, indices and row pointers |
-"""
+"""The memory of arrays that goes beside a tree: pieces, each at a place of its own."""
 
 from __future__ import annotations
 
@@ -29,10 +13,57 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import Array, objects
-from ..golden.arraycodec import SparseRows, as_scipy
+from ..proof.codec import SparseRows, as_scipy
 from ..text import shown
-from .buffers import Buffers
+from ..validate.batch import Array, objects
+
+ALIGNMENT = 64
+
+
+class Buffers:
+    """The memory that goes beside a tree: pieces with their place, each aligned for numpy."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, Any]] = []
+        self.size = 0
+
+    def add(self, piece: Any, size: int) -> int:
+        """Put down a piece (bytes, or an array of `size` bytes, or a list of such in one row) and give its place."""
+        start = -(-self.size // ALIGNMENT) * ALIGNMENT
+        self.pieces.append((start, piece))
+        self.size = start + size
+        return start
+
+    def write(self, target: memoryview) -> None:
+        """Copy all pieces to their places."""
+        for start, piece in self.pieces:
+            if isinstance(piece, bytes):
+                target[start : start + len(piece)] = piece
+            elif isinstance(piece, list):
+                first = piece[0]
+                np.concatenate(piece, out=np.frombuffer(target, first.dtype, len(piece) * len(first), start))
+            else:
+                place: Array = np.frombuffer(target, piece.dtype, piece.size, start)
+                np.copyto(place.reshape(piece.shape), piece)
+
+
+# Values on their way between a caller and its worker: a tree of JSON types, and the memory of arrays beside it.
+#
+# Nothing is pickled, so what comes from a worker can only ever become data. Arrays are raw memory with a dtype from a
+# fixed list. A tree is a JSON scalar, or an object with one key that says what it is:
+#
+# | key | value |
+# | --- | ----- |
+# | `a` | an array: dtype, shape, order (`C` or `F`), where its bytes begin |
+# | `t` | an array of texts: shape, where the bytes begin, how many (UTF-8, separated by NUL) |
+# | `o` | an array of other objects: shape, the tree of the list of them |
+# | `n` | a numpy scalar: the tree of the array of no axes |
+# | `p` | a list of JSON scalars, as it is |
+# | `l`, `u` | a list, a tuple: of trees |
+# | `d` | a dict: a list of keys and a list of values, as trees |
+# | `b`, `D`, `date`, `time`, `T`, `s` | bytes (base64), Decimal, date, time, datetime (ISO 8601), timedelta |
+# | `csr` | a sparse matrix: SciPy's class, shape, and the trees of data, indices and row pointers |
+
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NULL_TYPES = frozenset({"NAType", "NaTType"})
@@ -272,7 +303,7 @@ def _check_sparse(shape: Sequence[int], data: Any, indices: Any, pointers: Any) 
 
 
 def _of_class(rows: Any, kind: Any) -> Any:
-    from ..checking.output_tables import SPARSE_KINDS
+    from ..validate.outputs import SPARSE_KINDS
 
     if kind not in SPARSE_KINDS:
         raise WireError(f"there is no sparse matrix {shown(kind)}")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..batch import Array, Batch, Column
 from ..errors import InputError, OutputError
-from .buffers import Buffers
-from .wire import WireError, decode, encode, encode_together
+from ..validate.batch import Array, Batch, Column
+from .wire import Buffers, WireError, decode, encode, encode_together
 
 if TYPE_CHECKING:
-    from ..contract.schema import Schema
+    from ..opening.schema import Schema
+
 
 _NUMBERS = frozenset("biufcmM")
 _TABLES = frozenset({"pandas", "polars", "pyarrow"})
@@ -141,8 +141,8 @@ def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]
     """The function of the worker that turns an answer to some rows into a tree."""
     if not is_table(schema):
         return lambda answer, _, buffers: encode(answer, buffers)
-    from ..checking.inputs import compile_input
-    from ..checking.outputs import compile_output
+    from ..validate.inputs import compile_input
+    from ..validate.outputs import compile_output
 
     check, take_apart = compile_output(schema), compile_input(schema)
     named = _is_named(schema)
@@ -167,7 +167,7 @@ def compile_answer_decoder(schema: Schema) -> Callable[[Any, memoryview], Any]:
 
     def read(tree: Any, memory: memoryview) -> Any:
         if not bind:
-            from ..binding.bind import compile_native
+            from ..validate.building import compile_native
 
             bind.append(compile_native(schema))
         try:

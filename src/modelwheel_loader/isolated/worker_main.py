@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelwheelError, OutputError
 from ..text import clip
-from .buffers import Buffers
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
 from .remote_errors import to_document
-from .wire import WireError, decode
+from .wire import Buffers, WireError, decode
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
+
 
 Method = Callable[[Message, Buffers], Any]
 
@@ -132,7 +132,7 @@ def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
 
 
 def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
-    from ..runtimes import failed
+    from ..run.selection import failed
     from .wire_batch import compile_answer_encoder, compile_batch_decoder
 
     read = compile_batch_decoder(bundle.schema)

@@ -18,11 +18,9 @@ from typing import IO, Any
 
 from ..errors import WorkerError
 from ..text import clip, safe
-from .buffers import Buffers
-from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
+from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message, nameless
 from .remote_errors import from_document
-from .segments import nameless
-from .wire import WireError
+from .wire import Buffers, WireError
 
 _COPIED = 1 << 22
 """Up to so many bytes an answer is copied out of shared memory: a small one must not hold a large segment."""

@@ -1,1 +1,1 @@
-"""The original objects: pickles scanned and opened, and files of frameworks."""
+"""The name under which pickles find `wrappers`; all else is in `run/native`."""

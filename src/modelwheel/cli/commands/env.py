@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from modelwheel_loader.environments import cache as environment_cache
-from modelwheel_loader.environments.cache import Environment
 from modelwheel_loader.errors import ResolutionError
-from modelwheel_loader.isolation import Isolation
+from modelwheel_loader.isolated import environments as environment_cache
+from modelwheel_loader.isolated.environments import Environment
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.show.inspection import size_text
 from modelwheel_loader.text import clip
-from modelwheel_loader.views.inspection import size_text
 
 from ..arguments import Command, json_option
 from ..screen import console, plain, print_json, show

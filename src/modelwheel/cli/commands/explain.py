@@ -6,7 +6,7 @@ import click
 from rich.padding import Padding
 
 from modelwheel_loader.bundle import open_bundle
-from modelwheel_loader.trust import Trust
+from modelwheel_loader.run.trust import Trust
 
 from ..arguments import Command, bundle_argument, json_option, trust_options
 from ..runtimes import needs_table, print_imports, runtime_states

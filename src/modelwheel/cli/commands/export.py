@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from modelwheel_loader.bundle import Bundle, open_bundle
-from modelwheel_loader.manifest.records import NativePayload
+from modelwheel_loader.opening.manifest import NativePayload
+from modelwheel_loader.show.inspection import size_text
 from modelwheel_loader.text import counted
-from modelwheel_loader.views.inspection import size_text
 
 from ...airgap.export import export
 from ...airgap.targets import NAMES, Target, here

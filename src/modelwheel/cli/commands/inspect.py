@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelwheel_loader.bundle import open_bundle
-from modelwheel_loader.views.inspection import summary
+from modelwheel_loader.show.inspection import summary
 
 from ..arguments import Command, bundle_argument, json_option
 from ..page import print_page

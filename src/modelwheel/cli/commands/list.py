@@ -12,12 +12,12 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from modelwheel_loader.archive.membernames import NAMESPACE
-from modelwheel_loader.archive.resolve import installed_bundles
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import ModelwheelError
+from modelwheel_loader.opening.names import NAMESPACE
+from modelwheel_loader.opening.resolve import installed_bundles
+from modelwheel_loader.show.inspection import size, size_text
 from modelwheel_loader.text import clip
-from modelwheel_loader.views.inspection import size, size_text
 
 from ..arguments import Command, json_option
 from ..screen import console, plain, print_json, show

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import click
 
-from modelwheel_loader.manifest.formats import KINDS
+from modelwheel_loader.opening.manifest import KINDS
 
 from ...options import Dependencies, Examples, NativeFormat, Options, Source
 from ...packing.pack import pack

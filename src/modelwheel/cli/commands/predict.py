@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.manifest.cost import PREFERENCES, Preference
+from modelwheel_loader.opening.manifest import PREFERENCES, Preference
+from modelwheel_loader.run.trust import Trust
 from modelwheel_loader.text import counted, safe
-from modelwheel_loader.trust import Trust
 
 from ..arguments import Command, bundle_argument, json_option, runtime_option, trust_options
 from ..scoring import Job, Outcome, Watch, score

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from modelwheel_loader.isolation import Isolation
-from modelwheel_loader.trust import Trust
+from modelwheel_loader.run.isolation import Isolation
+from modelwheel_loader.run.trust import Trust
 
 from ...proving.prove import prove
 from ..arguments import Command, bundle_argument, json_option, trust_options

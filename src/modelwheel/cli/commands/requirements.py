@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelwheel_loader.bundle import open_bundle
-from modelwheel_loader.environments.requirements import unfolded
+from modelwheel_loader.run.requirements import unfolded
 
 from ..arguments import Command, bundle_argument, json_option
 from ..screen import print_json

@@ -7,8 +7,8 @@ import json
 import click
 
 from modelwheel_loader.bundle import Bundle, open_bundle
-from modelwheel_loader.contract.schema import Schema
 from modelwheel_loader.errors import UsageError
+from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import clip, safe_json
 
 from ...schemas.pydantic_source import to_pydantic_source

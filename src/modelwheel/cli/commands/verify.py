@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelwheel_loader.bundle import verify
-from modelwheel_loader.trust import Trust
+from modelwheel_loader.run.trust import Trust
 
 from ..arguments import Command, bundle_argument, json_option, trust_options
 from ..progress import progress

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelwheel_loader.checking.inputs import compile_input
-from modelwheel_loader.errors import Defect, InputError, OutputError, PredictionError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import InputError, OutputError, PredictionError
 from modelwheel_loader.model import Model
-from modelwheel_loader.tabletext import answer_columns
+from modelwheel_loader.show.tabletext import answer_columns
+from modelwheel_loader.validate.inputs import compile_input
 
 from .chunks import Chunk
 from .refusals import Refusals, placed

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.incoming.frames import table_columns
 from modelwheel_loader.text import clip, safe
+from modelwheel_loader.validate.reading import table_columns
 
 from .chunks import Chunk
 

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import Float, Integer, String
-from modelwheel_loader.tabletext import MAX_LINE, bad_line, cell_readers
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import Float, Integer, String
+from modelwheel_loader.show.tabletext import MAX_LINE, bad_line, cell_readers
 from modelwheel_loader.text import clip
 
 from .chunks import Chunk

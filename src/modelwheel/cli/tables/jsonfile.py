@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from modelwheel_loader.tabletext import MAX_LINE, bad_line
+from modelwheel_loader.show.tabletext import MAX_LINE, bad_line
 from modelwheel_loader.text import clip, shown
 
 from .chunks import Chunk, Row

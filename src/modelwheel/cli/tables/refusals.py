@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal
 
-from modelwheel_loader.errors import Defect, InputError, ModelwheelError
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import InputError, ModelwheelError
 from modelwheel_loader.text import safe_json
 
 from .chunks import Numbers

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from modelwheel_loader.contract.schema import Schema
-from modelwheel_loader.contract.types import Bool, Float, Integer, Tensor
-from modelwheel_loader.manifest.records import GraphInput
+from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening.types import Bool, Float, Integer, Tensor
 from modelwheel_loader.text import clip
 
 from ...extras import needed

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modelwheel_loader.contract.types import CategoryValue
+from modelwheel_loader.opening.types import CategoryValue
 
 Link = Literal["identity", "sigmoid", "softmax", "exp"]
 Mode = Literal["BRANCH_LT", "BRANCH_LEQ", "BRANCH_GT"]

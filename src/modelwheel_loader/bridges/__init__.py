@@ -1,0 +1,1 @@
+"""What schemas become elsewhere: Arrow, JSON Schema, pydantic models, type hints."""

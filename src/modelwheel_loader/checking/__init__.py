@@ -1,1 +1,0 @@
-"""Data against the contract: what callers pass, parameters, and what models answer."""

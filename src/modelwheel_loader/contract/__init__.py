@@ -1,1 +1,0 @@
-"""What data a model takes and answers, as data: types, fields, schemas, and what they are made from."""

@@ -1,1 +1,0 @@
-"""Interpreters and packages: what a payload needs, and environments that are built for it."""

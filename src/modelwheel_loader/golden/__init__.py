@@ -1,1 +1,0 @@
-"""Golden examples: how they are stored, read and compared."""

@@ -1,1 +1,0 @@
-"""What callers pass, taken apart: tables of any library, dicts, lists, arrays."""

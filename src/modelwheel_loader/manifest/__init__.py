@@ -1,1 +1,0 @@
-"""`manifest.json`: what a bundle says of itself."""

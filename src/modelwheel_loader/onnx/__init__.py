@@ -1,1 +1,0 @@
-"""ONNX files: walked before any runtime sees them, then run by onnxruntime."""

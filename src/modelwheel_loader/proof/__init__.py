@@ -1,0 +1,1 @@
+"""Golden examples, their comparison, and verification."""

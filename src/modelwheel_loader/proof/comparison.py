@@ -1,0 +1,259 @@
+"""How far two answers of a method are apart: labels must be equal, numbers within a tolerance.
+
+Used to replay golden examples and to measure parity between runtimes. Answers may be of any layout; a table and a
+dict of its columns are compared alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..defects import Defect
+from ..opening.types import Timestamp
+from ..records import Record
+from ..text import clip, shown
+from .codec import is_null, to_datetime64
+
+Array = np.ndarray[Any, Any]
+_CODE = "predict.differs"
+_PLAIN_LABELS = {str, type(None)}
+"""Types that compare as one would think, so that a column of them is compared at once."""
+
+
+class Comparison(Record):
+    """`exact`: bit for bit. `within`: labels equal and `|found - expected| <= absolute + relative * |expected|`.
+
+    The largest differences are over finite numbers, the relative one over those whose expected value is not zero.
+    `disagreements` counts labels that differ, and places where only one of the two is NaN or infinite.
+    """
+
+    exact: bool
+    within: bool
+    max_absolute: float = 0.0
+    max_relative: float = 0.0
+    disagreements: int = 0
+    first: Defect | None = None
+
+
+_SAME = Comparison(exact=True, within=True)
+
+
+def compare(expected: Any, found: Any, *, absolute: float = 0.0, relative: float = 0.0) -> Comparison:
+    """Compare two answers of one method for the same rows. NaN equals NaN; infinities equal themselves."""
+    left, right = _parts(expected), _parts(found)
+    if len(left) != len(right):
+        return _apart(f"{len(left)} parts", f"{len(right)} parts", "another number of parts")
+    results = []
+    for index, name in enumerate(left):
+        other = name if name in right else list(right)[index]
+        results.append(_compare_arrays(left[name], right[other], absolute, relative, str(name)))
+    return _worst(results)
+
+
+def _worst(results: list[Comparison]) -> Comparison:
+    return Comparison(
+        exact=all(result.exact for result in results),
+        within=all(result.within for result in results),
+        max_absolute=max((result.max_absolute for result in results), default=0.0),
+        max_relative=max((result.max_relative for result in results), default=0.0),
+        disagreements=sum(result.disagreements for result in results),
+        first=next((result.first for result in results if result.first is not None), None),
+    )
+
+
+def _apart(expected: str, found: str, message: str, field: str = "") -> Comparison:
+    defect = Defect(
+        code=_CODE, message=f"the answer has {message}", expected=expected, found=found, field=field or None
+    )
+    return Comparison(exact=False, within=False, disagreements=1, first=defect)
+
+
+def _parts(answer: Any) -> dict[Any, Any]:
+    """The answer as named arrays; the one array of an unnamed answer is called ''."""
+    if isinstance(answer, Mapping):
+        return {name: _array(value) for name, value in answer.items()}
+    if isinstance(answer, np.ndarray) or hasattr(answer, "tocsr"):
+        return {"": answer}
+    if isinstance(answer, list | tuple):
+        if answer and all(isinstance(part, np.ndarray) or hasattr(part, "tocsr") for part in answer):
+            return dict(enumerate(answer))
+        if answer and all(isinstance(part, Mapping) for part in answer):
+            return {name: _array([record.get(name) for record in answer]) for name in answer[0]}
+        return {"": _array(answer)}
+    if hasattr(answer, "column_names") or hasattr(answer, "columns"):
+        return _table_parts(answer)
+    return {"": _array(answer)}
+
+
+def _table_parts(table: Any) -> dict[Any, Any]:
+    if hasattr(table, "iloc"):  # pandas: by position, for labels may be of any type
+        return {str(name): _array(table.iloc[:, index]) for index, name in enumerate(table.columns)}
+    if hasattr(table, "column_names"):  # Arrow
+        return {name: _array(table.column(name).to_pylist()) for name in table.column_names}
+    return {name: _array(table[name]) for name in table.columns}
+
+
+def _array(values: Any) -> Any:
+    """One array of what a column holds: numbers as numbers, all else as objects."""
+    if isinstance(values, np.ndarray) or hasattr(values, "tocsr"):
+        return values
+    if hasattr(values, "null_count"):  # Polars: numpy would show null as NaN
+        values = values.to_list()
+    if hasattr(values, "to_numpy"):
+        zoned = (
+            hasattr(values, "dt") and getattr(values.dtype, "tz", None) is not None
+        )  # pandas gives objects for these
+        if zoned or isinstance(values.dtype, np.dtype):
+            return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zoned else values.to_numpy()
+        values = list(values)  # of pandas' own dtypes: numpy would show NA as NaN
+    items = list(values) if isinstance(values, list | tuple) else [values]
+    kinds = set(map(type, items))
+    if kinds <= {float} or kinds <= {int} or kinds <= {bool}:
+        try:
+            return np.array(items)
+        except OverflowError:
+            pass
+    made = np.empty(len(items), dtype=object)
+    for index, item in enumerate(items):
+        made[index] = item
+    return made
+
+
+def _compare_arrays(expected: Any, found: Any, absolute: float, relative: float, name: str) -> Comparison:
+    if expected.shape != found.shape:
+        return _apart(str(expected.shape), str(found.shape), "another shape", name)
+    if hasattr(expected, "tocsr") or hasattr(found, "tocsr"):
+        if not (hasattr(expected, "tocsr") and hasattr(found, "tocsr")):
+            return _apart("a sparse matrix", "a dense one", "another type", name)
+        expected, found = _aligned(expected, found)
+    if expected.dtype.kind == "f" and found.dtype.kind == "f":
+        return _compare_floats(expected, found, absolute, relative, name)
+    if expected.dtype.kind == "O" or found.dtype.kind == "O":
+        left, right = expected.ravel().tolist(), found.ravel().tolist()
+        if set(map(type, left)) | set(map(type, right)) <= _PLAIN_LABELS:
+            return _compare_labels(expected.astype(object), found.astype(object), name)
+        return _compare_objects(list(zip(left, right, strict=True)), expected.shape, absolute, relative, name)
+    return _compare_labels(expected, found, name)
+
+
+def _aligned(expected: Any, found: Any) -> tuple[Array, Array]:
+    """The values of two sparse matrices at every place where either has one."""
+    places, values = zip(*(_coordinates(matrix.tocsr()) for matrix in (expected, found)), strict=True)
+    union = np.union1d(*places)
+    aligned = []
+    for place, value in zip(places, values, strict=True):
+        whole = np.zeros(union.size, dtype=value.dtype)
+        np.add.at(whole, np.searchsorted(union, place), value)
+        aligned.append(whole)
+    return aligned[0], aligned[1]
+
+
+def _coordinates(matrix: Any) -> tuple[Array, Array]:
+    rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
+    return rows * np.int64(matrix.shape[1]) + matrix.indices, np.asarray(matrix.data)
+
+
+def _compare_floats(expected: Array, found: Array, absolute: float, relative: float, name: str) -> Comparison:
+    """Two arrays of floats of one shape. They are bit-equal when dtype, values and the signs of zeros are."""
+    equal = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    if bool(equal.all()):
+        signs = bool((np.signbit(expected) == np.signbit(found))[expected == found].all())
+        return _SAME if signs and expected.dtype == found.dtype else Comparison(exact=False, within=True)
+    wide = np.result_type(expected, found, np.float64)
+    left, right = expected.astype(wide), found.astype(wide)
+    finite = np.isfinite(left) & np.isfinite(right)
+    with np.errstate(all="ignore"):
+        difference = np.where(finite & ~equal, np.abs(right - left), 0.0)
+        size = np.abs(np.where(finite, left, 0.0))
+        ratio = np.where(size > 0, difference / np.where(size > 0, size, 1.0), 0.0)
+        outside = ~equal & (~finite | (difference > absolute + relative * size))
+    largest = np.finfo(np.float64).max
+    return Comparison(
+        exact=False,
+        within=not bool(outside.any()),
+        max_absolute=float(min(difference.max(initial=0.0), largest)),
+        max_relative=float(min(ratio.max(initial=0.0), largest)),
+        disagreements=int((~equal & ~finite).sum()),
+        first=_first(outside, expected, found, name),
+    )
+
+
+def _compare_labels(expected: Array, found: Array, name: str) -> Comparison:
+    if {expected.dtype.kind, found.dtype.kind} & set("USmM") and expected.dtype.kind != found.dtype.kind:
+        return _apart(str(expected.dtype), str(found.dtype), "another type", name)
+    different = np.asarray(expected != found)
+    if expected.dtype.kind in "mM":
+        different &= ~(np.isnat(expected) & np.isnat(found))
+    if not bool(different.any()):
+        same = expected.dtype == found.dtype or expected.dtype.kind in "US"
+        return _SAME if same else Comparison(exact=False, within=True)
+    first = _first(different, expected, found, name)
+    return Comparison(exact=False, within=False, disagreements=int(different.sum()), first=first)
+
+
+def _compare_objects(
+    pairs: list[tuple[Any, Any]], shape: tuple[int, ...], absolute: float, relative: float, name: str
+) -> Comparison:
+    """Element by element: floats by the tolerance, all else must be equal."""
+    floats = [(a, b) for a, b in pairs if isinstance(a, float) and isinstance(b, float)]
+    numbers = _SAME
+    if floats:
+        columns = [np.array(column, dtype=np.float64) for column in zip(*floats, strict=True)]
+        numbers = _compare_floats(columns[0], columns[1], absolute, relative, name)
+    flags = [not (isinstance(a, float) and isinstance(b, float)) and not _same(a, b) for a, b in pairs]
+    different = np.array(flags, dtype=bool).reshape(shape)
+    if not bool(different.any()):
+        return numbers
+    index = int(different.ravel().argmax())
+    place = Defect(
+        code=_CODE,
+        message="the answer differs from the recorded one",
+        row=index // max(different[0].size, 1),
+        field=name or None,
+        expected=shown(pairs[index][0]),
+        found=shown(pairs[index][1]),
+    )
+    labels = Comparison(exact=False, within=False, disagreements=int(different.sum()), first=place)
+    return _worst([labels, numbers])
+
+
+def _same(expected: Any, found: Any) -> bool:
+    """Whether two values of no array are equal, of one kind: True is not 1, and null is only null."""
+    expected, found = _plain_instant(expected), _plain_instant(found)
+    if is_null(expected) or is_null(found):
+        return is_null(expected) and is_null(found)
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        return expected.keys() == found.keys() and all(_same(expected[key], found[key]) for key in expected)
+    if isinstance(expected, list | tuple | np.ndarray) and isinstance(found, list | tuple | np.ndarray):
+        return len(expected) == len(found) and all(map(_same, expected, found))
+    if isinstance(expected, bool | np.bool_) != isinstance(found, bool | np.bool_):
+        return False
+    return bool(expected == found) or bool(expected != expected and found != found)  # noqa: PLR0124 - NaN
+
+
+def _plain_instant(value: Any) -> Any:
+    """A time with a zone, of Python or pandas, as numpy's instant in UTC, which is what examples are read as."""
+    if getattr(value, "tzinfo", None) is None or not hasattr(value, "astimezone"):
+        return value
+    return to_datetime64(value, Timestamp("ns" if hasattr(value, "nanosecond") else "us", "UTC"))
+
+
+def _first(different: Array, expected: Array, found: Array, name: str) -> Defect | None:
+    if not bool(different.any()):
+        return None
+    place = np.unravel_index(int(different.argmax()), different.shape)
+    return Defect(
+        code=_CODE,
+        message="the answer differs from the recorded one",
+        row=int(place[0]),
+        field=clip(name) or None,
+        expected=shown(_plain(expected[place])),
+        found=shown(_plain(found[place])),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,76 @@
+"""What checking a bundle found: a list of steps, each passed, failed or not run with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from ..defects import SHOWN_DEFECTS, Defect, listed
+from ..doors import door
+from ..records import Record
+from ..text import safe
+
+Outcome = Literal["passed", "failed", "not run"]
+_MARKS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "not run": "·"}
+
+
+class Step(Record):
+    """One step of a check: its name, how it ended, one sentence of detail, and the defects that it found."""
+
+    name: str
+    outcome: Outcome
+    detail: str = ""
+    defects: tuple[Defect, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """The step as text, its defects below it."""
+        yield f"{_MARKS[self.outcome]} {self.name}{': ' + safe(self.detail) if self.detail else ''}"
+        shown = listed(self.defects, SHOWN_DEFECTS)
+        for defect in shown:
+            yield f"    {defect}"
+        if len(self.defects) > len(shown):
+            yield f"    … and {len(self.defects) - len(shown):,} more"
+        for advice in dict.fromkeys(defect.advice for defect in shown):
+            yield f"    → {advice}"
+
+
+class Report(Record):
+    """The steps of a check of the bundle `subject`. `ok` when none failed and at least one passed."""
+
+    subject: str
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed. Steps that were not run do not count against a bundle; each says why."""
+        outcomes = [step.outcome for step in self.steps]
+        return "failed" not in outcomes and "passed" in outcomes
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """All defects of all steps."""
+        return tuple(defect for step in self.steps for defect in step.defects)
+
+    def __str__(self) -> str:
+        lines = [f"{safe(self.subject)}: {'good' if self.ok else 'NOT GOOD'}"]
+        lines += [f"  {line}" for step in self.steps for line in step.lines()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return str(door("html.report")(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON types."""
+        return {
+            "subject": self.subject,
+            "ok": self.ok,
+            "steps": [
+                {
+                    "name": step.name,
+                    "outcome": step.outcome,
+                    "detail": step.detail,
+                    "defects": [defect.to_dict() for defect in step.defects],
+                }
+                for step in self.steps
+            ],
+        }

@@ -1,0 +1,1 @@
+"""Trust, selection, the environment check, and the runtimes that answer."""

@@ -1,0 +1,1 @@
+"""Opens the original object, in each format that a native payload has."""

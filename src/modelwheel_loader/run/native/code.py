@@ -1,0 +1,210 @@
+"""Modules whose source an author put into the bundle, made importable when the native payload is loaded, never before.
+
+Files of data beside them are there for `importlib.resources`. All are data in a JSON member and need the same trust as
+the pickle. Modules become importable under their own names, for the pickle and the modules name each other; so a name
+that means something else here is refused, not shadowed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from threading import Lock
+from types import CodeType, MappingProxyType, ModuleType
+from typing import Any
+
+from ...defects import Defect
+from ...errors import EnvironmentMismatch, InvalidBundle
+from ...opening.strictjson import Cursor, parse_json
+from ...records import Record
+from ...text import clip
+
+MEMBER = "native/code.json"
+_LOCK = Lock()
+_RESERVED = ("modelwheel", "modelwheel_loader", "modelwheel_bundles", "numpy", "__main__", "__mp_main__")
+
+
+class Source(Record):
+    """The source of a module, whether it is a package, and the files of data of a package by their path in it."""
+
+    text: str
+    package: bool
+    files: Mapping[str, bytes] = MappingProxyType({})
+
+
+def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
+    """The modules in the member `data`, by dotted name, below the names `tops`. Runs nothing.
+
+    Raises `InvalidBundle` with all defects.
+    """
+    defects: list[Defect] = []
+    cursor = Cursor(parse_json(data, MEMBER), MEMBER, defects).object("modules")
+    found: dict[str, Source] = {}
+    for name, item in cursor.items():
+        parent = name.rpartition(".")[0]
+        if not all(part.isidentifier() for part in name.split(".")):
+            cursor.wrong(name, "must be the dotted name of a module")
+        elif name.partition(".")[0] in sys.stdlib_module_names or name.partition(".")[0] in _RESERVED:
+            cursor.wrong(name, "must not have the name of a module of Python or of modelwheel")
+        elif name.partition(".")[0] not in tops:
+            cursor.wrong(name, "must be among the modules that the manifest names")
+        elif parent and not (type(cursor.value.get(parent)) is dict and cursor.value[parent].get("package")):
+            cursor.wrong(name, "must lie in a package that is there too")
+        files = dict(_files(item.object("files"))) if item.has("files") else {}
+        found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"), files=files)
+    if defects:
+        raise InvalidBundle("the code of the bundle is not valid", defects)
+    return found
+
+
+def _files(cursor: Cursor) -> Iterator[tuple[str, bytes]]:
+    for path in cursor.value:
+        text = cursor.text(path, limit=len(str(cursor.value[path])))
+        if not all(part.strip(".") and not set(part) & set("\\\0") for part in path.split("/")):
+            cursor.wrong(path, "must be the path of a file below the package")
+        try:
+            yield path, b64decode(text, validate=True)
+        except ValueError:
+            cursor.wrong(path, "must be base64")
+
+
+def make_importable(sources: Mapping[str, Source], bundle: str) -> None:
+    """Let `sources` be imported in this process; the bundle is trusted by now.
+
+    A module that is here already, with the same source, is used as it is. Raises `EnvironmentMismatch` for names that
+    mean something else here, with the list of them.
+    """
+    tops = [name for name in sources if "." not in name]
+    with _LOCK:
+        defects = [_clash(top) for top in tops if not _is_free(top) and not _is_same(top, sources)]
+        if defects:
+            raise EnvironmentMismatch("modules of the bundle have the names of others that are here", defects)
+        for top in filter(_is_free, tops):
+            _FINDER.sources.update(_below(top, sources))
+            _FINDER.bundles[top] = bundle
+        if _FINDER not in sys.meta_path:
+            sys.meta_path.append(_FINDER)
+
+
+def _below(top: str, sources: Mapping[str, Source]) -> dict[str, Source]:
+    return {name: source for name, source in sources.items() if name.partition(".")[0] == top}
+
+
+def _is_free(top: str) -> bool:
+    """Whether nothing has the name: no bundle, no imported module, none that could be imported."""
+    return top not in _FINDER.bundles and top not in sys.modules and _spec(top) is None
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top)
+    except ValueError:
+        return None  # made by hand
+
+
+def _is_same(top: str, sources: Mapping[str, Source]) -> bool:
+    """Whether the modules that are here have the very source of those in the bundle. Imports nothing."""
+    mine = _below(top, sources)
+    if top in _FINDER.bundles:
+        return mine == _below(top, _FINDER.sources)
+    spec = _spec(top)
+    if spec is None:
+        return False
+    folders = list(spec.submodule_search_locations or ())  # also of a package without `__init__.py`
+    if len(folders) != 1 and not spec.has_location:
+        return False
+    root = os.path.dirname(folders[0] if folders else spec.origin or "")
+    return all(
+        _text_at(root, name, source) == source.text and _has_files(root, name, source) for name, source in mine.items()
+    )
+
+
+def _text_at(root: str, name: str, source: Source) -> str | None:
+    path = os.path.join(root, *name.split("."))
+    try:
+        with open(os.path.join(path, "__init__.py") if source.package else f"{path}.py", "rb") as stream:
+            return importlib.util.decode_source(stream.read())
+    except (OSError, ValueError, SyntaxError):
+        return "" if source.package and source.text == "" and os.path.isdir(path) else None
+
+
+def _has_files(root: str, name: str, source: Source) -> bool:
+    """Whether the files of data are there too."""
+    for path, data in source.files.items():
+        try:
+            with open(os.path.join(root, *name.split("."), *path.split("/")), "rb") as stream:
+                if stream.read() != data:
+                    return False
+        except OSError:
+            return False
+    return True
+
+
+def _clash(top: str) -> Defect:
+    return Defect(
+        code="native.code",
+        message=f"the module {clip(top, 80)} of the bundle is not the one that is here",
+        hint='Load it where nothing else has that name: load(…, runtime="isolated").',
+    )
+
+
+class _Finder:
+    """Finds the modules of bundles; the last of `sys.meta_path`, so that it hides nothing."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        self.bundles: dict[str, str] = {}
+
+    def files(self) -> dict[str, bytes]:
+        """All files of data, by their path from the top."""
+        return {
+            f"{name.replace('.', '/')}/{path}": data
+            for name, source in self.sources.items()
+            for path, data in source.files.items()
+        }
+
+    def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
+        """The specification of a module of a bundle."""
+        source = self.sources.get(name)
+        if source is None:
+            return None
+        bundle = self.bundles[name.partition(".")[0]]
+        loader: Any = _Loader(source, bundle, self.files)
+        return importlib.util.spec_from_loader(name, loader, is_package=source.package)
+
+
+class _Loader:
+    """Runs the source of one module."""
+
+    def __init__(self, source: Source, bundle: str, files: Callable[[], dict[str, bytes]]) -> None:
+        self._source = source
+        self._bundle = bundle
+        self._files = files
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """An ordinary module will do."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the source in `module`."""
+        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102 - code of a bundle that the caller trusts
+
+    def get_code(self, name: str) -> CodeType:
+        """The compiled source; its file name, which tracebacks show, says which bundle it is of."""
+        return compile(self._source.text, f"{self._bundle}/{name}", "exec", dont_inherit=True)
+
+    def get_resource_reader(self, name: str) -> Any:
+        """What `importlib.resources` reads a package with."""
+        from .code_files import Resources
+
+        return Resources(name, self._files())
+
+    def get_source(self, _name: str) -> str:
+        """The source, for tracebacks."""
+        return self._source.text
+
+
+_FINDER: Any = _Finder()

@@ -1,0 +1,1 @@
+"""Runs ONNX payloads by onnxruntime."""

@@ -1,0 +1,193 @@
+"""What the runtimes of a bundle have in common: each opens a payload and answers method calls with checked data.
+
+They are `run/onnx/runtime.py`, `run/native/runtime.py` and `isolated/runtime.py`; only the one that runs is
+imported. They know nothing of schemas' checks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..defects import Defect
+from ..doors import door
+from ..errors import EnvironmentMismatch, MissingExtra, ModelwheelError, PredictionError, TrustError, UsageError
+from ..opening.manifest import FORMATS, ISOLATED, RUNTIMES, NativePayload, Payload
+from ..records import Record
+from ..text import clip, safe
+from . import environment
+
+if TYPE_CHECKING:
+    from ..opening.manifest import Manifest, Payload
+    from ..opening.members import Members
+    from ..opening.places import Place
+    from ..validate.batch import Batch
+    from .isolation import Isolation
+    from .trust import Trust
+
+
+Call = Callable[["Batch", Mapping[str, Any]], object]
+"""Answers a checked batch, with the checked parameters that the caller gave beside it."""
+
+
+class Runtime(Protocol):
+    """An opened payload."""
+
+    kind: str
+
+    def prepare(self, method: str) -> Call:
+        """The function that answers `method`."""
+
+    def reopen(self) -> None:
+        """Make the runtime work in a forked child, on its next call."""
+
+    def close(self) -> None:
+        """Give up what the runtime holds."""
+
+
+def hindrances(payload: Payload, name: str) -> list[Defect]:
+    """Why `payload` of the bundle `name` cannot run here; empty when it can. Trust is not judged here."""
+    python = payload.python_specifier if isinstance(payload, NativePayload) else None
+    return environment.check(python, payload.requires, bundle=name, extra=payload.kind)
+
+
+def failed(method: str, error: BaseException) -> PredictionError:
+    """The error for an exception that the model itself raised."""
+    return PredictionError.of(
+        "predict.failed",
+        f"the model's {safe(method)}() raised {type(error).__name__}: {clip(error, 300)}",
+    )
+
+
+# Which runtime answers: the first that may and can run here, or the one that was asked for and no other.
+
+
+class Candidate(Record):
+    """A runtime of the bundle, and what keeps it from running here: permission, and this environment.
+
+    `isolated` runs the payload of `native`, by `plan` where it can.
+    """
+
+    kind: str
+    payload: Payload
+    refusal: tuple[Defect, ...]
+    hindrances: tuple[Defect, ...]
+    plan: Any = None
+
+    @property
+    def available(self) -> bool:
+        """Whether it may and can run here."""
+        return not self.refusal and not self.hindrances
+
+
+def candidates(
+    manifest: Manifest,
+    place: Place,
+    members: Members,
+    digest: str,
+    trust: Trust,
+    isolation: Isolation | None,
+    runtime: str,
+) -> Iterator[Candidate]:
+    """What may come into question for `runtime`, in the author's order, each judged when it is asked for.
+
+    A payload may run by `trust`, and can run by this interpreter and its packages; isolated, by the environment that
+    `isolation` plans for it.
+    """
+    for payload in manifest.runtimes:
+        if runtime in ("auto", payload.kind):
+            refusal = _refusal(payload, place, digest, trust)
+            found = tuple(hindrances(payload, manifest.name))
+            yield Candidate(kind=payload.kind, payload=payload, refusal=refusal, hindrances=found)
+    native = next((item for item in manifest.runtimes if isinstance(item, NativePayload)), None)
+    if isolation is not None and native is not None and runtime in ("auto", ISOLATED):
+        refusal = _refusal(native, place, digest, trust)
+        planned = door("plan_isolated")(native, manifest, members, isolation)
+        hindered, fits = (tuple(planned), None) if isinstance(planned, Sequence) else ((), planned)
+        yield Candidate(kind=ISOLATED, payload=native, refusal=refusal, hindrances=hindered, plan=fits)
+
+
+def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple[Defect, ...]:
+    risk = FORMATS[payload.format].risk
+    return tuple(trust.refusal(place, digest, risk)) if risk else ()
+
+
+def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, prefer: str | None = None) -> Candidate:
+    """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can.
+
+    With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order: those
+    behind it are not judged.
+    """
+    if prefer is not None:
+        from ..opening.manifest import checked_preference
+
+        candidates = _cheapest_first(list(candidates), checked_preference(prefer, runtime) or "", manifest)
+    unfit = []
+    for candidate in candidates:
+        if candidate.available:
+            if runtime == "auto":
+                _log(manifest, candidate)
+            return candidate
+        unfit.append(candidate)
+    raise _none(unfit, manifest) if unfit else _absent(runtime, manifest)
+
+
+def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
+    """The runtimes that can run here, cheapest first, then the others; raises `UsageError` without numbers."""
+    from ..opening.manifest import costs, seconds
+
+    available = [item for item in candidates if item.available]
+    others = [item for item in candidates if not item.available]
+    if len(available) < 2:
+        return [*available, *others]
+    if missing := [item.kind for item in available if item.payload.cost is None]:
+        raise UsageError.of(
+            "usage.no-cost",
+            f"the cost of {manifest.name} {manifest.version} was not measured when it was packed",
+            found=f"no numbers for {', '.join(missing)}",
+        )
+    shared = [name for name in available[0].payload.methods if all(name in costs(item.payload) for item in available)]
+
+    def counted(item: Candidate) -> float:
+        return seconds(costs(item.payload), shared, prefer, isolated=item.kind == ISOLATED)
+
+    return [*sorted(available, key=counted), *others]
+
+
+def _log(manifest: Manifest, candidate: Candidate) -> None:
+    logging = sys.modules.get("logging")
+    if logging is None:  # nobody listens, and importing it takes milliseconds
+        return
+    logging.getLogger("modelwheel").info(
+        "%s %s runs by %s; name the runtime in load() to keep it so",
+        manifest.name,
+        manifest.version,
+        candidate.kind,
+    )
+
+
+def _absent(runtime: str, manifest: Manifest) -> ModelwheelError:
+    if runtime not in RUNTIMES:
+        kinds = ", ".join(("auto", *RUNTIMES))
+        return UsageError.of("usage.runtime", f"there is no runtime {clip(runtime)!r}", expected=f"one of {kinds}")
+    reasons = [safe(item.reason) for item in manifest.left_out if item.kind == runtime]
+    why = f": {reasons[0]}" if reasons else ""
+    return UsageError.of("usage.runtime-left-out", f"{manifest.name} has no {runtime} runtime{why}")
+
+
+def _none(candidates: Sequence[Candidate], manifest: Manifest) -> ModelwheelError:
+    """The error when nothing can run: about trust when only that is missing, else about the environment."""
+    defects = list(_reasons(candidates))
+    name = f"{manifest.name} {manifest.version}"
+    if any(not c.hindrances for c in candidates):
+        risks = [FORMATS[c.payload.format].risk for c in candidates if not c.hindrances]
+        return TrustError(f"{name} may not run: its model is {risks[0]}", defects)
+    missing = all(d.code == "environment.missing" for c in candidates for d in c.hindrances)
+    kind = MissingExtra if missing else EnvironmentMismatch
+    return kind(f"{name} cannot run here", defects)
+
+
+def _reasons(candidates: Sequence[Candidate]) -> Iterator[Defect]:
+    for candidate in candidates:
+        yield from (*candidate.refusal, *candidate.hindrances)

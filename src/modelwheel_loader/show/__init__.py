@@ -1,0 +1,1 @@
+"""What people see: inspection, explanation, HTML, error codes, the command line."""

@@ -1,0 +1,1 @@
+"""The contract engine: checks rows, columns and answers, reads and builds frames."""

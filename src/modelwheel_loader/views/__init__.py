@@ -1,1 +1,0 @@
-"""What people see of bundles, models, schemas and errors."""
