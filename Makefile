@@ -27,7 +27,7 @@ $(DEMO)/.ready: pyproject.toml
 	$(call environment,$(DEMO),demo)
 
 demo: $(DEMO)/.ready
-	$(DEMO)/bin/python demo/flight_delay.py
+	$(DEMO)/bin/python docs/demo/flight_delay.py
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --cov --cov-report=term

@@ -1,6 +1,6 @@
 """Every estimator of scikit-learn that predicts or transforms: what it is fitted on, and how its bundle answers.
 
-`tools/estimator_table.py` writes `docs/estimators.md` with it, and the tests hold the table.
+`docs/tools/estimator_table.py` writes `docs/estimators.md` with it, and the tests hold the table.
 """
 
 from __future__ import annotations

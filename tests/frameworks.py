@@ -1,6 +1,6 @@
 """A model of every framework that has an adapter, and what becomes of it when it is packed.
 
-`tools/framework_table.py` writes the table in docs/tasks/frameworks.md with it, and the tests hold the table.
+`docs/tools/framework_table.py` writes the table in docs/tasks/frameworks.md with it, and the tests hold the table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import modelwheel
 from modelwheel_loader.opening.manifest import FORMATS, OnnxPayload
 
 PAGE = Path(__file__).parents[1] / "docs" / "tasks" / "frameworks.md"
-BEGIN, END = "<!-- made by tools/framework_table.py -->", "<!-- end of tools/framework_table.py -->"
+BEGIN, END = "<!-- made by docs/tools/framework_table.py -->", "<!-- end of docs/tools/framework_table.py -->"
 
 CANCER, BENIGN = load_breast_cancer(return_X_y=True, as_frame=True)
 FLOWERS, KIND = load_iris(return_X_y=True, as_frame=True)

@@ -53,7 +53,7 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
 def test_every_code_is_explained() -> None:
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     for code, (cause, cure) in CODES.items():
-        assert f"`{code}` | {cause} | {cure} |" in text, f"run tools/write_error_docs.py: {code}"
+        assert f"`{code}` | {cause} | {cure} |" in text, f"run docs/tools/write_error_docs.py: {code}"
 
 
 def keys_of(schema: object) -> Iterator[str]:

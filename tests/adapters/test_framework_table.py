@@ -15,7 +15,7 @@ TABLE = recorded()
 def test_a_model_is_packed_as_the_table_says(name: str, tmp_path: Path) -> None:
     found = row(name, tmp_path)
     made, told = found.line().split(" | "), TABLE[name].split(" | ")
-    assert made[:4] == told[:4], f"run tools/framework_table.py: {found.line()}"
+    assert made[:4] == told[:4], f"run docs/tools/framework_table.py: {found.line()}"
     assert found.labels == 0
     if found.largest is not None:
         assert found.largest <= max(float(told[4]) * 10, 1e-9)  # processors add in other orders

@@ -23,7 +23,7 @@ def test_native_is_bit_equal_and_onnx_as_the_table_says(name: str, tmp_path: Pat
     found = row(name, tmp_path)
     assert found.native
     assert found.methods
-    assert TABLE[name] == ("yes", verdict(found)), f"run tools/estimator_table.py: {line(found)}"
+    assert TABLE[name] == ("yes", verdict(found)), f"run docs/tools/estimator_table.py: {line(found)}"
     graphs = graphs_in(tmp_path)
     assert bool(graphs) == bool(found.onnx)
     for graph in graphs:

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_on_commands_is_what_the_commands_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
     page = importlib.import_module("write_command_docs").page()
-    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == page, "run tools/write_command_docs.py"
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == page, "run write_command_docs.py"
     assert set(importlib.import_module("command_examples").EXAMPLES) == set(COMMANDS)
 
 

@@ -60,4 +60,4 @@ def test_a_whole_column_is_as_its_values(taken: str) -> None:
 
 
 def test_the_page_shows_the_table() -> None:
-    assert table() in PAGE.read_text(encoding="utf-8"), "run tools/write_contract_docs.py"
+    assert table() in PAGE.read_text(encoding="utf-8"), "run docs/tools/write_contract_docs.py"

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from model import features, train
 
 import modelwheel
+from model import features, train
 from modelwheel_loader.show.inspection import describe
 
 HERE = Path(__file__).parent
-OUT = HERE.parent / "demo-output"
+ROOT = HERE.parents[1]
+OUT = ROOT / "demo-output"
 CARRIERS = "9E AA AS B6 DL EV F9 FL HA MQ OO UA US VX WN YV".split()  # noqa: SIM905 - reads as a list
 SHOWN: list[str] = []
 
@@ -79,7 +80,7 @@ def pack(model: Any, sample: pd.DataFrame) -> modelwheel.Bundle:
 def second_environment(bundle: modelwheel.Bundle) -> Path:
     """A new environment with the bundle in it, installed from a folder, every file by its hash."""
     index = OUT / "index"
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", index, HERE.parent)
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", index, ROOT)
     wanted = f"{bundle.name}[native,onnx]=={bundle.version}"
     run(sys.executable, "-m", "pip", "download", "--quiet", "--find-links", index, "--dest", index, wanted)
     requirements = OUT / "requirements.txt"

@@ -8,7 +8,7 @@ from pathlib import Path
 from modelwheel_loader import errors
 from modelwheel_loader.show.codes import CODES
 
-PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 AREAS = {
     "archive": "The file, the folder, the installation",
     "environment": "This interpreter and its packages",

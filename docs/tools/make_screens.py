@@ -24,8 +24,8 @@ from notebook_screens import photograph, write_views
 from screen_commands import CHURN, SCREENS
 from screen_subjects import make_all, ordinary
 
-SITE = Path(__file__).parents[1] / "site"
-IMAGE = Path(__file__).parents[1] / "docs" / "images" / "inspect.svg"
+SITE = Path(__file__).parents[2] / "site"
+IMAGE = Path(__file__).parents[2] / "docs" / "images" / "inspect.svg"
 WIDTHS = (80, 120)
 WINDOWS = {"wide": (1400, 2200), "phone": (390, 2600)}
 PARTS = ("terminal", "notebook", "docs")

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 HEAD = [
     "| model | native | runs code | ONNX | differs by at most | other labels |",
     "| --- | --- | --- | --- | --- | --- |",

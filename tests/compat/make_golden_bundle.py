@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import modelwheel
 
-FOLDER = Path(__file__).parents[1] / "tests" / "compat" / "modelwheel-1"
+FOLDER = Path(__file__).parent / "modelwheel-1"
 
 
 def main() -> None:

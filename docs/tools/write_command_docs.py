@@ -11,7 +11,7 @@ import click
 from command_examples import EXAMPLES, INTRODUCTION, LOADER
 from modelwheel.cli.app import COMMANDS, application
 
-PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 import modelwheel
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from hostile import EVIL, hostile_bundle
 
 ROWS = 2000

@@ -7,14 +7,15 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 HEAD = """# What converts
 
-Written by `tools/estimator_table.py`, which packs every estimator of scikit-learn that has a prediction or transform
-method, and held by a test. **Native**: the loaded bundle answers bit for bit as the original. **ONNX**: every method
-answers as the original within tolerance, measured when packing; else the methods that do, and why not the others.
-Estimators are those of scikit-learn's own tests with default parameters where nothing else is shown, fitted on 60 rows.
+`docs/tools/estimator_table.py` writes this page: it packs every estimator of scikit-learn that has a prediction or
+transform method. A test checks the table. **Native**: the loaded bundle gives the original's answers bit for bit.
+**ONNX**: every method agrees with the original within tolerance, measured when packing; otherwise the methods that
+do, and why the others do not. Estimators are those of scikit-learn's own tests, with default parameters unless shown,
+fitted on 60 rows.
 
 """
 
