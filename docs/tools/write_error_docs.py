@@ -11,25 +11,25 @@ from modelwheel_loader.show.codes import CODES
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 AREAS = {
     "archive": "The file, the folder, the installation",
-    "environment": "This interpreter and its packages",
+    "environment": "Python and package versions",
     "examples": "Golden examples",
     "export": "Export",
     "infer": "Inferring a schema",
-    "input": "Data that comes in",
+    "input": "Input data",
     "integrity": "Digests",
     "isolated": "Isolated models",
     "json": "JSON inside a bundle",
     "manifest": "The manifest",
     "native": "The native payload",
     "onnx": "The ONNX payload",
-    "output": "Answers",
+    "output": "Output",
     "pack": "Packing",
-    "predict": "Asking the model",
+    "predict": "Predicting",
     "prove": "The clean room",
     "resolve": "Finding a bundle",
     "schema": "Schemas",
     "trust": "Trust",
-    "usage": "The call itself",
+    "usage": "Wrong arguments",
     "worker": "The worker of an isolated model",
     "write": "Writing",
 }
@@ -52,7 +52,8 @@ def main() -> None:
         "error is an RFC 9457 problem without any value of the data in it.",
     ]
     for area, codes in groupby(sorted(CODES), key=lambda code: code.partition(".")[0]):
-        lines += ["", f"## {AREAS.get(area, area)}", "", "| code | cause | cure |", "| --- | --- | --- |"]
+        lines += ["", f"## {AREAS.get(area, area)}", ""]
+        lines += ["| code | what happened | how to fix it |", "| --- | --- | --- |"]
         lines += [f"| `{code}` | {CODES[code].cause} | {CODES[code].cure} |" for code in codes]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
