@@ -14,7 +14,7 @@ from doc_blocks import blocks, matches, run_page
 from modelwheel_loader.show.codes import CODES
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RUNNABLE = [page for page in PAGES if any(block.language in ("python", "console") for block in blocks(page))]
 KNOWN = {"python", "console", "text", "json", "toml", ""}
 

@@ -1,7 +1,8 @@
-"""Bundles made by older versions stay readable for ever. A file here is never made again."""
+"""Every later version reads the bundles of earlier ones. A file here is never made again."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import modelwheel
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = sorted(Path(__file__).parent.glob("modelwheel-*/*.whl"))
 
 
@@ -31,3 +33,9 @@ def test_there_is_one_for_every_format() -> None:
     from modelwheel_loader.opening.manifest import FORMAT_MAJOR
 
     assert [path.parent.name for path in GOLDEN] == [f"modelwheel-{major}" for major in range(1, FORMAT_MAJOR + 1)]
+
+
+def test_the_page_on_stability_lists_what_each_bundle_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    table = importlib.import_module("write_stability_docs").table()
+    assert table in (ROOT / "docs" / "stability.md").read_text(encoding="utf-8"), "run write_stability_docs.py"
