@@ -22,7 +22,7 @@ import pandas as pd
 from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Float, Integer, String
-from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx_runtime import compile_feeds
 from modelwheel_loader.validate.inputs import compile_input
 
 warnings.filterwarnings("ignore")

@@ -23,7 +23,7 @@ import xgboost
 
 from modelwheel.adapters import recognise
 from modelwheel.adapters.nativefile import NativeFile
-from modelwheel_loader.run.native.files import OPENERS
+from modelwheel_loader.run.model_files import OPENERS
 
 TRIES = 120
 SECONDS = 10

@@ -1,6 +1,7 @@
-"""The loader of modelwheel: opens, verifies, checks and runs model bundles. Standard library and numpy only.
+"""The loader of modelwheel: opens, verifies, validates and runs model bundles.
 
-Names are resolved on first use, so that importing costs next to nothing.
+It needs the standard library, numpy, and `packaging` where it compares version ranges. Public names are imported on
+first use, so that importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .opening.schema import Schema as Schema
     from .proof.report import Report as Report
     from .run.isolation import Isolation as Isolation
-    from .run.onnx.session import SessionOptions as SessionOptions
+    from .run.onnx_runtime import SessionOptions as SessionOptions
     from .run.trust import Trust as Trust
 
 
@@ -34,7 +35,7 @@ _PLACES = {
     "Model": "model:Model",
     "Report": "proof.report:Report",
     "Schema": "opening.schema:Schema",
-    "SessionOptions": "run.onnx.session:SessionOptions",
+    "SessionOptions": "run.onnx_runtime:SessionOptions",
     "Trust": "run.trust:Trust",
     "errors": "errors:",
     "load": "bundle:load",

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .proof.examples import Goldens
     from .proof.report import Report
     from .run.isolation import Isolation
-    from .run.native.runtime import NativeRuntime
-    from .run.onnx.session import SessionOptions
+    from .run.native_runtime import NativeRuntime
+    from .run.onnx_runtime import SessionOptions
     from .run.selection import Runtime
 
 
@@ -136,7 +136,7 @@ class Bundle:
         elif payload.kind == "native":
             opened = self.open_native(integrity=integrity, cache=cache)
         else:
-            from .run.onnx.runtime import OnnxRuntime
+            from .run.onnx_runtime import OnnxRuntime
 
             opened = OnnxRuntime(payload, self.schema, self._members(integrity, cache), onnx)
         kept = isolation and isolation.replace(progress=None)
@@ -148,7 +148,7 @@ class Bundle:
 
         `load` asks for trust and judges the environment first; the worker, whose caller did that, comes here.
         """
-        from .run.native.runtime import NativeRuntime
+        from .run.native_runtime import NativeRuntime
 
         payload = next((item for item in self.runtimes if item.kind == "native"), None)
         if payload is None:

@@ -218,8 +218,8 @@ class UsageError(ModelwheelError, TypeError):
 
     @classmethod
     def argument(cls, name: str, value: object, expected: str) -> Self:
-        """The error for an argument whose value is none that it can have."""
-        return cls.of("usage.argument", f"{name} cannot be that", found=shown(value), expected=expected)
+        """The error for an argument with a value that it cannot have; `expected` says what it must be."""
+        return cls.of("usage.argument", f"{name} must be {expected}", found=shown(value))
 
 
 class NoSuchMethod(UsageError, AttributeError):

@@ -27,7 +27,7 @@ from modelwheel.onnx.boosters.catboost_trees import read_catboost
 from modelwheel.onnx.boosters.lightgbm_trees import read_wrapper as read_lightgbm
 from modelwheel.onnx.boosters.xgboost_trees import read_wrapper as read_xgboost
 from modelwheel_loader.opening.manifest import NativePayload, OnnxPayload
-from modelwheel_loader.run.native.files import open_file
+from modelwheel_loader.run.model_files import open_file
 
 RANDOM = np.random.default_rng(0)
 ROWS = 400

@@ -32,10 +32,10 @@ from modelwheel.testing import (
 )
 from modelwheel_loader.opening.manifest import NativePayload, OnnxPayload, Requirement
 from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.run import archives as opener
+from modelwheel_loader.run.archives import check_keras, keras_references
 from modelwheel_loader.run.environment import check
-from modelwheel_loader.run.native import keras as opener
-from modelwheel_loader.run.native.files import open_file
-from modelwheel_loader.run.native.keras import check_keras, keras_references
+from modelwheel_loader.run.model_files import open_file
 
 # Keras hands TensorFlow's variables to NumPy in a way of old, and names a type that NumPy no longer has
 pytestmark = [

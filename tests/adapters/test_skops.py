@@ -39,8 +39,8 @@ from modelwheel.errors import (
     UsageError,
 )
 from modelwheel.testing import CHECKS, Case, Check
-from modelwheel_loader.run.native.files import open_file
-from modelwheel_loader.run.native.skops import skops_references
+from modelwheel_loader.run.archives import skops_references
+from modelwheel_loader.run.model_files import open_file
 
 SKOPS = modelwheel.Options(native="skops", runtimes=("native",))
 RANDOM = np.random.default_rng(0)

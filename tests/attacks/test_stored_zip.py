@@ -10,9 +10,7 @@ import zipfile
 import pytest
 
 from modelwheel_loader.errors import InvalidBundle
-from modelwheel_loader.run.native.keras import check_keras, keras_references, read_files
-from modelwheel_loader.run.native.skops import skops_references
-from modelwheel_loader.run.native.storedzip import StoredZip
+from modelwheel_loader.run.archives import StoredZip, check_keras, keras_references, read_files, skops_references
 
 OBJECT = b'{"__class__":"A","__module__":"b","class_name":"Dense","module":"keras.layers","config":{}}'
 TREE = b"[" + b",".join([OBJECT] * 40) + b"]"

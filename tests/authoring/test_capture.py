@@ -24,7 +24,7 @@ from modelwheel.options import Dependencies
 from modelwheel.origins import Origins
 from modelwheel_loader.errors import DependencyError, PackError
 from modelwheel_loader.run.environment import check
-from modelwheel_loader.run.native.picklescan import references
+from modelwheel_loader.run.pickle_names import references
 
 X = np.random.default_rng(0).random((40, 3))
 Y = np.arange(40) % 2
@@ -74,7 +74,7 @@ def run_elsewhere(model: object, argument: object, tmp_path: Path) -> str:
     (tmp_path / "model.pkl").write_bytes(pickled.stream)
     code = (
         "import sys, pathlib\n"
-        "from modelwheel_loader.run.native.unpickle import load_pickle\n"
+        "from modelwheel_loader.run.unpickle import load_pickle\n"
         f"model = load_pickle(pathlib.Path({str(tmp_path / 'model.pkl')!r}).read_bytes())\n"
         f"print(model({argument!r}))\n"
     )

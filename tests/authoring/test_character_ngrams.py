@@ -14,7 +14,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 import modelwheel
 from modelwheel.onnx.convert import graph_inputs
 from modelwheel.onnx.translate import translate
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import open_session
 from real_data import paragraphs, same_answers
 
 TEXTS = [

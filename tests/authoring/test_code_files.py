@@ -20,8 +20,7 @@ from modelwheel import Dependencies, Options
 from modelwheel.capturing import sources
 from modelwheel.capturing.sources import read_code
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, PackError
-from modelwheel_loader.run.native.code import Source, read_sources
-from modelwheel_loader.run.native.code_files import Node
+from modelwheel_loader.run.bundled_code import Node, Source, read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUST = modelwheel.Trust.unsafe_run_code()

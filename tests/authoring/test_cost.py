@@ -200,7 +200,7 @@ def test_prefer_by_load(bundle: modelwheel.Bundle) -> None:
 
 @pytest.mark.parametrize("value", ["fast", 1, True, "Latency"])
 def test_prefer_takes_two_words(value: Any) -> None:
-    with pytest.raises(UsageError, match="prefer cannot be that"):
+    with pytest.raises(UsageError, match="prefer must be 'latency' or"):
         checked_preference(value, "auto")
 
 

@@ -324,7 +324,7 @@ def test_a_module_that_was_made_by_hand_is_not_shadowed(acme: Path, tmp_path: Pa
     ],
 )
 def test_code_that_is_not_in_the_form_is_refused(document: object, message: str) -> None:
-    from modelwheel_loader.run.native.code import read_sources
+    from modelwheel_loader.run.bundled_code import read_sources
 
     with pytest.raises(InvalidBundle, match=message):
         read_sources(json.dumps(document).encode(), ("a", "a b", "json", "modelwheel_loader"))

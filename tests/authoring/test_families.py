@@ -42,8 +42,7 @@ from modelwheel.onnx.candidates import Candidate
 from modelwheel.onnx.convert import graph_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel_loader.errors import PredictionError
-from modelwheel_loader.run.onnx.feeds import compile_feeds
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
 from modelwheel_loader.validate.building import compile_native
 from modelwheel_loader.validate.inputs import compile_input
 

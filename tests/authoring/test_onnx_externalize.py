@@ -11,7 +11,7 @@ from graphs import model, node, value
 from modelwheel.onnx.externalize import LARGE, externalize
 from modelwheel_loader.opening.archive import ALIGNMENT
 from modelwheel_loader.opening.manifest import Weight
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import open_session
 
 W = np.random.default_rng(0).normal(size=(600, 500))
 

@@ -21,7 +21,7 @@ from modelwheel.onnx.convert import convert_estimator
 from modelwheel.onnx.forest import TREES
 from modelwheel.onnx.trees import faster
 from modelwheel_loader.opening.manifest import GraphInput
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import open_session
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 4))

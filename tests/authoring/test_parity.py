@@ -35,8 +35,7 @@ from modelwheel.parity.steps import has_steps, step_rows, sums_first
 from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.opening.manifest import GraphInput, Parity
 from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.onnx.feeds import compile_feeds
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
 from modelwheel_loader.validate.inputs import compile_input
 
 RANDOM = np.random.default_rng(0)

@@ -26,8 +26,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from modelwheel.pickling.dump import OUT_OF_BAND, Pickled, dump
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.run.native.picklescan import references
-from modelwheel_loader.run.native.unpickle import load_pickle
+from modelwheel_loader.run.pickle_names import references
+from modelwheel_loader.run.unpickle import load_pickle
 
 X = np.random.default_rng(0).random((300, 4))
 Y = (X[:, 0] > 0.5).astype(int)

@@ -34,7 +34,7 @@ from modelwheel_loader.opening.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx_runtime import compile_feeds
 from modelwheel_loader.validate.building import compile_native
 from modelwheel_loader.validate.inputs import compile_input
 

@@ -16,7 +16,7 @@ from modelwheel_loader.errors import InputError
 from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Tensor
-from modelwheel_loader.run.onnx.feeds import compile_feeds
+from modelwheel_loader.run.onnx_runtime import compile_feeds
 from modelwheel_loader.validate.building import compile_native
 from modelwheel_loader.validate.inputs import compile_input
 

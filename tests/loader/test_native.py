@@ -17,7 +17,7 @@ import sklearn
 from sklearn.linear_model import LinearRegression
 
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra
-from modelwheel_loader.run.native.unpickle import load_pickle
+from modelwheel_loader.run.unpickle import load_pickle
 
 ARRAY = np.arange(20_000, dtype="float64")
 

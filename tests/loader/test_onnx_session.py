@@ -17,7 +17,7 @@ from onnx import TensorProto
 from graphs import constant, data, external, node, value
 from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
 from modelwheel_loader.opening.manifest import GraphInput, Weight
-from modelwheel_loader.run.onnx.session import SessionOptions, granted_cores, import_onnxruntime, open_session
+from modelwheel_loader.run.onnx_runtime import SessionOptions, granted_cores, import_onnxruntime, open_session
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 ADD = data([node("Add", ["x", "one"], ["y"])], initializers=[constant("one", 1.0, "float32")])
@@ -84,7 +84,7 @@ def test_weights_that_onnxruntime_computes_with_at_once_are_copied() -> None:
 
 def test_where_our_empty_file_is_not_weights_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a zip file that is imported from."""
-    monkeypatch.setattr("modelwheel_loader.run.onnx.session.__file__", str(tmp_path / "all.zip" / "session.py"))
+    monkeypatch.setattr("modelwheel_loader.run.onnx_runtime.__file__", str(tmp_path / "all.zip" / "session.py"))
     monkeypatch.chdir(tmp_path)
     assert not lent(LOOKUP, {"i": np.array([0, 2])})
 
@@ -224,7 +224,7 @@ def test_a_broken_onnxruntime_is_told_from_none(tmp_path: Path, monkeypatch: pyt
 def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
     program = (
         "import sys\n"
-        "from modelwheel_loader.run.onnx import session as onnx_session\n"
+        "from modelwheel_loader.run import onnx_runtime as onnx_session\n"
         "assert 'onnxruntime' not in sys.modules\n"
         "import numpy as np\n"
         "session = onnx_session.open_session(sys.stdin.buffer.read())\n"
@@ -237,7 +237,7 @@ def test_nothing_is_printed_and_nothing_is_imported_early() -> None:
 
 OPENED = (
     "import os, sys\n"
-    "from modelwheel_loader.run.onnx.session import open_session\n"
+    "from modelwheel_loader.run.onnx_runtime import open_session\n"
     "open_session(sys.stdin.buffer.read())\n"
     "print(os.environ['ORT_DISABLE_TELEMETRY'])\n"
 )
@@ -278,14 +278,14 @@ def test_an_onnxruntime_that_is_there_already_decided(monkeypatch: pytest.Monkey
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"{next(iter(wrong))} cannot be that"):
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be "):
         SessionOptions(**wrong)
 
 
 def test_only_settings_are_settings() -> None:
     assert SessionOptions.checked(None) is None
     assert SessionOptions.checked(SessionOptions(threads=2)) == SessionOptions(threads=2)
-    with pytest.raises(UsageError, match="onnx cannot be that"):
+    with pytest.raises(UsageError, match="onnx must be "):
         SessionOptions.checked({"threads": 2})
 
 
@@ -304,7 +304,7 @@ def test_settings_reach_onnxruntime(
     plain: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("modelwheel_loader.run.onnx.session.granted_cores", lambda: 3)
+    monkeypatch.setattr("modelwheel_loader.run.onnx_runtime.granted_cores", lambda: 3)
     kept = []
 
     class Kept(onnxruntime.InferenceSession):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from modelwheel_loader.errors import InvalidBundle
 from modelwheel_loader.limits import Limits
-from modelwheel_loader.run.native.picklescan import COMPUTED, Reference, references
+from modelwheel_loader.run.pickle_names import COMPUTED, Reference, references
 
 
 class Recorder(pickle._Unpickler):

@@ -10,7 +10,7 @@ from typing import Any
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
-from modelwheel_loader.run.native.boosters import CATBOOST
+from modelwheel_loader.run.model_files import CATBOOST
 
 from ..onnx.boosters.catboost_trees import read_catboost
 from ..onnx.boosters.graph import convert_booster

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.run.native.keras import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
+from modelwheel_loader.run.archives import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
 from modelwheel_loader.text import clip
 
 from ..onnx.exporting import quiet

@@ -10,7 +10,7 @@ from modelwheel_loader.errors import DependencyError
 from modelwheel_loader.opening.manifest import Requirement
 from modelwheel_loader.opening.names import normalize_name
 from modelwheel_loader.run.environment import file_specifier_for, python_specifier, specifier_for
-from modelwheel_loader.run.native.picklescan import Reference
+from modelwheel_loader.run.pickle_names import Reference
 from modelwheel_loader.text import clip
 
 from ..capturing.capture import import_defects, local_defects, reasons_of

@@ -9,8 +9,7 @@ from typing import Any
 
 from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
 from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.onnx.feeds import compile_feeds
-from modelwheel_loader.run.onnx.session import open_session
+from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
 from modelwheel_loader.validate.inputs import compile_input
 
 from ..onnx.candidates import Candidate, Conversion

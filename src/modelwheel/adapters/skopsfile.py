@@ -12,7 +12,7 @@ import zipfile
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.run.native.skops import TREE, read_tree, skops_references
+from modelwheel_loader.run.archives import TREE, read_tree, skops_references
 from modelwheel_loader.text import clip
 
 from ..extras import needed

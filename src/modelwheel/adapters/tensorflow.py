@@ -14,7 +14,7 @@ from typing import Any
 
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.native.keras import NAME, SavedModel
+from modelwheel_loader.run.archives import NAME, SavedModel
 from modelwheel_loader.text import clip, safe
 
 from ..extras import needed
@@ -123,7 +123,7 @@ def _saved(tf: Any, model: Any) -> dict[str, bytes]:
 
 
 def _loaded(tf: Any, files: Mapping[str, bytes], folder: str) -> Any:
-    from modelwheel_loader.run.native.keras import write_files
+    from modelwheel_loader.run.archives import write_files
 
     write_files(files, folder)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
-from modelwheel_loader.run.native.boosters import XGBOOST, XgboostBooster
+from modelwheel_loader.run.model_files import XGBOOST, XgboostBooster
 
 from ..onnx.boosters.graph import convert_booster
 from ..onnx.boosters.xgboost_trees import missing_of, read_wrapper, read_xgboost

@@ -40,7 +40,7 @@ class Target:
     def __post_init__(self) -> None:
         """Raise `UsageError` for what names no machine."""
         if not _MINOR.fullmatch(self.python):
-            raise UsageError.argument("python", self.python, "3.11")
+            raise UsageError.argument("python", self.python, "a Python version such as 3.11")
         object.__setattr__(self, "platforms", tuple(_expanded(NAMES.get(self.platform, self.platform), self.platform)))
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from modelwheel_loader.errors import DependencyError
 from modelwheel_loader.opening.manifest import Requirement
 from modelwheel_loader.opening.names import normalize_name
 from modelwheel_loader.run.environment import python_specifier, specifier_for
-from modelwheel_loader.run.native.picklescan import COMPUTED, Reference, references
+from modelwheel_loader.run.pickle_names import COMPUTED, Reference, references
 from modelwheel_loader.text import clip
 
 from ..options import Dependencies

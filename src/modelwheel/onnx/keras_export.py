@@ -9,7 +9,7 @@ from typing import Any
 
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Tensor
-from modelwheel_loader.run.native.keras import KerasModel
+from modelwheel_loader.run.archives import KerasModel
 
 from ..extras import needed
 from .candidates import Conversion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.native.keras import SavedModel
+from modelwheel_loader.run.archives import SavedModel
 
 from .candidates import Conversion
 from .exporting import exported, quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelwheel_loader.opening.graph import GraphInfo
-from modelwheel_loader.run.onnx.session import import_onnxruntime
+from modelwheel_loader.run.onnx_runtime import import_onnxruntime
 
 USUAL = ">=1.20"
 """The versions of onnxruntime that run everything which modelwheel writes itself."""

@@ -27,7 +27,7 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.strictjson import dump_json
 from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.proof.examples import encode_input, encode_output
-from modelwheel_loader.run.native.code import MEMBER as CODE
+from modelwheel_loader.run.bundled_code import MEMBER as CODE
 
 from ..adapters.nativefile import CapturedFile
 from ..capturing.capture import Captured, distribution_requirement

@@ -13,8 +13,7 @@ from modelwheel_loader.errors import ModelwheelError
 from modelwheel_loader.opening.manifest import Parity
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.proof.comparison import Comparison, compare
-from modelwheel_loader.run.onnx.feeds import compile_feeds
-from modelwheel_loader.run.onnx.session import Session, open_session
+from modelwheel_loader.run.onnx_runtime import Session, compile_feeds, open_session
 from modelwheel_loader.text import clip
 from modelwheel_loader.validate.building import compile_native
 from modelwheel_loader.validate.inputs import compile_input

@@ -1,1 +1,1 @@
-"""The name under which pickles find `wrappers`; all else is in `run/native`."""
+"""The name under which pickles find `wrappers`; everything else is in `run/`."""

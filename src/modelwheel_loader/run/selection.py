@@ -1,6 +1,6 @@
 """What the runtimes of a bundle have in common: each opens a payload and answers method calls with checked data.
 
-They are `run/onnx/runtime.py`, `run/native/runtime.py` and `isolated/runtime.py`; only the one that runs is
+They are `run/onnx_runtime.py`, `run/native_runtime.py` and `isolated/runtime.py`; only the one that runs is
 imported. They know nothing of schemas' checks.
 """
 

@@ -9,7 +9,7 @@ from ..defects import Defect
 from ..opening.manifest import FORMATS, ISOLATED, Cost, LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from ..records import Record
 from ..run.environment import reason_for
-from ..run.native.picklescan import references
+from ..run.pickle_names import references
 from ..text import clip, safe
 from .inspection import parity_lines
 
@@ -186,11 +186,11 @@ def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
         return ()
     data = members.small(payload.member)
     if payload.format == "skops":
-        from ..run.native.skops import skops_references
+        from ..run.archives import skops_references
 
         return tuple(map(str, skops_references(data, limits=members.limits)))
     if payload.format == "keras":
-        from ..run.native.keras import keras_references
+        from ..run.archives import keras_references
 
         return tuple(map(str, keras_references(data, limits=members.limits)))
     found = references(data, limits=members.limits)

@@ -512,7 +512,7 @@ def _pandas_categories(kind: Category, pandas: Any) -> Make:
 # From a checked batch to what the original model saw: its own containers, dtypes, labels and nulls.
 #
 # It is always memory of its own: a model that works in place must not change the caller's data.
-# `run/onnx/feeds.py` has the inputs of graphs.
+# `run/onnx_runtime.py` has the inputs of graphs.
 
 
 def compile_native(schema: Schema) -> Bind:

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Any
 
-from ...defects import Defect
-from ...errors import EnvironmentMismatch, InvalidBundle, MissingExtra
-from ...text import clip
-from .. import environment as rules
+from ..defects import Defect
+from ..errors import EnvironmentMismatch, InvalidBundle, MissingExtra
+from ..text import clip
+from . import environment as rules
 
 
 def load_pickle(data: bytes, buffers: Sequence[memoryview] = (), *, bundle: str = "") -> object:

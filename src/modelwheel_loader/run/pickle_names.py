@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ...errors import InvalidBundle
-from ...limits import DEFAULT, Limits
+from ..errors import InvalidBundle
+from ..limits import DEFAULT, Limits
 
 NAME_BYTES = 4_096
 """The longest module or attribute name that is read; Python's own names are far below it."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import PredictionError
-from ...text import clip
-from ...validate.building import compile_native
+from ..errors import PredictionError
+from ..text import clip
+from ..validate.building import compile_native
 
 if TYPE_CHECKING:
-    from ...opening.manifest import NativePayload
-    from ...opening.members import Members
-    from ...opening.schema import Schema
-    from ..selection import Call
+    from ..opening.manifest import NativePayload
+    from ..opening.members import Members
+    from ..opening.schema import Schema
+    from .selection import Call
 
 
 class NativeRuntime:
@@ -26,7 +26,7 @@ class NativeRuntime:
             arrays = members.mapped(payload.buffers_member)
             buffers = [arrays[offset : offset + size] for offset, size in payload.spans]
         if payload.code_member is not None:
-            from .code import make_importable, read_sources
+            from .bundled_code import make_importable, read_sources
 
             make_importable(read_sources(members.small(payload.code_member), payload.modules), bundle)
         self._bind = compile_native(schema)
@@ -37,7 +37,7 @@ class NativeRuntime:
 
             self._model = load_pickle(data, buffers, bundle=bundle)
         else:
-            from .files import open_file
+            from .model_files import open_file
 
             self._model = open_file(payload.format, data, payload.settings)
 

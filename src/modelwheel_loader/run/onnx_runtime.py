@@ -6,16 +6,27 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ...defects import Defect
-from ...errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PredictionError, UsageError
-from ...limits import DEFAULT, Limits
-from ...opening.graph import GraphInfo, check_graph
-from ...opening.manifest import GraphInput, Weight
-from ...records import Record
-from ...text import clip
+import numpy as np
+
+from ..defects import Defect
+from ..errors import EnvironmentMismatch, InputError, InvalidBundle, MissingExtra, PredictionError, UsageError
+from ..limits import DEFAULT, Limits
+from ..opening.graph import GraphInfo, check_graph
+from ..opening.manifest import GraphInput, Weight
+from ..opening.schema import Field, Schema
+from ..opening.types import Category, Float, String, Tensor
+from ..records import Record
+from ..text import clip, safe
+from ..validate.batch import Array, Batch, objects
+
+if TYPE_CHECKING:
+    from ..opening.manifest import OnnxPayload
+    from ..opening.members import Members
+    from ..opening.schema import Schema
+    from .selection import Call
 
 CGROUP = "/sys/fs/cgroup/cpu.max"
 """Where a container reads its quota (cgroup v2): microseconds of computing per period, or `max`."""
@@ -233,3 +244,233 @@ def _not_opened(error: Exception) -> EnvironmentMismatch | InvalidBundle:
 
 def _said(error: Exception) -> str:
     return clip(re.sub(_PREFIX, "", str(error)), 300)
+
+
+# From a checked batch to the inputs of a graph, which only reads: they are the caller's memory where it fits.
+
+Feeds = dict[str, Any]
+Fill = Callable[[Batch, Feeds], None]
+
+
+def compile_feeds(schema: Schema, inputs: Sequence[GraphInput]) -> Callable[[Batch], Feeds]:
+    """The function that makes the inputs of a graph: one column each, or a matrix of several fields."""
+    fields = {field.name: field for field in schema.fields}
+    alone = [item for item in inputs if _is_float_column(item, fields)]
+    widths = {item.dtype for item in alone}
+    fills: list[Fill] = [_together([item for item in alone if item.dtype == dtype], dtype) for dtype in sorted(widths)]
+    told = {item.name for item in alone}
+    fills += [_one(item.name, _feed(fields, item)) for item in inputs if item.name not in told]
+    if len(fills) == 1 and len(inputs) == 1 and not alone:
+        name, feed = inputs[0].name, _feed(fields, inputs[0])
+        return lambda batch: {name: feed(batch)}
+
+    def bind(batch: Batch) -> Feeds:
+        feeds: Feeds = {}
+        for fill in fills:
+            fill(batch, feeds)
+        return feeds
+
+    return bind
+
+
+def _is_float_column(item: GraphInput, fields: dict[str, Field]) -> bool:
+    return len(item.fields) == 1 and len(item.shape) == 2 and isinstance(fields[item.fields[0]].type, Float)
+
+
+def _one(name: str, feed: Callable[[Batch], Any]) -> Fill:
+    def fill(batch: Batch, feeds: Feeds) -> None:
+        feeds[name] = feed(batch)
+
+    return fill
+
+
+def _together(items: Sequence[GraphInput], dtype: str) -> Fill:
+    """Inputs of one float column each: the block is converted once, and each is a view of it."""
+    pairs = [(item.name, item.fields[0], _column(item.fields[0], dtype)) for item in items]
+    positions: dict[str, int] = {}
+    known: tuple[str, ...] = ()
+
+    def fill(batch: Batch, feeds: Feeds) -> None:
+        nonlocal positions, known
+        if batch.block is None:
+            for name, _, feed in pairs:
+                feeds[name] = feed(batch)
+            return
+        if batch.block_names is not known:
+            positions = {field: index for index, field in enumerate(batch.block_names)}
+            known = batch.block_names
+        block = np.asfortranarray(batch.matrix(batch.block_names, dtype))
+        for name, field, feed in pairs:
+            index = positions.get(field)
+            feeds[name] = feed(batch) if index is None else block[:, index : index + 1]
+
+    return fill
+
+
+def _feed(fields: dict[str, Field], item: GraphInput) -> Callable[[Batch], Any]:
+    names, dtype = item.fields, item.dtype
+    if len(names) == 1 and isinstance(fields[names[0]].type, Tensor):
+        return _tensor(names[0], dtype)
+    flat = len(item.shape) == 1
+    if dtype == "string":
+        return _texts([fields[name] for name in names], item.null_text, flat=flat)
+    if len(names) == 1:
+        feed = _column(names[0], dtype)
+        return (lambda batch: feed(batch)[:, 0]) if flat else feed
+    return lambda batch: np.ascontiguousarray(batch.matrix(names, dtype))
+
+
+def _column(name: str, dtype: str) -> Callable[[Batch], Array]:
+    """One column as (rows, 1)."""
+    names = (name,)
+
+    def feed(batch: Batch) -> Array:
+        column = batch.columns.get(name)
+        if column is None or column.missing is not None or column.values.dtype != dtype:
+            return np.ascontiguousarray(batch.matrix(names, dtype))
+        return np.ascontiguousarray(column.values).reshape(-1, 1)
+
+    return feed
+
+
+def _tensor(name: str, dtype: str) -> Callable[[Batch], Any]:
+    def feed(batch: Batch) -> Array:
+        values, missing = batch.column(name)
+        dense = values.toarray() if hasattr(values, "toarray") else values
+        if missing is not None and (not dtype.startswith("float") or dense.dtype == object):
+            raise InputError.of("input.null", f"the graph is fed {dtype} in one array, which has no null", field=name)
+        if dense.dtype == object:
+            dense = _stacked(dense, name)
+        made = np.ascontiguousarray(dense, dtype=dtype)
+        if missing is not None:
+            made = made.copy()
+            made[missing] = np.nan
+        return made
+
+    return feed
+
+
+def _stacked(rows: Array, name: str) -> Array:
+    """Rows of one shape as one array."""
+    shapes = {row.shape for row in rows}
+    if len(shapes) > 1:
+        message, hint = "rows of different shapes do not go into a graph at once", "Pass rows of one shape at a time."
+        raise InputError.of("input.shape", message, field=name, found=clip(", ".join(map(str, shapes))), hint=hint)
+    return np.stack(list(rows))
+
+
+def _texts(fields: Sequence[Field], null_text: str | None, *, flat: bool) -> Callable[[Batch], Array]:
+    columns = [_text(field, null_text) for field in fields]
+    if len(columns) == 1:
+        column = columns[0]
+        return column if flat else lambda batch: column(batch).reshape(-1, 1)
+    return lambda batch: np.stack([column(batch) for column in columns], axis=1)
+
+
+def _text(field: Field, null_text: str | None) -> Callable[[Batch], Array]:
+    """One column of texts; null is `null_text`."""
+    name, kind = field.name, field.type
+    are_texts = isinstance(kind, String) or (
+        isinstance(kind, Category) and {type(part) for part in kind.values} == {str}
+    )
+
+    def feed(batch: Batch) -> Array:
+        values, missing = batch.column(name)
+        if not are_texts:
+            values = objects([str(value) for value in values.tolist()])
+        if null_text is not None:
+            # a text that happens to be the graph's word for null is none: it must stay a value that no category has
+            same = values == null_text
+            if same.any():
+                values = values.copy()
+                values[same] = f"{null_text}\0"
+        if missing is not None:
+            values = values.copy()
+            values[missing] = null_text
+        return values  # type: ignore[no-any-return]
+
+    return feed
+
+
+# The runtime that answers by onnxruntime. No code of the bundle runs.
+
+
+class OnnxRuntime:
+    """Runs the graph of a bundle."""
+
+    kind = "onnx"
+
+    def __init__(self, payload: OnnxPayload, schema: Schema, members: Members, options: SessionOptions | None) -> None:
+        options = SessionOptions.checked(options)
+        self._payload = payload
+        self._feeds = compile_feeds(schema, payload.inputs)
+        # a forked child opens it once more, and by then an installer may have put another version there
+        read, weights = members.opened(payload.member), _weights(payload, members)
+        self._open: Callable[[], Session] = lambda: open_session(
+            read(),
+            weights,
+            declared=payload.weights,
+            options=options,
+            inputs=payload.inputs,
+            outputs=[name for names in payload.outputs.values() for name in names],
+            limits=members.limits,
+        )
+        self._session: Session | None = self._open()
+
+    def prepare(self, method: str) -> Call:
+        """The function that answers `method`: one array, or a list of them."""
+        names = self._payload.outputs[method]
+        feeds = self._feeds
+        single = len(names) == 1
+
+        def call(batch: Batch, parameters: Mapping[str, Any]) -> object:
+            if parameters:
+                raise _fixed(method)
+            session = self._session
+            if session is None:
+                session = self._session = self._open()
+            answers = session.run(feeds(batch), names)
+            return answers[0] if single else answers
+
+        return call
+
+    def reopen(self) -> None:
+        """Forget the session, whose threads did not survive the fork: ending it would wait for them, or crash."""
+        _never_end(self._session)
+        self._session = None
+
+    def close(self) -> None:
+        """Drop the session."""
+        self._session = None
+        self._open = _closed
+
+
+def _never_end(session: object) -> None:
+    """Keep what lies behind a session for ever: a reference that nobody gives back, the end of Python included."""
+    import ctypes  # numpy has imported it
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+
+
+def _fixed(method: str) -> UsageError:
+    return UsageError.of(
+        "usage.parameter-runtime",
+        f"the graph of {safe(method)} was made with the defaults of its parameters",
+        hint='Load the original, which takes them: load(…, runtime="native").',
+    )
+
+
+def _closed() -> Session:
+    raise UsageError.of("usage.closed", "the model is closed")
+
+
+def _weights(payload: OnnxPayload, members: Members) -> Mapping[str, Any]:
+    if payload.weights_member is None:
+        return {}
+    data = members.mapped(payload.weights_member)
+    return {
+        weight.name: np.frombuffer(data[weight.offset : weight.offset + weight.size], dtype=weight.dtype).reshape(
+            weight.shape
+        )
+        for weight in payload.weights
+    }

@@ -1,1 +1,0 @@
-"""Opens the original object, in each format that a native payload has."""

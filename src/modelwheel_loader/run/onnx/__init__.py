@@ -1,1 +1,0 @@
-"""Runs ONNX payloads by onnxruntime."""
