@@ -120,6 +120,40 @@ def test_other_majors_are_refused_with_what_to_do(format_name: str, tmp_path: Pa
         modelwheel.open(bundle(tmp_path, changed("format", value=format_name)))
 
 
+@pytest.mark.parametrize(
+    ("packed_with", "advice"),
+    [
+        ({"modelwheel": "9.1"}, 'pip install "modelwheel>=9.1"'),
+        ({"modelwheel": "9; rm -rf ~"}, "pip install --upgrade modelwheel"),
+        ({"modelwheel": 9}, "pip install --upgrade modelwheel"),
+        ([], "pip install --upgrade modelwheel"),
+    ],
+    ids=str,
+)
+def test_a_feature_that_the_reader_does_not_know_is_refused(packed_with: Any, advice: str, tmp_path: Path) -> None:
+    """Before anything else is read: a later form may differ in every other key."""
+    document = json.loads(changed("features", value=["signed", "\x1b[2J"])) | {"packed_with": packed_with, "input": 3}
+    with pytest.raises(UnsupportedFormat) as caught:
+        modelwheel.open(bundle(tmp_path, json.dumps(document).encode()))
+    assert caught.value.code == "manifest.features"
+    assert caught.value.hint == advice
+    assert "'signed'" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("features", ["signed", [1], {"signed": True}], ids=str)
+def test_features_are_texts(features: Any, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="features"):
+        modelwheel.open(bundle(tmp_path, changed("features", value=features)))
+
+
+def test_no_features_are_not_written(tmp_path: Path) -> None:
+    opened = modelwheel.open(bundle(tmp_path, changed("features", value=[])))
+    assert opened.manifest.features == ()
+    assert "features" not in opened.manifest.to_dict()
+    assert opened.manifest.replace(features=("signed",)).to_dict()["features"] == ["signed"]
+
+
 def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     document = json.loads(GOOD) | {"new": {"key": [1, 2]}}
     document["input"]["fields"][0]["novel"] = 1

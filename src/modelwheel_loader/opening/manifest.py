@@ -172,7 +172,12 @@ FORMAT_NAME = "modelwheel"
 FORMAT_MAJOR = 1
 """Raise this only for a change that older loaders must refuse, and keep a reader for every older major."""
 FORMAT = f"{FORMAT_NAME}/{FORMAT_MAJOR}"
+FEATURES: frozenset[str] = frozenset()
+"""What this reader understands beyond the first form of the format. A change of the file that a reader must not
+overlook adds its name here, in `docs/format.md` and to the `features` of each bundle that uses it."""
 MEMBER = "manifest.json"
+PACKER = "modelwheel"
+"""The key of `packed_with` that holds the version of modelwheel."""
 
 Kind = Literal["onnx", "native"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -365,6 +370,7 @@ class Manifest(Record):
 
     name: str
     version: str
+    features: tuple[str, ...] = ()
     input: Schema
     methods: tuple[Method, ...]
     runtimes: tuple[Payload, ...]
@@ -382,6 +388,7 @@ class Manifest(Record):
         """The manifest as JSON types, in the form of `docs/format.md`."""
         return {
             "format": FORMAT,
+            **({"features": list(self.features)} if self.features else {}),
             "name": self.name,
             "version": self.version,
             "summary": self.summary,
@@ -536,6 +543,7 @@ def read_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
     defects: list[Defect] = []
     cursor = Cursor(value, MEMBER, defects, limits)
     _check_format(cursor)
+    _check_features(cursor)
     manifest = _manifest(cursor)
     defects += contradictions(manifest)
     if defects:
@@ -557,8 +565,27 @@ def _check_format(cursor: Cursor) -> None:
     cursor.wrong("format", f"must be {FORMAT!r}", found=shown(cursor.value.get("format")))
 
 
+def _check_features(cursor: Cursor) -> None:
+    """Raise `UnsupportedFormat` for what this reader does not understand; the version that packed the bundle does."""
+    unknown = [name for name in cursor.texts("features", required=False) if name not in FEATURES]
+    if not unknown:
+        return
+    packed_with = cursor.value.get("packed_with")
+    packer = packed_with.get(PACKER) if isinstance(packed_with, dict) else None
+    known = isinstance(packer, str) and is_canonical_version(packer)
+    raise UnsupportedFormat.of(
+        "manifest.features",
+        f"the bundle uses {', '.join(clip(repr(name)) for name in unknown[:5])}, which this modelwheel does not know",
+        where=f"{MEMBER}.features",
+        found=clip(counted(len(unknown), "unknown feature")),
+        expected=f"modelwheel {packer}, which packed the bundle, or newer" if known else "a newer modelwheel",
+        hint=f'pip install "modelwheel>={packer}"' if known else "pip install --upgrade modelwheel",
+    )
+
+
 def _manifest(cursor: Cursor) -> Manifest:
     return Manifest(
+        features=cursor.texts("features", required=False),
         name=cursor.text("name", limit=200),
         version=cursor.text("version", limit=200),
         summary=cursor.text("summary", "", limit=1_000),

@@ -30,6 +30,8 @@ archive.record: RECORD is broken, or does not list exactly the files of the bund
 json.invalid: A JSON document of the bundle is not strict JSON. -> Get the bundle again from where it was published.
 manifest.invalid: The manifest breaks a rule of the format. -> Get the bundle again from its author, or pack it again.
 manifest.format: The bundle has a format that this modelwheel cannot read. -> Install a newer modelwheel.
+manifest.features: The bundle uses a feature of the format that this modelwheel does not know.
+    -> Install a newer modelwheel.
 manifest.members: The manifest does not match the files of the bundle.
     -> Get the bundle again from its author, or pack it again.
 integrity.digest: Bytes of the bundle do not match the digests that its author recorded.
