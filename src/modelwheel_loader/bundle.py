@@ -25,7 +25,7 @@ from .text import safe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .opening.manifest import Manifest, Method, Payload, Preference
+    from .opening.manifest import Manifest, Method, Payload
     from .opening.members import Policy
     from .opening.places import Place
     from .opening.schema import Schema
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .run.isolation import Isolation
     from .run.native_runtime import NativeRuntime
     from .run.onnx_runtime import SessionOptions
-    from .run.selection import Runtime
+    from .run.selection import Preference, Runtime
 
 
 Reference = str | os.PathLike[str]

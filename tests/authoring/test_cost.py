@@ -19,18 +19,21 @@ from modelwheel.packing.pack import PackedBundle
 from modelwheel.version import VERSION
 from modelwheel_loader.__main__ import main as loader_cli
 from modelwheel_loader.opening.manifest import (
-    ISOLATED_CALL,
     Cost,
     Manifest,
     MethodCost,
-    Preference,
-    checked_preference,
     read_manifest,
-    seconds,
-    seconds_text,
 )
 from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.run.selection import Candidate, choose
+from modelwheel_loader.run.selection import (
+    ISOLATED_CALL,
+    Candidate,
+    Preference,
+    checked_preference,
+    choose,
+    seconds,
+)
+from modelwheel_loader.show.inspection import seconds_text
 
 MEASURED = modelwheel.Options(measure_cost=True)
 

@@ -36,6 +36,7 @@ from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.opening.manifest import GraphInput, Parity
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
+from modelwheel_loader.show.inspection import rows_text
 from modelwheel_loader.validate.inputs import compile_input
 
 RANDOM = np.random.default_rng(0)
@@ -228,7 +229,7 @@ def test_made_up_rows_that_are_ties_may_differ_and_are_counted() -> None:
     assert told.candidate is not None, told.reasons
     assert told.parity["predict"].undecided == 3  # zero, minus zero, and zeros in both columns
     assert told.parity["predict"].tried["zeros"] == 2
-    assert told.parity["predict"].rows_text.endswith("made-up ones (3 more hang on the order of equals)")
+    assert rows_text(told.parity["predict"]).endswith("made-up ones (3 more hang on the order of equals)")
     without = measure(iter([step_graph(-5.0)]), original(at_zero, sample))
     assert without.candidate is None
     assert "zeros" in without.reasons[0]

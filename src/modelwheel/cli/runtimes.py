@@ -11,7 +11,7 @@ from rich.text import Text
 
 from modelwheel_loader.opening.manifest import ISOLATED
 from modelwheel_loader.show.explanation import Explanation, RuntimeStatus
-from modelwheel_loader.show.inspection import parity_lines, size_text
+from modelwheel_loader.show.inspection import cost_lines, parity_lines, size_text
 from modelwheel_loader.text import clip
 
 from .screen import plain, show
@@ -67,7 +67,7 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
         yield plain(memory_text(status))
     yield from map(plain, parity_lines(status.parity))
     if status.cost is not None:
-        yield from (plain(line) for line in status.cost.lines())
+        yield from map(plain, cost_lines(status.cost))
     if status.detail and status.kind != ISOLATED:
         yield plain(status.detail)
     if {reason.code for reason in status.reasons} <= {_TRUST}:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelwheel_loader.opening.manifest import LockFile, Manifest, OnnxPayload, Payload, plain
-from modelwheel_loader.show.inspection import fields_text, lock_text, parity_lines, proof_text, size_text, table_notes
+from modelwheel_loader.show.inspection import (
+    cost_lines,
+    fields_text,
+    lock_text,
+    parity_lines,
+    proof_text,
+    size_text,
+    table_notes,
+)
 from modelwheel_loader.text import clip, counted, safe
 
 from ..inference.infer import Note
@@ -90,7 +98,7 @@ class PackReport:
             if not payload.reproducible:
                 yield "  its bytes are not reproducible: two packings of this model differ"
         if payload.cost is not None:
-            yield from (f"  {safe(line)}" for line in payload.cost.lines())
+            yield from (f"  {line}" for line in cost_lines(payload.cost))
         missing = [method.name for method in self.manifest.methods if method.name not in payload.methods]
         if missing:
             yield f"  it has no {clip(', '.join(missing), _LONG)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..defects import Defect
 from ..doors import door
@@ -19,7 +19,7 @@ from ..text import clip, safe
 from . import environment
 
 if TYPE_CHECKING:
-    from ..opening.manifest import Manifest, Payload
+    from ..opening.manifest import Manifest, MethodCost, Payload
     from ..opening.members import Members
     from ..opening.places import Place
     from ..validate.batch import Batch
@@ -120,9 +120,7 @@ def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, pr
     behind it are not judged.
     """
     if prefer is not None:
-        from ..opening.manifest import checked_preference
-
-        candidates = _cheapest_first(list(candidates), checked_preference(prefer, runtime) or "", manifest)
+        candidates = _cheapest_first(list(candidates), checked_preference(prefer, runtime), manifest)
     unfit = []
     for candidate in candidates:
         if candidate.available:
@@ -135,8 +133,6 @@ def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, pr
 
 def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
     """The runtimes that can run here, cheapest first, then the others; raises `UsageError` without numbers."""
-    from ..opening.manifest import costs, seconds
-
     available = [item for item in candidates if item.available]
     others = [item for item in candidates if not item.available]
     if len(available) < 2:
@@ -153,6 +149,35 @@ def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Mani
         return seconds(costs(item.payload), shared, prefer, isolated=item.kind == ISOLATED)
 
     return [*sorted(available, key=counted), *others]
+
+
+LATENCY = "latency"
+PREFERENCES = (LATENCY, "throughput")
+Preference = Literal["latency", "throughput"]
+ISOLATED_CALL = 0.0003
+"""Seconds that a call through another process takes on top."""
+
+
+def checked_preference(value: object, runtime: str) -> str:
+    """`value` when it is one of `PREFERENCES` and no runtime is named beside it; raises `UsageError` otherwise."""
+    if value not in PREFERENCES:
+        raise UsageError.argument("prefer", value, " or ".join(map(repr, PREFERENCES)))
+    if runtime != "auto":
+        message = f"prefer chooses a runtime, and runtime={runtime!r} names one: give one of the two"
+        raise UsageError.of("usage.argument", message)
+    return str(value)
+
+
+def costs(payload: Payload) -> Mapping[str, MethodCost]:
+    """The recorded cost of each method of a payload; empty when it was not measured."""
+    return {} if payload.cost is None else payload.cost.methods
+
+
+def seconds(cost: Mapping[str, MethodCost], methods: Sequence[str], prefer: str, *, isolated: bool) -> float:
+    """What `prefer` counts: the seconds of one row, or of a row in a batch, summed over `methods`."""
+    if prefer == LATENCY:
+        return sum(cost[name].row + (ISOLATED_CALL if isolated else 0.0) for name in methods)
+    return sum(cost[name].batch / cost[name].rows for name in methods)
 
 
 def _log(manifest: Manifest, candidate: Candidate) -> None:

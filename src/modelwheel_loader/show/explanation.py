@@ -11,7 +11,7 @@ from ..records import Record
 from ..run.environment import reason_for
 from ..run.pickle_names import references
 from ..text import clip, safe
-from .inspection import parity_lines
+from .inspection import cost_lines, parity_lines
 
 if TYPE_CHECKING:
     from ..opening.manifest import Manifest
@@ -61,7 +61,7 @@ class RuntimeStatus(Record):
             yield f"  needs {safe(item.name)}{safe(item.specifier)}, {_range(item)}; {clip(item.reason, 160)}"
         yield from (f"  {line}" for line in parity_lines(self.parity))
         if self.cost is not None:
-            yield from (f"  {safe(line)}" for line in self.cost.lines())
+            yield from (f"  {line}" for line in cost_lines(self.cost))
         if self.mapped_bytes or self.copied_bytes:
             yield f"  {self.mapped_bytes:,} bytes are mapped and shared, {self.copied_bytes:,} are copied"
         if self.imports:

@@ -13,7 +13,7 @@ from ..text import clip, counted, safe
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
-    from ..opening.manifest import LockFile, Method, Parity, Proof
+    from ..opening.manifest import Cost, LockFile, Method, Parity, Proof
     from ..opening.schema import Field, Schema
     from .explanation import RuntimeStatus
 
@@ -23,7 +23,7 @@ def parity_lines(parities: Mapping[str, Parity]) -> Iterator[str]:
     said: dict[tuple[str, str], list[str]] = {}
     largest: dict[tuple[str, str], float] = {}
     for method, parity in sorted(parities.items(), key=lambda item: not item[1].exact):
-        kind = ("bit for bit" if parity.exact else _labels(parity), parity.rows_text)
+        kind = ("bit for bit" if parity.exact else _labels(parity), rows_text(parity))
         said.setdefault(kind, []).append(clip(method))
         largest[kind] = max(largest.get(kind, 0.0), parity.max_absolute)
     for kind, methods in said.items():
@@ -34,6 +34,31 @@ def parity_lines(parities: Mapping[str, Parity]) -> Iterator[str]:
             else f"within {largest[kind]:.1g} of the original{words}"
         )
         yield f"{', '.join(methods)}: {what}, on {rows}"
+
+
+def rows_text(parity: Parity) -> str:
+    """How many rows were compared, in words."""
+    made_up = sum(count for kind, count in parity.tried.items() if kind not in ("examples", "sample"))
+    if not made_up:
+        return counted(parity.rows, "row")
+    ties = f" ({parity.undecided:,} more hang on the order of equals)" if parity.undecided else ""
+    return f"{counted(parity.rows - made_up, 'row')} and {made_up:,} made-up ones{ties}"
+
+
+def cost_lines(cost: Cost) -> Iterator[str]:
+    """What a runtime cost when it was measured at packing, made safe: a line per method, then opening."""
+    for name, one in cost.methods.items():
+        times = f"one row {seconds_text(one.row)}, {counted(one.rows, 'row')} {seconds_text(one.batch)}"
+        yield f"{safe(name)}: {times}"
+    yield f"opens in {seconds_text(cost.open)} (all measured when packed, on {counted(cost.cores, 'core')})"
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration for people: `0.28 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
 
 
 def _labels(parity: Parity) -> str:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.opening.manifest import PREFERENCES, Preference
+from modelwheel_loader.run.selection import PREFERENCES, Preference
 from modelwheel_loader.run.trust import Trust
 from modelwheel_loader.text import counted, safe
 
