@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from modelwheel.inference.infer import infer_schema, rows_of, spread, take
+from modelwheel.inference.infer import Sample, infer_schema, spread
 from modelwheel_loader.errors import PackError, UsageError
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Category, Tensor
@@ -458,14 +458,14 @@ SAMPLES: dict[str, Any] = {
 @pytest.mark.parametrize("name", SAMPLES)
 def test_rows_are_counted_and_picked_in_every_kind_of_sample(name: str) -> None:
     sample = SAMPLES[name]
-    assert rows_of(sample) == 4
-    part = take(sample, [2, 0])
+    assert Sample.of(sample).rows == 4
+    part = Sample.of(sample).take([2, 0])
     assert type(part) is type(sample)
-    assert rows_of(part) == 2
-    assert rows_of(take(sample, [])) == 0
-    assert take(SAMPLES["texts"], [2, 0]) == ["c", "a"]
-    assert take(SAMPLES["pandas"], [2, 0])["b"].tolist() == ["y", "x"]
-    assert take(SAMPLES["sparse"], [1]).toarray().tolist() == [[0.0, 1.0, 0.0, 0.0]]
+    assert Sample.of(part).rows == 2
+    assert Sample.of(Sample.of(sample).take([])).rows == 0
+    assert Sample.of(SAMPLES["texts"]).take([2, 0]) == ["c", "a"]
+    assert Sample.of(SAMPLES["pandas"]).take([2, 0])["b"].tolist() == ["y", "x"]
+    assert Sample.of(SAMPLES["sparse"]).take([1]).toarray().tolist() == [[0.0, 1.0, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -491,8 +491,9 @@ def test_a_spread_shows_nulls_rare_values_and_extremes() -> None:
 
 def test_inference_imports_no_library_of_tables() -> None:
     code = (
-        "import sys, numpy as np; from modelwheel.inference.infer import infer_schema, spread, take, infer_output;"
-        "s = [{'a': 1.5, 'b': 'x'}] * 5; infer_schema(s); take(s, spread(s, rows=2)); infer_output(np.ones(3), 3);"
+        "import sys, numpy as np; from modelwheel.inference.infer import infer_schema, spread, Sample, infer_output;"
+        "s = [{'a': 1.5, 'b': 'x'}] * 5; infer_schema(s);"
+        "Sample.of(s).take(spread(s, rows=2)); infer_output(np.ones(3), 3);"
         "print(sorted({'pandas', 'polars', 'pyarrow', 'scipy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -524,7 +525,7 @@ def test_numpy_times_among_objects() -> None:
 def test_notes_name_their_field() -> None:
     notes = [str(note) for note in infer_schema(series(["a"] * 5)).notes]
     assert notes[0].startswith("c: has one value")
-    assert notes[1].startswith("c never holds null")
+    assert notes[1].startswith("no nulls seen in c")
 
 
 @pytest.mark.parametrize(

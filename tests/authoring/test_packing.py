@@ -167,7 +167,7 @@ def test_made_up_rows_that_the_model_refuses_are_told_from_the_sample(tmp_path: 
     sample = pd.DataFrame({"place": ["north", "south"] * 4, "load": np.linspace(-5.0, 0.0, 8)})
     packing: dict[str, Any] = {"name": "a", "version": "1", "sample": sample, "out": tmp_path}
     packing["examples"] = Examples(source="synthetic", rows=4)
-    with pytest.raises(PackError, match="fails on rows that were made up: ValueError: unknown") as caught:
+    with pytest.raises(PackError, match="fails on generated rows: ValueError: unknown") as caught:
         modelwheel.pack(_only_known, **packing)
     assert "allowed=" in caught.value.hint
     assert isinstance(caught.value.__cause__, ValueError)

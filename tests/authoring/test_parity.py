@@ -51,11 +51,9 @@ def original(function: Any, sample: Any, name: str = "predict") -> Original:
     """What `pack` knows of a function before it measures parity."""
     found = infer_schema(sample)
     schema = found.schema
-    golden = Golden(data=sample, batch=compile_input(schema)(sample), rows=len(sample), source="sample")
-    recorded, _ = record({name: function}, sample, len(sample), found, wanted=True)
-    return Original(
-        schema=schema, methods={name: function}, recorded=recorded, golden=golden, sample=sample, rows=len(sample)
-    )
+    golden = Golden(sample=found.taken, batch=compile_input(schema)(sample), source="sample")
+    recorded, _ = record({name: function}, golden, found, wanted=True)
+    return Original(schema=schema, methods={name: function}, recorded=recorded, golden=golden, sample=found.taken)
 
 
 def double_graph(nodes: Sequence[Any], kind: int = TensorProto.DOUBLE, **parts: Any) -> Candidate:

@@ -51,7 +51,7 @@ def test_it_says_what_was_inferred_and_what_to_look_at(bundle: Bundle) -> None:
     assert [line.partition(":")[0] for line in said["look at"][:2]] == ["customer", "country"]
     assert "identifier" in said["look at"][0]
     assert "one value" in said["look at"][1]
-    assert said["look at"][2] == "customer, age, country never hold null in the sample: null will be refused there"
+    assert said["look at"][2] == "no nulls seen in customer, age, country: nulls will be rejected"
 
 
 def test_it_says_how_near_each_runtime_comes_and_what_it_lacks(bundle: Bundle) -> None:

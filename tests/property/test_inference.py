@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwheel.inference.infer import infer_output, infer_schema, spread, take
+from modelwheel.inference.infer import infer_output, infer_schema, spread
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.proof.examples import decode_input, decode_output, encode_input, encode_output
@@ -130,4 +130,4 @@ def test_a_spread_picks_rows_that_fit_the_schema(frame: pd.DataFrame, rows: int)
     inferred = infer_schema(frame)
     chosen = spread(inferred.sample, rows=rows)
     assert len(chosen) == min(rows, len(frame))
-    assert compile_input(inferred.schema)(take(inferred.sample, chosen)).rows == len(chosen)
+    assert compile_input(inferred.schema)(inferred.taken.take(chosen)).rows == len(chosen)

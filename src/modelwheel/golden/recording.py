@@ -1,4 +1,4 @@
-"""Asks the original: what each method answers for the golden rows and the whole sample, and whether twice alike."""
+"""Records what the original's methods predict for the golden rows and the whole sample, and whether twice alike."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Float, Tensor
 from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.reading import library_of
 
 from ..adapters.base import Adapter
-from ..inference.containers import library_of
-from ..inference.infer import Inferred, Note, infer_output
+from ..inference.infer import Inferred, Note, Sample, infer_output
+from .choose import Golden
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
 _NAN = "pack.nan"
-_MADE_UP = (
-    "Say what a field may hold, and made-up rows hold that: schema.with_field(NAME, allowed=(…)). "
-    "Or give rows that may travel: Examples(source='given', data=…)."
+_GENERATED = (
+    "State what a field may hold, and generated rows hold that: schema.with_field(NAME, allowed=(…)). "
+    "Or give rows that may be stored: Examples(source='given', data=…)."
 )
 Predict = Callable[[Any], Any]
 
@@ -53,40 +54,38 @@ def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -
             Defect(code="pack.method", message=f"the model has no method {clip(name)!r}", expected=have)
             for name in unknown
         ]
-        raise PackError("methods that are asked for are not there", defects)
+        raise PackError("the model does not have all requested methods", defects)
     if not names:
         message = f"this {type(model).__name__} has no prediction method"
         raise PackError.of(
             "pack.method",
             message,
             expected="predict, predict_proba, transform, …",
-            hint="It has none for new rows: wrap what answers them in a function, and pack that.",
+            hint="It cannot predict new rows: wrap what does in a function, and pack that.",
         )
     return tuple(name for name in names if wanted is None or name in wanted)
 
 
 def record(
     methods: Mapping[str, Predict],
-    golden: Any,
-    golden_rows: int,
+    golden: Golden,
     inferred: Inferred,
     *,
     wanted: bool,
-    made_up: bool = False,
 ) -> tuple[list[Recorded], dict[str, str]]:
     """The answers of every method, and why others were left out.
 
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
-    none is left, or it answers nothing but NaN: then `PackError`. That the golden rows are `made_up` is told with it.
+    none is left, or all of its numbers are NaN: then `PackError`.
     """
-    sample, rows, hint = inferred.sample, inferred.rows, _hint(inferred.notes)
+    hint = _hint(inferred.notes)
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
     defects: list[Defect] = []
     cause: BaseException | None = None
     for name, function in methods.items():
         try:
-            recorded.append(_record(name, function, golden, golden_rows, sample, rows, made_up=made_up))
+            recorded.append(_record(name, function, golden, inferred.taken))
         except PackError as error:
             if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise
@@ -94,9 +93,9 @@ def record(
             defects += [_of_method(name, defect, hint) for defect in error.defects]
             cause = error.__cause__ or error
     if not recorded:
-        defects = _told_once(defects)
-        asked = "rows that were made up" if made_up else "the sample"
-        raise PackError(f"the model answers {asked} with none of its methods", defects) from cause
+        defects = _once(defects)
+        rows = "generated rows" if golden.source == "synthetic" else "the sample"
+        raise PackError(f"none of the model's methods works on {rows}", defects) from cause
     return recorded, failed
 
 
@@ -105,8 +104,8 @@ def _of_method(name: str, defect: Defect, hint: str) -> Defect:
     return defect.replace(field=field, hint=defect.hint or (hint if defect.code == "pack.predict" else ""))
 
 
-def _told_once(defects: Sequence[Defect]) -> list[Defect]:
-    """The defects without those that say of another method what was said of one before."""
+def _once(defects: Sequence[Defect]) -> list[Defect]:
+    """The defects, the same one of several methods once."""
     kept: dict[str, Defect] = {}
     for defect in defects:
         method = str(defect.field).partition(":")[0]
@@ -119,25 +118,23 @@ def _hint(notes: Iterable[Note]) -> str:
     fields = [str(note.field) for note in notes if note.code == "categories-not-stored"]
     if not fields:
         return ""
-    told = f"{clip(', '.join(fields), 200)}: too many categories to be stored, so the model was fed their plain values."
-    return f"{told} Store them with options=Options(categories=…)."
+    why = f"{clip(', '.join(fields), 200)}: too many categories to be stored, so the model was fed their plain values."
+    return f"{why} Store them with options=Options(categories=…)."
 
 
-def _record(
-    name: str, function: Predict, golden: Any, golden_rows: int, sample: Any, rows: int, *, made_up: bool
-) -> Recorded:
+def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Recorded:
     try:
-        first = ask(name, function, golden)
+        first = predict(name, function, golden.sample.data)
     except PackError as error:
-        if not made_up:
+        if golden.source != "synthetic":
             raise
-        ask(name, function, sample)  # when it fails there too, that is what is wrong
-        message = error.message.replace("fails on the sample", "fails on rows that were made up", 1)
-        raise PackError.of("pack.predict", message, hint=_MADE_UP) from error.__cause__
-    again = ask(name, function, golden)
-    output = infer_output(first, golden_rows)
-    whole = ask(name, function, sample)
-    infer_output(whole, rows)  # the answer for many rows must have a layout too
+        predict(name, function, sample.data)  # when it fails there too, that is what is wrong
+        message = error.message.replace("fails on the sample", "fails on generated rows", 1)
+        raise PackError.of("pack.predict", message, hint=_GENERATED) from error.__cause__
+    again = predict(name, function, golden.sample.data)
+    output = infer_output(first, golden.rows)
+    whole = predict(name, function, sample.data)
+    infer_output(whole, sample.rows)  # the output for many rows must have a layout too
     _refuse_nan(name, whole)
     tolerance = _tolerance(output, whole)
     # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
@@ -149,22 +146,22 @@ def _refuse_nan(name: str, whole: Any) -> None:
     """Raise `PackError` when every number of the answer is NaN: weights that broke in training give such."""
     values = _numbers(whole)
     if values and all(array.size and np.isnan(array).all() for array in values):
-        raise PackError.of(_NAN, f"the model's {name}() answers NaN for every row of the sample")
+        raise PackError.of(_NAN, f"the model's {name}() gives NaN for every row of the sample")
 
 
-def ask(name: str, function: Predict, data: Any) -> Any:
-    """The model's answer; raises `PackError` when it raises, with its own error as the cause.
+def predict(name: str, function: Predict, data: Any) -> Any:
+    """The model's prediction; raises `PackError` when it raises, with its own error as the cause.
 
-    It is asked with a copy: a model that works in place must change neither the author's sample nor what is recorded.
+    It gets a copy: a model that works in place must change neither the author's sample nor what is recorded.
     """
     data = fresh(data)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what a model warns of while it answers its own sample is its author's
+            warnings.simplefilter("ignore")  # the author has seen these warnings
             return function(data)
     except Exception as error:  # the border to foreign code
-        told = clip(" ".join(str(error).split()), 300)
-        message = f"the model's {name}() fails on the sample: {type(error).__name__}: {told}"
+        said = clip(" ".join(str(error).split()), 300)
+        message = f"the model's {name}() fails on the sample: {type(error).__name__}: {said}"
         raise PackError.of("pack.predict", message) from error
 
 

@@ -8,28 +8,24 @@ may answer so tomorrow, and refusing its own answer would help nobody. An author
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import PackError, UsageError
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import DataType, Float, List, Struct, Tensor
 from modelwheel_loader.text import shown
 
-from .arrays import read_numpy, read_sparse, read_tensor
-from .containers import library_of
+from .arrays import tensor_field
+from .columns import Array
 from .objects import from_objects, from_values
-from .samples import read_series, read_table
-from .walk import single, walk
-
-if TYPE_CHECKING:
-    from .columns import Array
+from .samples import Fields, Sample, single
 
 VALUE = "value"
 """The name of an answer that has none of its own."""
-_TABLES = frozenset({"DataFrame", "Table"})
-_SERIES = frozenset({"Series", "ChunkedArray", "Array"})
+_ALL_CATEGORIES = 100_000
+"""Categories of an answer are the model's own, so they are all stored."""
 
 
 def read_answer(answer: Any, rows: int) -> Schema:
@@ -41,36 +37,29 @@ def read_answer(answer: Any, rows: int) -> Schema:
 def _read(answer: Any, rows: int) -> Schema:
     if isinstance(answer, np.ndarray):
         return _read_array(answer, rows)
-    if hasattr(answer, "tocsr"):
-        _check_rows(answer.shape[0], rows)
-        return _renamed(read_sparse(answer, rows).schema)
-    kind = type(answer).__name__
-    if library_of(answer) in ("pandas", "polars", "pyarrow") and kind in _TABLES | _SERIES:
-        _check_rows(len(answer), rows)
-        if kind in _TABLES:
-            return read_table(answer, rows, _ALL_CATEGORIES).schema
-        return _renamed(read_series(answer, rows, _ALL_CATEGORIES).schema)
     if isinstance(answer, Mapping):
         return _read_named(answer, rows)
     if isinstance(answer, list | tuple):
         return _read_list(answer, rows)
-    raise PackError.of(
-        "infer.answer", "the method answers with something that no output schema describes", found=shown(answer)
-    )
-
-
-_ALL_CATEGORIES = 100_000
-"""Categories of an answer are the model's own, so they are all stored."""
+    try:
+        sample = Sample.of(answer)
+    except UsageError:
+        message = "the method's output has a type that no output schema describes"
+        raise PackError.of("infer.answer", message, found=shown(answer)) from None
+    _check_rows(sample.rows, rows)
+    return _renamed(sample.infer(_ALL_CATEGORIES).schema)
 
 
 def _check_rows(found: int, rows: int) -> None:
     if found != rows:
-        message = "the method does not answer one row for each row of the sample"
+        message = "the method does not give one row for each row of the sample"
         raise PackError.of("infer.answer", message, expected=f"{rows} rows", found=f"{found}")
 
 
 def _renamed(schema: Schema) -> Schema:
-    """The schema of an unnamed answer, its one field called `value`."""
+    """The schema with its one field called `value` where the answer has no name for it."""
+    if schema.layout != "array":
+        return schema
     (field,) = schema.fields
     name = VALUE if field.name in ("x", "text") else field.name
     return schema.replace(fields=(field.replace(name=name),))
@@ -94,34 +83,27 @@ def _free_type(kind: DataType) -> DataType:
 
 def _read_array(answer: Array, rows: int) -> Schema:
     if answer.ndim == 0:
-        raise PackError.of("infer.answer", "the method answers with one value for all rows", found=str(answer.dtype))
+        raise PackError.of("infer.answer", "the method gives one value for all rows", found=str(answer.dtype))
     _check_rows(answer.shape[0], rows)
-    if answer.ndim == 1:
-        return _renamed(single(lambda: from_values(answer), answer, rows, "numpy").schema)
-    if answer.dtype.kind in "biuf":
-        return _renamed(read_tensor(answer, rows).schema)
-    if answer.ndim == 2 and answer.dtype.kind in "US":
-        return _read_texts(answer, rows)
-    return read_numpy(answer, rows).schema  # objects and times: columns with types of their own
-
-
-def _read_texts(answer: Array, rows: int) -> Schema:
-    """The labels of several outputs: a matrix of fixed-width text."""
-    seen = walk(rows)
-    for index in range(answer.shape[1]):
-        seen.add(f"x{index}", lambda index=index: from_values(answer[:, index]))  # type: ignore[misc]
-    return Schema(fields=tuple(seen.fields), layout="matrix")
+    if answer.ndim > 1 and answer.dtype.kind in "biuf":
+        return Schema(fields=(tensor_field(VALUE, answer),), layout="array")
+    if answer.ndim == 2 and answer.dtype.kind in "US":  # the labels of several outputs
+        seen = Fields(rows)
+        for index, column in enumerate(answer.T):
+            seen.add(f"x{index}", from_values, column)
+        return Schema(fields=seen.done(), layout="matrix")
+    sample = Sample.of(np.asarray(answer))  # objects and times: columns with types of their own
+    return _renamed((single(sample, from_values, "numpy") if answer.ndim == 1 else sample.infer(0)).schema)
 
 
 def _read_named(answer: Mapping[Any, Any], rows: int) -> Schema:
     if not all(isinstance(name, str) for name in answer):
-        raise PackError.of("infer.answer", "the names of the answers are no text", found=shown(next(iter(answer))))
+        raise PackError.of("infer.answer", "the names of the outputs are not text", found=shown(next(iter(answer))))
     fields = []
     for name, values in answer.items():
         if not isinstance(values, np.ndarray) or values.ndim == 0:
-            raise PackError.of(
-                "infer.answer", "a named answer is no array", field=name, found=shown(values), expected="a NumPy array"
-            )
+            message, expected = "a named output is not an array", "a NumPy array"
+            raise PackError.of("infer.answer", message, field=name, found=shown(values), expected=expected)
         fields.append(_array_field(values, rows, name))
     return Schema(fields=tuple(fields), layout="columns")
 
@@ -130,12 +112,10 @@ def _array_field(values: Array, rows: int, name: str) -> Field:
     """One array among several: a column, or a tensor per row."""
     _check_rows(values.shape[0], rows)
     if values.ndim > 1:
-        field = read_tensor(values, rows).schema.fields[0]
-        return field.replace(name=name)
-    seen = walk(rows)
-    seen.add(name, lambda: from_values(values))
-    seen.finish()
-    return seen.fields[0]
+        return tensor_field(name, values)
+    seen = Fields(rows)
+    seen.add(name, from_values, values)
+    return seen.done()[0]
 
 
 def _read_list(answer: Sequence[Any], rows: int) -> Schema:
@@ -146,15 +126,14 @@ def _read_list(answer: Sequence[Any], rows: int) -> Schema:
     _check_rows(len(answer), rows)
     if all(isinstance(item, Mapping) for item in answer):
         return _read_records(answer, rows)
-    return _renamed(single(lambda: from_objects(answer), answer, rows, "list").schema)
+    return _renamed(single(Sample.of(answer), from_objects, "list").schema)
 
 
 def _read_records(answer: Sequence[Mapping[Any, Any]], rows: int) -> Schema:
     names = list(answer[0])
     if any(list(record) != names and set(record) != set(names) for record in answer):
         raise PackError.of("infer.answer", "the rows of the answer have different names")
-    seen = walk(rows)
+    seen = Fields(rows)
     for name in names:
-        seen.add(str(name), lambda name=name: from_objects([record[name] for record in answer]))  # type: ignore[misc]
-    seen.finish()
-    return Schema(fields=tuple(seen.fields), layout="records", container="list")
+        seen.add(str(name), from_objects, [record[name] for record in answer])
+    return Schema(fields=seen.done(), layout="records", container="list")

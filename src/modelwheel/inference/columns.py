@@ -1,7 +1,4 @@
-"""What one column shows: its type, how null was written, its range. From numpy arrays and from Python objects.
-
-Everything is linear in the number of values: distinct values are counted up to `COUNTED_VALUES` and no further.
-"""
+"""What one column shows: its type, how null was written, its range. Everything is linear in the number of values."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+RANGED = (Integer, Float, Date, Timestamp, Duration)
+"""Types whose smallest and largest values are recorded."""
 COUNTED_VALUES = 1000
 """Distinct values are counted up to here."""
 _CHUNK = 4096
@@ -33,18 +32,11 @@ class ColumnError(ValueError):
 
     def __init__(self, message: str, *, expected: str = "", found: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.message, self.expected, self.found, self.hint = message, expected, found, hint
+        self._defect = Defect(code="infer.column", message=message, expected=expected, found=found, hint=hint)
 
     def defect(self, name: str) -> Defect:
         """The defect of the column `name`."""
-        return Defect(
-            code="infer.column",
-            field=name,
-            message=self.message,
-            expected=self.expected,
-            found=self.found,
-            hint=self.hint,
-        )
+        return self._defect.replace(field=name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +67,11 @@ class Column:
     distinct: int | None = None
     notes: tuple[Note, ...] = ()
     normalised: Any = field(default=None, compare=False)
+
+
+def object_array(values: Sequence[Any]) -> Array:
+    """The values as an array of objects, whatever they are: numpy would make a matrix of equal lists."""
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def from_array(values: Array) -> Column:
@@ -146,14 +143,16 @@ def to_field(name: str, column: Column, rows: int, *, label: int | None = None) 
 def _notes(column: Column, observed: Observed) -> Iterable[Note]:
     present = observed.rows - observed.nulls
     plain = not observed.nulls and not column.infinite  # else what is missing, or infinite, tells something
-    if (
-        plain
-        and present > 1
-        and (observed.distinct == 1 or (observed.minimum is not None and observed.minimum == observed.maximum))
-    ):
-        yield Note(code="constant", message="has one value in the whole sample")
+    one = observed.distinct == 1 or (observed.minimum is not None and observed.minimum == observed.maximum)
+    if plain and present > 1 and one:
+        yield constant()
     elif isinstance(column.type, Integer | String) and present > 2 and _all_distinct(column, observed.distinct):
         yield Note(code="identifier", message="never repeats a value: it looks like an identifier, not like a feature")
+
+
+def constant(field: str | None = None) -> Note:
+    """The note on a column that tells nothing."""
+    return Note(code="constant", message="has one value in the whole sample", field=field)
 
 
 def _all_distinct(column: Column, distinct: int | None) -> bool:
@@ -185,7 +184,7 @@ def _plain(values: Array | Sequence[Any]) -> Iterable[Any]:
 def _range(column: Column) -> tuple[Any, Any]:
     """The smallest and the largest finite value, as JSON types: times as text."""
     values = column.present
-    if values is None or len(values) == 0 or not isinstance(column.type, Integer | Float | Date | Timestamp | Duration):
+    if values is None or len(values) == 0 or not isinstance(column.type, RANGED):
         return None, None
     array = values if isinstance(values, np.ndarray) else np.array(list(values))
     if column.infinite:
@@ -199,9 +198,7 @@ def _json(value: Any, kind: DataType) -> Any:
     match kind:
         case Date():
             return str(np.datetime64(value, "D"))
-        case Timestamp():
-            return str(value) + ("Z" if kind.zone else "")
-        case Duration():
-            return str(value)
+        case Timestamp() | Duration():
+            return str(value) + ("Z" if getattr(kind, "zone", None) else "")
     plain = value.item() if isinstance(value, np.generic) else value
     return plain if not isinstance(plain, float) or math.isfinite(plain) else None

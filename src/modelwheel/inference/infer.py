@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.reading import native
 
 from .answers import read_answer
 from .columns import Note
-from .containers import rows_of, take
-from .samples import read_sample
+from .samples import Inferred, Sample
 from .spread import choose_rows
-from .walk import Inferred
 
 if TYPE_CHECKING:
     from modelwheel_loader.opening.schema import Schema
 
-__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "infer_output", "infer_schema", "rows_of", "spread", "take"]
+__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "Sample", "infer_output", "infer_schema", "spread"]
 
 _NAMED = 6
 """How many fields a note names; more are counted."""
@@ -44,16 +42,18 @@ def infer_schema(sample: Any, *, max_categories: int = MAX_CATEGORIES) -> Inferr
     | dict of arrays                                        | columns | one per key                                |
     | list of dicts                                         | records | one per key                                |
 
-    Raises `PackError` with every column that no type describes, and `UsageError` for an object that is no sample.
+    Raises `PackError` with every column that no type describes, and `UsageError` for an object that is not a sample.
     """
-    inferred = read_sample(native(sample), max_categories)
+    given = Sample.of(sample)
+    if given.rows == 0:
+        raise PackError.of("infer.empty", "the sample has no rows")
+    inferred = given.infer(max_categories)
     fields = inferred.schema.fields
     never = [field.name for field in fields if not field.nullable]
     if never:
         few = len(never) <= _NAMED
         named = ", ".join(clip(name) for name in never) if few else f"{len(never)} of {len(fields)} fields"
-        holds = "holds" if len(never) == 1 else "hold"
-        message = f"{named} never {holds} null in the sample: null will be refused there"
+        message = f"no nulls seen in {named}: nulls will be rejected"
         note = Note(code="never-null", message=message)
         return dataclasses.replace(inferred, notes=(*inferred.notes, note))
     return inferred
@@ -71,4 +71,4 @@ def infer_output(answer: Any, rows: int) -> Schema:
 
 def spread(sample: Any, *, rows: int = 16) -> np.ndarray[Any, Any]:
     """The numbers of at most `rows` rows that show what the sample holds: ends, nulls, extremes, rare values."""
-    return choose_rows(sample, rows)
+    return choose_rows(sample if isinstance(sample, Sample) else Sample.of(sample), rows)

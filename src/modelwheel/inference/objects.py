@@ -18,13 +18,13 @@ from modelwheel_loader.opening.types import (
     DataType,
     Date,
     Decimal,
-    Duration,
     Float,
     Integer,
     List,
     String,
     Struct,
     Timestamp,
+    parse_type,
 )
 
 from .columns import Column, ColumnError, Note, from_array
@@ -160,10 +160,6 @@ def _integer(present: Sequence[Any]) -> Integer:
     raise ColumnError("holds integers that no 64-bit type holds", found=f"{int(high).bit_length()} bits")
 
 
-def _duration(present: Sequence[Any]) -> Duration:
-    return Duration(_python_unit(present))
-
-
 def _python_unit(present: Sequence[Any]) -> Literal["us"]:
     """Microseconds, which is as fine as Python's own times are; raises `ColumnError` for finer ones."""
     if any(_nanoseconds(item) for item in present):
@@ -235,7 +231,7 @@ _TYPES: dict[str, Callable[[Sequence[Any]], DataType]] = {
     "bytes": lambda _: Binary(),
     "datetime": _timestamp,
     "date": lambda _: Date(),
-    "timedelta": _duration,
+    "timedelta": lambda present: parse_type(f"duration[{_python_unit(present)}]"),
     "Decimal": _decimal,
     "list": _list,
     "dict": _struct,
@@ -245,14 +241,10 @@ _TYPES: dict[str, Callable[[Sequence[Any]], DataType]] = {
 def _statistics(kind: DataType, present: Sequence[Any]) -> Array | Sequence[Any] | None:
     """The values in a form whose range can be taken; None for those that have none."""
     match kind:
-        case Integer() | Float() | Bool():
-            return np.array(present, dtype=kind.canonical)
-        case Timestamp():
-            if kind.zone is not None:
-                present = [item.astimezone(dt.UTC).replace(tzinfo=None) for item in present]
-            return np.array(present, dtype=kind.canonical)
-        case Date() | Duration():
-            return np.array(present, dtype=kind.canonical)
         case List() | Struct() | Decimal():
             return None
-    return present
+        case String() | Binary():
+            return present
+        case Timestamp() if kind.zone is not None:
+            present = [item.astimezone(dt.UTC).replace(tzinfo=None) for item in present]
+    return np.array(present, dtype=kind.canonical)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from .containers import kind_of, rows_of
+from .columns import Array, object_array
 from .objects import null_of
+from .samples import Sample
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .columns import Array
-
-_LOOKED_AT = 256
-"""Columns beyond these are not looked at: they could not all have a row of their own."""
+_MOST_COLUMNS = 256
+"""Columns that are searched: more could not all have a row of their own."""
 
 
-def choose_rows(sample: Any, rows: int) -> Array:
+def choose_rows(sample: Sample, rows: int) -> Array:
     """At most `rows` row numbers, ascending: the first and last row, rows with nulls, extremes and rare values."""
-    total = rows_of(sample)
+    total = sample.rows
     if total <= rows:
         return np.arange(total)
     chosen: dict[int, None] = dict.fromkeys(() if rows < 1 else (0,) if rows == 1 else (0, total - 1))
@@ -39,7 +37,7 @@ def choose_rows(sample: Any, rows: int) -> Array:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def _remarkable(sample: Any, chosen: dict[int, None]) -> Iterator[int]:
+def _remarkable(sample: Sample, chosen: dict[int, None]) -> Iterator[int]:
     """Rows that show something, the most telling first: nulls, then rare values, then extremes."""
     columns = list(_columns(sample))
     for _, nulls in columns:
@@ -69,58 +67,24 @@ def _rarest(values: Array, nulls: Array) -> Iterator[int]:
         yield next(row for row, item in enumerate(items) if not missing[row] and item == rare)
 
 
-def _columns(sample: Any) -> Iterator[tuple[Array, Array]]:
-    """The first columns as arrays, each with the mask of its nulls. Tensors are not looked into."""
-    for values in _raw_columns(sample):
+def _columns(sample: Sample) -> Iterator[tuple[Array, Array]]:
+    """The first columns as arrays, each with the mask of its nulls."""
+    for values in islice(sample.columns(), _MOST_COLUMNS):
         array = _as_array(values)
         if array.dtype.kind == "O":
             mask = np.fromiter((null_of(item) is not None for item in array.tolist()), dtype=bool, count=len(array))
-        elif array.dtype.kind == "f":
-            mask = np.isnan(array)
-        elif array.dtype.kind in "mM":
-            mask = np.isnat(array)
+        elif array.dtype.kind in "fmM":
+            mask = np.isnat(array) if array.dtype.kind in "mM" else np.isnan(array)
         else:
             mask = np.zeros(len(array), dtype=bool)
         yield array, mask
-
-
-def _raw_columns(sample: Any) -> Iterator[Any]:
-    match kind_of(sample):
-        case "pandas":
-            yield from (sample.iloc[:, index] for index in range(min(sample.shape[1], _LOOKED_AT)))
-        case "polars":
-            yield from sample.get_columns()[:_LOOKED_AT]
-        case "pyarrow":
-            yield from sample.columns[:_LOOKED_AT]
-        case "numpy" if sample.ndim <= 2:
-            matrix = sample.reshape(len(sample), -1)
-            yield from (matrix[:, index] for index in range(min(matrix.shape[1], _LOOKED_AT)))
-        case "series":
-            yield sample
-        case "columns":
-            plain = (
-                values for values in sample.values() if getattr(values, "ndim", 1) == 1 and not hasattr(values, "tocsr")
-            )
-            yield from (values for values, _ in zip(plain, range(_LOOKED_AT), strict=False))
-        case "list" if isinstance(sample[0], dict):
-            yield from ([record.get(name) for record in sample] for name in list(sample[0])[:_LOOKED_AT])
-        case "list":
-            yield sample
-
-
-def _flat(values: Any) -> bool:
-    return getattr(values, "ndim", 1) == 1 and not hasattr(values, "tocsr")
 
 
 def _as_array(values: Any) -> Array:
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "to_pylist"):
-        values = values.to_pylist()
-    elif hasattr(values, "to_numpy") and isinstance(getattr(values, "dtype", None), np.dtype):
+        return object_array(values.to_pylist())
+    if hasattr(values, "to_numpy") and isinstance(getattr(values, "dtype", None), np.dtype):
         return np.asarray(values.to_numpy())
-    items = values.to_list() if hasattr(values, "to_list") else list(values)
-    made = np.empty(len(items), dtype=object)
-    for index, item in enumerate(items):
-        made[index] = item
-    return made
+    return object_array(values.to_list() if hasattr(values, "to_list") else list(values))

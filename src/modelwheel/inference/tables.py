@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from modelwheel_loader.bridges.arrow import from_arrow_type
+from modelwheel_loader.opening.schema import Field
 from modelwheel_loader.opening.types import (
     Binary,
     Bool,
     Category,
     CategoryValue,
     DataType,
-    Date,
     Decimal,
-    Duration,
     Float,
     Integer,
     List,
@@ -32,7 +32,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.validate.building import arrow_type_of
 from modelwheel_loader.validate.reading import unwrapped
 
-from .columns import Column, ColumnError, Note, from_array
+from .columns import RANGED, Column, ColumnError, Note, from_array, object_array
 from .objects import from_values
 
 _NUMBERS = (Bool, Integer, Float)
@@ -73,8 +73,7 @@ _PANDAS_HINTS = {
 
 
 def _objects(series: Any, column: Column) -> Any:
-    values = np.empty(len(series), dtype=object)
-    values[:] = column.normalised
+    values = object_array(column.normalised)
     return type(series)(values, index=series.index, name=series.name, dtype=object)
 
 
@@ -158,7 +157,7 @@ def from_arrow(values: Any, max_categories: int) -> Column:
     if isinstance(kind, Float):
         return _with_nan(values, from_array(present.to_numpy()), nulls, str(values.type), _arrow_nan_to_null)
     statistics: Any = None
-    if isinstance(kind, Integer | Date | Timestamp | Duration):
+    if isinstance(kind, RANGED):
         statistics = present.to_numpy()
     elif isinstance(kind, Bool | String | Binary):
         statistics = present.to_pylist()
@@ -239,7 +238,7 @@ def from_polars(series: Any, max_categories: int) -> Column:
     if isinstance(kind, Float):
         return _with_nan(series, from_array(present.to_numpy()), nulls, name, lambda values: values.fill_nan(None))
     statistics: Any = None
-    if isinstance(kind, Bool | Integer | Date | Timestamp | Duration):
+    if isinstance(kind, (Bool, *RANGED)):
         statistics = present.to_numpy()
     elif isinstance(kind, String | Binary):
         statistics = present.to_list()
@@ -279,8 +278,6 @@ def from_polars_type(dtype: Any) -> DataType:
     match name:
         case "Datetime":
             return Timestamp(dtype.time_unit or "us", dtype.time_zone)
-        case "Duration":
-            return Duration(dtype.time_unit or "us")
         case "Decimal":
             return Decimal(dtype.precision or 38, dtype.scale)
         case "List":
@@ -294,12 +291,19 @@ def from_polars_type(dtype: Any) -> DataType:
         case "Struct":
             return Struct(tuple(_polars_member(field) for field in dtype.fields))
     try:
-        return parse_type(_POLARS_WORDS.get(name, name.lower()))
+        unit = f"[{dtype.time_unit or 'us'}]" if hasattr(dtype, "time_unit") else ""
+        return parse_type(_POLARS_WORDS.get(name, name.lower() + unit))
     except TypeTextError:
         raise ColumnError("is of a Polars type that the contract does not have", found=name) from None
 
 
-def _polars_member(field: Any) -> Any:
-    from modelwheel_loader.opening.schema import Field
-
+def _polars_member(field: Any) -> Field:
     return Field(name=field.name, type=from_polars_type(field.dtype), nullable=True)
+
+
+READERS: Mapping[str, Callable[[Any, int], Column]] = {
+    "pandas": from_pandas,
+    "polars": from_polars,
+    "pyarrow": from_arrow,
+}
+"""What reads a column of each library; the number is the most categories that are stored."""

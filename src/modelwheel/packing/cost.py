@@ -20,7 +20,7 @@ from modelwheel_loader.opening.manifest import Cost, MethodCost
 from modelwheel_loader.opening.schema import Schema
 
 from ..golden.choose import Golden
-from ..inference.infer import rows_of, take
+from ..inference.infer import Sample
 from ..parity.edges import Rows
 from .draft import Draft
 
@@ -33,7 +33,7 @@ _ROW_SECONDS = 0.1
 
 
 def measure_costs(
-    draft: Draft, opened: Callable[[Path], Bundle], schema: Schema, golden: Golden, sample: Any
+    draft: Draft, opened: Callable[[Path], Bundle], schema: Schema, golden: Golden, sample: Sample
 ) -> dict[str, Cost]:
     """The cost of each runtime, by its kind: of a bundle that is written for this and `opened`, then thrown away."""
     columns = Rows(schema, golden.batch).columns
@@ -47,7 +47,7 @@ def measure_costs(
             return {payload.kind: _cost(bundle, payload.kind, row, sample) for payload in bundle.runtimes}
 
 
-def _cost(bundle: Bundle, kind: str, row: dict[str, Any], sample: Any) -> Cost:
+def _cost(bundle: Bundle, kind: str, row: dict[str, Any], sample: Sample) -> Cost:
     def opened() -> Model:
         return bundle.load(runtime=kind, integrity="code")
 
@@ -57,13 +57,13 @@ def _cost(bundle: Bundle, kind: str, row: dict[str, Any], sample: Any) -> Cost:
     return Cost(open=min(_seconds(lambda: opened().close()) for _ in range(3)), cores=_cores(), methods=methods)
 
 
-def _method(call: Callable[[Any], Any], row: dict[str, Any], sample: Any) -> MethodCost:
+def _method(call: Callable[[Any], Any], row: dict[str, Any], sample: Sample) -> MethodCost:
     rows, batch = 0, 0.0
     for wanted in (100, 1_000, ROWS):
         if rows and batch * wanted / rows > LONGEST:
             break
         rows = wanted
-        data = take(sample, np.arange(rows) % rows_of(sample))
+        data = sample.take(np.arange(rows) % sample.rows)
         batch = min(_seconds(lambda data=data: call(data)) for _ in range(2))  # type: ignore[misc]
     return MethodCost(row=_row(call, row), batch=_rounded(batch), rows=rows)
 

@@ -101,7 +101,7 @@ def pack(
     contract = adapter.contract(model, agree(None if schema is None else Schema.of(schema), inferred))
     methods = {name: adapter.function(model, name, contract) for name in names}
     offered = {name: parameters_of(name, function) for name, function in methods.items()}
-    golden = choose_goldens(examples, contract, inferred.sample)
+    golden = choose_goldens(examples, contract, inferred.taken)
 
     step("pickle")  # before the model is asked anything: answering may leave traces in it
     captured = None
@@ -110,8 +110,7 @@ def pack(
 
     step("record")
     asked = options.methods is not None
-    made_up = golden.source == "synthetic"
-    recorded, failed = record(methods, golden.data, golden.rows, inferred, wanted=asked, made_up=made_up)
+    recorded, failed = record(methods, golden, inferred, wanted=asked)
 
     step("convert")
     measured = None
@@ -122,8 +121,7 @@ def pack(
             methods=methods,
             recorded=recorded,
             golden=golden,
-            sample=inferred.sample,
-            rows=inferred.rows,
+            sample=inferred.taken,
         )
         measured = measure(conversion, original)
 
@@ -150,7 +148,7 @@ def pack(
         draft = replace(draft, proof=_proven(draft, dependencies, tell))
     if options.measure_cost:
         step("measure")
-        draft = replace(draft, costs=measure_costs(draft, _open, contract, golden, inferred.sample))
+        draft = replace(draft, costs=measure_costs(draft, _open, contract, golden, inferred.taken))
 
     step("write")
     target = Path(out) / identity.file_name

@@ -20,8 +20,8 @@ from modelwheel_loader.validate.inputs import compile_input
 from modelwheel_loader.validate.outputs import compile_output
 
 from ..golden.choose import Golden
-from ..golden.recording import Predict, Recorded, ask
-from ..inference.infer import take
+from ..golden.recording import Predict, Recorded, predict
+from ..inference.infer import Sample
 from ..onnx.candidates import Candidate, Conversion
 from ..onnx.externalize import laid_out
 from ..onnx.trees import faster
@@ -53,8 +53,7 @@ class Original:
     methods: Mapping[str, Predict]
     recorded: Sequence[Recorded]
     golden: Golden
-    sample: Any
-    rows: int
+    sample: Sample
 
 
 def measure(conversion: Conversion, original: Original) -> Measured:
@@ -123,7 +122,7 @@ class _Trial:
         self._native = compile_native(schema)
         golden = original.golden
         bases = np.unique(np.linspace(0, golden.rows - 1, BASES).astype(int))
-        self._rows = Rows(schema, self._check(take(golden.data, bases)))
+        self._rows = Rows(schema, self._check(golden.sample.take(bases)))
         self._edges = edge_rows(schema, len(bases))
         self._asked: dict[str, list[tuple[list[Row], Any]]] = {}
 
@@ -161,16 +160,16 @@ class _Trial:
         original = self._original
         parts = []
         if original.golden.source in ("given", "synthetic"):  # others are rows of the sample
-            parts = [("examples", original.golden.data, method.golden, np.arange(original.golden.rows))]
-        whole = np.arange(original.rows)
-        if original.rows > MOST_ROWS:
-            whole = np.unique(np.linspace(0, original.rows - 1, MOST_ROWS).astype(np.int64))
+            parts = [("examples", original.golden.sample, method.golden, np.arange(original.golden.rows))]
+        whole = np.arange(original.sample.rows)
+        if original.sample.rows > MOST_ROWS:
+            whole = np.unique(np.linspace(0, original.sample.rows - 1, MOST_ROWS).astype(np.int64))
         parts += [
             ("sample", original.sample, method.whole, whole[start : start + BATCH])
             for start in range(0, len(whole), BATCH)
         ]
         for kind, data, expected, places in parts:
-            given = one.answer(method, self._check(take(data, places)))
+            given = one.answer(method, self._check(data.take(places)))
             found.add([kind] * len(places), _compare(part(expected, places), given, method))
         if method.name not in self._asked:
             self._asked[method.name] = list(self._ask(method.name, self._edges))
@@ -194,7 +193,7 @@ class _Trial:
             return
         try:
             batch = self._check(self._rows.changed(rows))
-            answer = ask(name, self._original.methods[name], self._native(batch))
+            answer = predict(name, self._original.methods[name], self._native(batch))
         except ModelwheelError:
             if len(rows) > 1:
                 yield from self._ask(name, rows[: len(rows) // 2])
@@ -238,10 +237,10 @@ def _compare(expected: Any, given: Any, method: Recorded) -> Comparison:
 def part(answer: Any, places: np.ndarray[Any, Any]) -> Any:
     """Some rows of an answer of any layout."""
     if isinstance(answer, Mapping):
-        return {name: take(values, places) for name, values in answer.items()}
+        return {name: part(values, places) for name, values in answer.items()}
     if isinstance(answer, list | tuple) and answer and isinstance(answer[0], np.ndarray):
         return [values[places] for values in answer]
-    return take(answer, places)
+    return Sample.of(answer).take(places)
 
 
 def merge(one: Comparison, other: Comparison) -> Comparison:
