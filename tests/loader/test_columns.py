@@ -29,11 +29,11 @@ from modelwheel_loader.opening.types import (
     Tensor,
     Timestamp,
 )
-from modelwheel_loader.validate.batch import Raw
+from modelwheel_loader.validate.batch import Instant, Raw, is_null
 from modelwheel_loader.validate.columns import compile_column
+from modelwheel_loader.validate.kinds import Mismatch, found
 from modelwheel_loader.validate.problems import COLLECTED, Inside, Problems
-from modelwheel_loader.validate.temporal import (
-    Instant,
+from modelwheel_loader.validate.times import (
     LossyError,
     ZoneError,
     convert_unit,
@@ -41,7 +41,6 @@ from modelwheel_loader.validate.temporal import (
     duration_count,
     timestamp_count,
 )
-from modelwheel_loader.validate.values import Mismatch, found, is_null
 
 
 def column(kind: DataType, values: Any, **rules: Any) -> list[Any]:

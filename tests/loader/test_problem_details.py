@@ -103,7 +103,7 @@ def test_rows_that_are_objects_are_told_how_to_become_dicts(row: Any, hint: str)
 def test_arrays_without_axes_are_told_to_become_numbers() -> None:
     with pytest.raises(InputError) as caught:
         compile_input(NUMBER)({"a": np.array(1.0)})
-    assert caught.value.hint == "an array without axes is no number: send value.item()"
+    assert caught.value.hint == "an array without axes is not a number: send value.item()"
     with pytest.raises(InputError) as caught:
         compile_input(NUMBER)({"a": np.True_})
     assert "item" not in caught.value.hint

@@ -46,7 +46,7 @@ def test_what_python_cannot_hold_is_refused_and_never_cut(kind: Any, data: Any) 
         fed(kind, data)
     (defect,) = caught.value.defects
     assert (defect.code, defect.field.split("[")[0].split(".")[0]) == ("input.out-of-range", "at")  # type: ignore[union-attr]
-    assert "of Python, which the model is fed" in defect.message
+    assert "cannot be a Python" in defect.message
     assert defect.found
 
 

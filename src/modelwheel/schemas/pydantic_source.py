@@ -30,7 +30,7 @@ from modelwheel_loader.opening.types import (
     Timestamp,
     parse_type,
 )
-from modelwheel_loader.validate.temporal import duration_count
+from modelwheel_loader.validate.times import duration_count
 
 _HEAD = """\
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ONE_OF = """\
 def one_of(*values):
     def check(value):
         if value not in values:
-            raise ValueError("is none of the allowed values")
+            raise ValueError("is not one of the allowed values")
         return value
 
     return check

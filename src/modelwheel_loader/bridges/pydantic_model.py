@@ -33,8 +33,8 @@ from ..opening.types import (
     Timestamp,
     parse_type,
 )
-from ..validate.temporal import PER_SECOND
-from ..validate.values import Mismatch, converter
+from ..validate.kinds import Mismatch, kind_of
+from ..validate.times import PER_SECOND
 from .json_schema import anchored, bounded, enumerated, type_schema
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Maker:
             made = Annotated[made, self.pydantic.WithJsonSchema(_for_people(field))]
         if field.allowed is None:
             return made
-        known = frozenset(map(converter(field.type), field.allowed))
+        known = frozenset(map(kind_of(field.type).convert, field.allowed))
         return Annotated[made, self.pydantic.AfterValidator(lambda value: _member_of(value, known, field.type))]
 
     def _one_of(self, values: tuple[Any, ...], kind: DataType) -> Any:
@@ -195,8 +195,8 @@ def _for_people(field: Field) -> dict[str, Any]:
 
 
 def _member_of(value: Any, known: frozenset[Any], kind: DataType | None = None) -> Any:
-    if (value if kind is None else converter(kind)(value)) not in known:
-        raise ValueError("is none of the allowed values")
+    if (value if kind is None else kind_of(kind).convert(value)) not in known:
+        raise ValueError("is not one of the allowed values")
     return value
 
 
@@ -212,7 +212,7 @@ def _from_base64(value: Any) -> Any:
 
 def _exactly(pydantic: Any, kind: DataType, made: Any) -> Any:
     """The annotation `made`, for what the row validator takes: pydantic alone reads 3600 as an hour, and P1Y."""
-    convert = converter(kind)
+    convert = kind_of(kind).convert
 
     def check(value: Any) -> Any:
         if not isinstance(value, str | bool | int | float):
@@ -253,7 +253,7 @@ def _float(pydantic: Any, kind: Float) -> Any:
 
 def _moment(bound: Any, kind: DataType) -> Any:
     """A bound of times or decimals, which may be text, as Python's object."""
-    count = converter(kind)(bound)
+    count = kind_of(kind).convert(bound)
     return count if isinstance(kind, Decimal) else _python_time(count, kind)
 
 

@@ -35,6 +35,8 @@ class DataType:
     """
 
     __slots__: tuple[str, ...] = ()
+    family = ""
+    """The file of `validate` that has the rules of the type."""
 
     def _set(self, *values: object) -> None:
         for name, value in zip(self.__slots__, values, strict=True):
@@ -68,6 +70,7 @@ class Bool(DataType):
     """True or false."""
 
     __slots__ = ()
+    family = "numbers"
 
     def __str__(self) -> str:
         return "bool"
@@ -81,6 +84,7 @@ class Integer(DataType):
     """A whole number of `bits` 8, 16, 32 or 64."""
 
     __slots__ = ("bits", "signed")
+    family = "numbers"
     bits: int
     signed: bool
 
@@ -104,6 +108,7 @@ class Float(DataType):
     """An IEEE 754 number of `bits` 16, 32 or 64."""
 
     __slots__ = ("bits",)
+    family = "numbers"
     bits: int
 
     def __init__(self, bits: int = 64) -> None:
@@ -121,6 +126,7 @@ class String(DataType):
     """Unicode text."""
 
     __slots__ = ()
+    family = "texts"
 
     def __str__(self) -> str:
         return "string"
@@ -130,6 +136,7 @@ class Binary(DataType):
     """Bytes; base64 in JSON."""
 
     __slots__ = ()
+    family = "texts"
 
     def __str__(self) -> str:
         return "binary"
@@ -139,6 +146,7 @@ class Date(DataType):
     """A calendar day; ISO 8601 in JSON."""
 
     __slots__ = ()
+    family = "times"
 
     def __str__(self) -> str:
         return "date"
@@ -155,6 +163,7 @@ class Timestamp(DataType):
     """
 
     __slots__ = ("unit", "zone")
+    family = "times"
     unit: Unit
     zone: str | None
 
@@ -173,6 +182,7 @@ class Duration(DataType):
     """A length of time counted in `unit`; ISO 8601 in JSON."""
 
     __slots__ = ("unit",)
+    family = "times"
     unit: Unit
 
     def __init__(self, unit: Unit = "us") -> None:
@@ -190,6 +200,7 @@ class Decimal(DataType):
     """A decimal number of `precision` digits, `scale` of them after the point."""
 
     __slots__ = ("precision", "scale")
+    family = "decimals"
     precision: int
     scale: int
 
@@ -204,6 +215,7 @@ class Category(DataType):
     """One of a fixed set of values, all of one Python type; `ordered` when their order means something."""
 
     __slots__ = ("values", "ordered")
+    family = "texts"
     values: tuple[CategoryValue, ...]
     ordered: bool
 
@@ -218,6 +230,7 @@ class List(DataType):
     """A list of any length of values of one type."""
 
     __slots__ = ("item", "nullable")
+    family = "nested"
     item: DataType
     nullable: bool
 
@@ -232,6 +245,7 @@ class Struct(DataType):
     """A record with named fields."""
 
     __slots__ = ("fields",)
+    family = "nested"
     fields: tuple[Field, ...]
 
     def __init__(self, fields: tuple[Field, ...] = ()) -> None:
@@ -248,6 +262,7 @@ class Tensor(DataType):
     """
 
     __slots__ = ("dtype", "shape", "sparse")
+    family = "tensors"
     dtype: str
     shape: tuple[int | None, ...]
     sparse: bool

@@ -42,7 +42,7 @@ from ..opening.types import (
     Timestamp,
 )
 from ..text import shown
-from ..validate.values import OVERFLOW
+from ..validate.numbers import OVERFLOW
 
 if TYPE_CHECKING:
     from ..opening.types import Tensor

@@ -1,16 +1,69 @@
-"""Checked data on its way to a model: canonical arrays with masks of what is missing. No copy where none is needed."""
+"""Checked data on its way to a model: canonical arrays with masks of what is missing. And what null is."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard
 
 import numpy as np
 
 from ..errors import InputError
 
+if TYPE_CHECKING:
+    import decimal
+
+    from ..opening.schema import Null
+
+
 Array = np.ndarray[Any, Any]
 _HOLD_NARROW = frozenset({"float32", "float64"})
+_NULL_NAMES: dict[str, Null] = {"NoneType": "none", "NaTType": "nat", "NAType": "na"}
+
+
+def null_name(value: object) -> Null | None:
+    """How a value writes null: None, NaN (of floats and decimals), NaT, or pandas.NA; None when it is not null."""
+    if value is None:
+        return "none"
+    if isinstance(value, float | np.floating):
+        return "nan" if value != value else None  # noqa: PLR0124 - NaN differs from itself
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return "nat" if np.isnat(value) else None
+    if is_decimal(value):
+        return "nan" if value.is_nan() else None
+    name = type(value).__name__
+    return _NULL_NAMES[name] if name in _NULL_NAMES and type(value).__module__.startswith("pandas") else None
+
+
+def is_null(value: object) -> bool:
+    """Whether a value is null."""
+    return null_name(value) is not None
+
+
+def may_be_null(kind: type) -> bool:
+    """Whether values of a Python type may be null, and no value of another type than a float or time is."""
+    return kind.__name__ in _NULL_NAMES or issubclass(kind, float | np.floating)
+
+
+def where_null(values: Array) -> Array | None:
+    """Where an array of floats or times is null; None when it is nowhere."""
+    missing: Array = np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
+    return missing if missing.any() else None
+
+
+def is_decimal(value: object) -> TypeGuard[decimal.Decimal]:
+    """Whether a value is a decimal. The module is not imported for it: who has a decimal has imported it."""
+    module = sys.modules.get("decimal")
+    return module is not None and isinstance(value, module.Decimal)
+
+
+class Instant(NamedTuple):
+    """A moment in UTC from a column whose container says that it has a zone."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{self.value}Z"
 
 
 class Column:
@@ -27,6 +80,15 @@ class Column:
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.values, self.missing))
+
+
+def filled(column: Column, null: Any) -> Any:
+    """The values with `null` where they are missing."""
+    if column.missing is None:
+        return column.values
+    values = column.values.copy()
+    values[column.missing] = null
+    return values
 
 
 class Raw:
@@ -82,8 +144,7 @@ class Batch:
         if self._index is None:
             self._index = {known: index for index, known in enumerate(self.block_names)}
         values = self.block[:, self._index[name]]
-        missing = np.isnan(values)
-        return Column(values, missing if missing.any() else None)
+        return Column(values, where_null(values))
 
     def matrix(self, names: Sequence[str], dtype: str, *, own: bool = False, order: Literal["C", "F"] = "C") -> Array:
         """A 2-D array of the given numeric fields as columns, null as NaN.
@@ -128,17 +189,20 @@ def objects(values: Sequence[Any]) -> Array:
     return np.fromiter(values, dtype=object, count=len(values))
 
 
+def with_none(values: list[Any], missing: Array | None) -> list[Any]:
+    """The values with None where they are missing."""
+    if missing is None:
+        return values
+    return [None if absent else item for item, absent in zip(values, missing.tolist(), strict=True)]
+
+
 def items(raw: Raw) -> list[Any]:
     """The values one by one as Python has them; None where the container says that they are missing."""
     values = raw.values
     if isinstance(values, list):
         made = values
     elif values.dtype.kind in "mM":
-        from .temporal import Instant
-
-        made = [Instant(value) if not np.isnat(value) else None for value in values] if raw.utc else list(values)
+        made = [Instant(value) if not is_null(value) else None for value in values] if raw.utc else list(values)
     else:
         made = values.tolist()
-    if raw.missing is None:
-        return made
-    return [None if absent else item for item, absent in zip(made, raw.missing.tolist(), strict=True)]
+    return with_none(made, raw.missing)

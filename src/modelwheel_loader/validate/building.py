@@ -1,6 +1,7 @@
-"""Canonical columns as the model saw them: the dtype and the null of the sample, restored exactly.
+"""From a checked batch to what the original model saw: its own containers, dtypes, labels and nulls, restored exactly.
 
-To the caller all nulls are one; to the model they are not (an encoder fitted on None answers differently to NaN).
+To the caller all nulls are one; to the model they are not (an encoder fitted on None answers differently to NaN). What
+is built is always memory of its own: a model that works in place must not change the caller's data.
 """
 
 from __future__ import annotations
@@ -15,27 +16,12 @@ import numpy as np
 
 from ..errors import MissingExtra
 from ..opening.schema import Field, Physical, Schema, usual_physical
-from ..opening.types import (
-    TENSOR_DTYPES,
-    Bool,
-    Category,
-    DataType,
-    Date,
-    Decimal,
-    Duration,
-    Float,
-    Integer,
-    List,
-    String,
-    Struct,
-    Tensor,
-    Timestamp,
-    parse_type,
-)
-from .batch import Array, Batch, Column, objects
-from .python_times import compile_inner, compile_times, iana_zone, zone_of
+from ..opening.types import TENSOR_DTYPES, Category, DataType, Tensor, Timestamp
+from .batch import Array, Batch, Column, filled, objects, with_none
+from .kinds import kind_of
 
-Restore = Callable[[Column], Any]
+Make = Callable[[Column], Any]
+Bind = Callable[[Batch], Any]
 
 
 def physical_of(field: Field) -> Physical:
@@ -43,7 +29,7 @@ def physical_of(field: Field) -> Physical:
     return field.physical if field.physical is not None else usual_physical(field.type)
 
 
-def compile_numpy(field: Field) -> Restore:
+def compile_numpy(field: Field) -> Make:
     """A function from a column to the array, of numpy's dtypes, that the model saw."""
     seen = physical_of(field)
     dtype = _numpy_dtype(seen.dtype)
@@ -62,7 +48,7 @@ def compile_numpy(field: Field) -> Restore:
     return restore
 
 
-def _without_null(dtype: np.dtype[Any], field: Field) -> Restore:
+def _without_null(dtype: np.dtype[Any], field: Field) -> Make:
     """Arrays of a dtype that has no null; where there is one, what pandas makes of such columns: floats, or objects."""
     as_objects = compile_objects(field)
 
@@ -103,12 +89,12 @@ def null_of(name: str | None) -> Any:
     return None
 
 
-def compile_objects(field: Field) -> Restore:
+def compile_objects(field: Field) -> Make:
     """A function from a column to an array of Python objects, null as the model saw it."""
     if isinstance(field.type, Tensor):
         return own_rows(field, cells=True)
     null_name = physical_of(field).null
-    python = _python_values(field)
+    python = kind_of(field.type).to_objects(field)
 
     def restore(column: Column) -> Array:
         values = python(column)
@@ -121,7 +107,7 @@ def compile_objects(field: Field) -> Restore:
     return restore
 
 
-def own_rows(field: Field, *, cells: bool = False) -> Restore:
+def own_rows(field: Field, *, cells: bool = False) -> Make:
     """A function from a column of tensors to one array of its own memory; with `cells`, to an array of arrays.
 
     It is an array of arrays too where a row is null or the rows have different shapes.
@@ -143,27 +129,6 @@ def own_rows(field: Field, *, cells: bool = False) -> Restore:
     return restore
 
 
-def _python_values(field: Field) -> Callable[[Column], Array]:
-    kind = field.type
-    if isinstance(kind, Date | Timestamp | Duration):
-        times = compile_times(field)
-        return lambda column: times(column.values, column.missing)
-    if isinstance(kind, Bool | Integer | Float):
-        return lambda column: column.values.astype(object)
-    if isinstance(kind, List | Struct) and (inner := compile_inner(field)) is not None:
-        return lambda column: objects([value if value is None else inner(value) for value in column.values])
-    return lambda column: column.values
-
-
-def filled(column: Column, null: Any) -> Any:
-    """The values with `null` where they are missing."""
-    if column.missing is None:
-        return column.values
-    values = column.values.copy()
-    values[column.missing] = null
-    return values
-
-
 def library(name: str) -> Any:
     """The library `name`; raises `MissingExtra` when it is not installed."""
     try:
@@ -173,11 +138,7 @@ def library(name: str) -> Any:
         raise MissingExtra.of("native.module", message) from error
 
 
-# Polars and Arrow tables and columns as the model saw them. Null is null there, unless the sample had NaN.
-
-
-Bind = Callable[[Batch], Any]
-Make = Callable[[Column], Any]
+# -- Polars and Arrow: null is null there, unless the sample had NaN ----------------------------------------------
 
 
 def _values(field: Field) -> Callable[[Column], list[Any]]:
@@ -189,134 +150,75 @@ def _values(field: Field) -> Callable[[Column], list[Any]]:
         found = column.values if isinstance(field.type, Tensor) else as_objects(Column(column.values))
         if isinstance(field.type, Tensor) and found.dtype == object:  # rows of different shapes
             found = objects([row.tolist() for row in found])
-        found = found.tolist()
-        if column.missing is None:
-            return list(found)
-        return [null if absent else value for value, absent in zip(found, column.missing.tolist(), strict=True)]
+        made: list[Any] = found.tolist()
+        if null is None or column.missing is None:
+            return with_none(made, column.missing)
+        return [null if absent else value for value, absent in zip(made, column.missing.tolist(), strict=True)]
 
     return values
 
 
-def polars_frame(schema: Schema) -> Bind:
-    """The function that makes a Polars DataFrame."""
-    polars = library("polars")
-    makes = [(field.name, polars_series(field, polars)) for field in schema.fields]
-    return lambda batch: polars.DataFrame([make(batch.column(name)) for name, make in makes])
-
-
-def polars_series(field: Field, polars: Any) -> Make:
+def _polars_series(field: Field, polars: Any) -> Make:
     """A function from a column to the Polars Series of the sample's dtype."""
+    kind, name, seen = kind_of(field.type), field.name, physical_of(field)
     dtype = polars_type(field, polars)
-    name = field.name
+    if kind.at_once:
+
+        def make(column: Column) -> Any:
+            series = kind.polars_series(name, column, dtype, polars)
+            if column.missing is None:
+                return series
+            return series.set(polars.Series(column.missing), np.nan if seen.null == "nan" else None)
+
+        return make
     values = _values(field)
-    if isinstance(field.type, Integer | Float | Bool | Date | Timestamp | Duration):
-        return lambda column: _polars_fixed(name, column, dtype, polars, field)
-    if physical_of(field).dtype == "Categorical":
+    if seen.dtype == "Categorical":
         return lambda column: polars.Series(name, values(column), dtype=polars.String).cast(dtype)
     return lambda column: polars.Series(name, values(column), dtype=dtype)
-
-
-def _polars_fixed(name: str, column: Column, dtype: Any, polars: Any, field: Field) -> Any:
-    """Numbers and times: the whole column at once, then null where it is missing."""
-    values = column.values
-    if isinstance(field.type, Date | Timestamp | Duration):
-        counts = filled(Column(values.view(np.int64), column.missing), 0)
-        series = polars.Series(name, counts).cast(polars.Int32 if isinstance(field.type, Date) else polars.Int64)
-        series = (
-            series.cast(polars.Date) if isinstance(field.type, Date) else _polars_instant(series, dtype, field, polars)
-        )
-    else:
-        series = polars.Series(name, values, dtype=dtype, nan_to_null=False)
-    if column.missing is None:
-        return series
-    null = null_of("nan") if physical_of(field).null == "nan" else None
-    return series.set(polars.Series(column.missing), null)
-
-
-def _polars_instant(series: Any, dtype: Any, field: Field, polars: Any) -> Any:
-    unit = getattr(field.type, "unit", "us")
-    if unit == "s":  # which Polars has not
-        series, unit = series * 1000, "ms"
-    plain = (
-        polars.Duration(unit)
-        if isinstance(field.type, Duration)
-        else polars.Datetime(unit, getattr(field.type, "zone", None))
-    )
-    return series.cast(plain).cast(dtype)
 
 
 def polars_type(field: Field, polars: Any) -> Any:
     """The Polars dtype that the sample had; raises `MissingExtra` for a time zone that is not known here."""
     kind, name = field.type, physical_of(field).dtype
     if isinstance(kind, Timestamp) and kind.zone:
+        from .times import iana_zone
+
         iana_zone(kind.zone)  # Polars knows no offsets
     if isinstance(kind, Category):
         return polars.Enum(list(map(str, kind.values))) if name == "Enum" else polars.Categorical
-    return _polars_type(kind, polars)
+    return kind_of(kind).polars(polars)
 
 
-def _polars_type(kind: DataType, polars: Any) -> Any:
-    match kind:
-        case Bool():
-            return polars.Boolean
-        case Integer():
-            return getattr(polars, f"{'' if kind.signed else 'U'}Int{kind.bits}")
-        case Float():
-            return getattr(polars, f"Float{kind.bits}")
-        case Date():
-            return polars.Date
-        case Timestamp():
-            return polars.Datetime(kind.unit if kind.unit != "s" else "ms", kind.zone)
-        case Duration():
-            return polars.Duration(kind.unit if kind.unit != "s" else "ms")
-        case Decimal():
-            return polars.Decimal(kind.precision, kind.scale)
-        case List():
-            return polars.List(_polars_type(kind.item, polars))
-        case Struct():
-            return polars.Struct({inner.name: _polars_type(inner.type, polars) for inner in kind.fields})
-        case Tensor():
-            made = _polars_type(parse_type(kind.dtype), polars)
-            for axis in reversed(kind.shape):
-                made = polars.List(made) if axis is None else polars.Array(made, axis)
-            return made
-        case String() | Category():
-            return polars.String
-    return polars.Binary
-
-
-def arrow_table(schema: Schema) -> Bind:
-    """The function that makes an Arrow table."""
-    pyarrow = library("pyarrow")
-    makes = [(field.name, arrow_array(field, pyarrow)) for field in schema.fields]
-    return lambda batch: pyarrow.table({name: make(batch.column(name)) for name, make in makes})
-
-
-def arrow_array(field: Field, pyarrow: Any) -> Make:
+def _arrow_array(field: Field, pyarrow: Any) -> Make:
     """A function from a column to the Arrow array of the sample's type."""
     index = physical_of(field).dtype
     kind = arrow_type_of(field.type, index, pyarrow)
     values = _values(field)
     if isinstance(field.type, Category) and index.startswith("dictionary"):
-        text = "values=large_string" in index
-        order = pyarrow.array(list(field.type.values), type=pyarrow.large_string() if text else None)
-        codes = {value: code for code, value in enumerate(field.type.values)}
-        width = index.partition("indices=")[2].partition(",")[0] or "int32"
-        return lambda column: pyarrow.DictionaryArray.from_arrays(
-            pyarrow.array([None if v is None else codes[v] for v in values(column)], type=width),
-            order,
-            ordered=field.type.ordered,  # type: ignore[attr-defined]
-        )
-    if isinstance(field.type, Timestamp | Date | Duration | Integer | Float | Bool):
+        return _arrow_dictionary(field.type, index, values, pyarrow)
+    if kind_of(field.type).at_once:
         return lambda column: _arrow_fixed(column, kind, field, pyarrow)
     if isinstance(field.type, Tensor) and None not in field.type.shape:
         return lambda column: _arrow_lists(column, kind, pyarrow)
     return lambda column: pyarrow.array(values(column), type=kind)
 
 
+def _arrow_dictionary(kind: Category, index: str, values: Callable[[Column], list[Any]], pyarrow: Any) -> Make:
+    text = pyarrow.large_string() if "values=large_string" in index else None
+    order = pyarrow.array(list(kind.values), type=text)
+    codes = {value: code for code, value in enumerate(kind.values)}
+    width = index.partition("indices=")[2].partition(",")[0] or "int32"
+
+    def make(column: Column) -> Any:
+        found = pyarrow.array([None if value is None else codes[value] for value in values(column)], type=width)
+        return pyarrow.DictionaryArray.from_arrays(found, order, ordered=kind.ordered)
+
+    return make
+
+
 def arrow_type_of(kind: DataType, dtype: str, pyarrow: Any) -> Any:
     """The Arrow type in which a column of `kind` comes back that was of the Arrow type named `dtype`."""
-    return pyarrow.type_for_alias(dtype) if dtype in _ARROW_TEXT else _arrow_type(kind, pyarrow)
+    return pyarrow.type_for_alias(dtype) if dtype in _ARROW_TEXT else kind_of(kind).arrow(pyarrow)
 
 
 _ARROW_TEXT = frozenset({"string", "large_string", "binary", "large_binary"})
@@ -340,65 +242,32 @@ def _arrow_lists(column: Column, kind: Any, pyarrow: Any) -> Any:
     return made.cast(kind)
 
 
-def _arrow_type(kind: DataType, pyarrow: Any) -> Any:
-    match kind:
-        case Timestamp():
-            return pyarrow.timestamp(kind.unit, kind.zone)
-        case Duration():
-            return pyarrow.duration(kind.unit)
-        case Date():
-            return pyarrow.date32()
-        case Decimal():
-            return (pyarrow.decimal128 if kind.precision <= 38 else pyarrow.decimal256)(kind.precision, kind.scale)
-        case List():
-            return pyarrow.list_(_arrow_type(kind.item, pyarrow))
-        case Struct():
-            return pyarrow.struct([(inner.name, _arrow_type(inner.type, pyarrow)) for inner in kind.fields])
-        case Tensor():
-            made = _arrow_type(parse_type(kind.dtype), pyarrow)
-            for axis in reversed(kind.shape):
-                made = pyarrow.list_(made, -1 if axis is None else axis)
-            return made
-        case String() | Category():
-            return pyarrow.string()
-    return pyarrow.type_for_alias(
-        {"float64": "double", "float32": "float", "float16": "halffloat"}.get(str(kind), str(kind))
-    )
-
-
-# DataFrames and Series as the model saw them.
+# -- DataFrames and Series ----------------------------------------------------------------------------------------
 
 
 _MASKED = ("Int", "UInt", "Float", "boolean")
 
 
-def compile_frame(schema: Schema) -> Bind:
-    """The function that makes the DataFrame that the model saw."""
-    if schema.container == "polars":
-        return polars_frame(schema)
-    if schema.container == "pyarrow":
-        return arrow_table(schema)
-    return _pandas_frame(schema)
+def _compile_frame(schema: Schema) -> Bind:
+    """The function that makes the DataFrame or table that the model saw."""
+    if schema.container not in ("polars", "pyarrow"):
+        return _pandas_frame(schema)
+    module = library(schema.container)
+    makes = [(field.name, _SERIES[schema.container](field, module)) for field in schema.fields]
+    build = module.DataFrame if schema.container == "polars" else module.table
+    return lambda batch: build({name: make(batch.column(name)) for name, make in makes})
 
 
-def compile_series(schema: Schema) -> Bind:
+def _compile_series(schema: Schema) -> Bind:
     """The function that makes the Series or Arrow array that the model saw."""
     field = schema.fields[0]
-    name = field.name
+    name, module = field.name, library(schema.container)
+    make = _SERIES[schema.container](field, module)
     if schema.container == "polars":
-        polars = library("polars")
-        make = polars_series(field, polars)
         return lambda batch: make(batch.column(name))
     if schema.container == "pyarrow":
-        pyarrow = library("pyarrow")
-        make = arrow_array(field, pyarrow)
-        return lambda batch: pyarrow.chunked_array([make(batch.column(name))])
-    pandas = library("pandas")
-    make = _pandas_column(field, pandas)
-    return lambda batch: pandas.Series(make(batch.column(name)), name=name, copy=False)
-
-
-# -- pandas -----------------------------------------------------------------------------------------------------
+        return lambda batch: module.chunked_array([make(batch.column(name))])
+    return lambda batch: module.Series(make(batch.column(name)), name=name, copy=False)
 
 
 def _pandas_frame(schema: Schema) -> Bind:
@@ -432,7 +301,7 @@ def _one_dtype(schema: Schema) -> str | None:
     dtype = dtypes.pop() if len(dtypes) == 1 else ""
     if dtype == "float64":
         return dtype
-    numbers = all(isinstance(field.type, Integer | Float) for field in schema.fields)
+    numbers = all(field.type.family == "numbers" and field.type.canonical != "bool" for field in schema.fields)
     whole = dtype.startswith(("int", "uint")) and not any(field.nullable for field in schema.fields)
     return dtype if schema.order == "C" and numbers and (dtype in ("float16", "float32") or whole) else None
 
@@ -461,25 +330,17 @@ def _pandas_column(field: Field, pandas: Any) -> Make:
     return make
 
 
-def compile_instants(dtype: str) -> Make:
-    """UTC instants as datetime64 of the unit in the name of a pandas dtype, `datetime64[ns, UTC]`."""
-    unit = dtype.partition("[")[2].partition(",")[0]
-    return lambda column: _with_nat(column).astype(f"datetime64[{unit}]")
-
-
-def _with_nat(column: Column) -> Any:
-    if column.missing is None:
-        return column.values
-    values = column.values.copy()
-    values[column.missing] = np.datetime64("NaT")
-    return values
-
-
 def _zoned(dtype: str, pandas: Any) -> Make:
-    instants = compile_instants(dtype)
-    name = dtype.partition(", ")[2].rstrip("]")
+    unit, _, name = dtype.partition("[")[2].rstrip("]").partition(", ")
+    from .times import zone_of
+
     zone_of(name)  # raises where pandas would
-    return lambda column: pandas.DatetimeIndex(instants(column)).tz_localize("UTC").tz_convert(name).array
+
+    def make(column: Column) -> Any:
+        instants = filled(column, np.datetime64("NaT")).astype(f"datetime64[{unit}]")
+        return pandas.DatetimeIndex(instants).tz_localize("UTC").tz_convert(name).array
+
+    return make
 
 
 def _masked(dtype: str, kind: DataType, pandas: Any) -> Make:
@@ -509,17 +370,17 @@ def _pandas_categories(kind: Category, pandas: Any) -> Make:
     return make
 
 
-# From a checked batch to what the original model saw: its own containers, dtypes, labels and nulls.
-#
-# It is always memory of its own: a model that works in place must not change the caller's data.
-# `run/onnx_runtime.py` has the inputs of graphs.
+_SERIES = {"pandas": _pandas_column, "polars": _polars_series, "pyarrow": _arrow_array}
+
+
+# -- layouts ------------------------------------------------------------------------------------------------------
 
 
 def compile_native(schema: Schema) -> Bind:
     """The function that makes what the original model was fed: container, dtypes, labels and nulls of the sample."""
     match schema.layout:
         case "frame":
-            return compile_frame(schema)
+            return _compile_frame(schema)
         case "matrix":
             return _matrix(schema)
         case "array":
@@ -531,9 +392,7 @@ def compile_native(schema: Schema) -> Bind:
 
 def _matrix(schema: Schema) -> Bind:
     dtype = schema.dtype or "float64"
-    if dtype == "object":
-        return _object_matrix(schema)
-    if all(isinstance(field.type, Bool | Integer | Float) for field in schema.fields):
+    if dtype != "object" and all(field.type.family == "numbers" for field in schema.fields):
         return _number_matrix(schema, dtype)
     return _object_matrix(schema)
 
@@ -567,7 +426,7 @@ def _object_matrix(schema: Schema) -> Bind:
 def _array(schema: Schema) -> Bind:
     field = schema.fields[0]
     if schema.container in ("pandas", "polars", "pyarrow"):
-        return compile_series(schema)
+        return _compile_series(schema)
     restore = _restore(field)
     if schema.container == "list":
         as_list = compile_objects(field) if not isinstance(field.type, Tensor) else restore

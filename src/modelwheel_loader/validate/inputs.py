@@ -6,20 +6,32 @@ defect; it is imported, with all that knows DataFrames, when there is something 
 
 from __future__ import annotations
 
+import math
+import struct
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from operator import countOf, itemgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import ModelwheelError
-from ..opening.types import Tensor
-from .batch import Batch, Column, Raw
-from .blocks import Block, Quick, compile_scalar
-from .columns import Check, compile_column
+from ..opening.schema import compile_pattern
+from ..opening.types import Category, Float, Tensor
+from .batch import Array, Batch, Column, Raw
+from .columns import allowed_values, bound, compile_column
+from .kinds import Accept, Check, kind_of
+from .numbers import EXACT_IN_FLOAT, OVERFLOW, all_finite
 
 if TYPE_CHECKING:
     from ..opening.schema import Field, Schema
     from .careful import Careful
-    from .table_rules import Rule
 
 
+Quick = Callable[[Any], Column | None]
+_MISSING = np.array([True])
+_MISSING.setflags(write=False)
 _OF_SCALARS = frozenset({"builtins", "numpy", "datetime", "decimal"})
 """The modules whose objects are never a column of another library."""
 
@@ -39,13 +51,15 @@ class InputCheck:
         self._block = Block(schema)
         together = frozenset(self._block.names)
         self._scalars = [
-            (field.name, compile_scalar(field) or _compile_alone(field, self._checks[field.name]))
+            (field.name, _compile_scalar(field) or _compile_alone(field, self._checks[field.name]))
             for field in schema.fields
             if field.name not in together
         ]
         self._refuse_extra = schema.extra == "error"
-        self._table_rule = _compile_table(schema)
         self._careful: Careful | None = None
+        self._has_table_rule = schema.min_rows is not None or schema.max_rows is not None or bool(schema.unique)
+        if self._has_table_rule:
+            self._make_careful()
 
     def __call__(self, data: object) -> Batch:
         """The checked batch. Never changes `data`."""
@@ -53,18 +67,15 @@ class InputCheck:
             row = data[0] if type(data) is list and len(data) == 1 else data
             if type(row) is dict and self._names:
                 batch = self._quick_row(row, single=row is data)
-                if batch is not None and self._table_rule is None:
+                if batch is not None and not self._has_table_rule:
                     return batch
-            batch = (self._careful or self._make_careful())(data)
-            if self._table_rule is not None:
-                self._table_rule(batch)
+            return (self._careful or self._make_careful())(data)
         except (ModelwheelError, MemoryError):
             raise
-        except Exception as error:  # the border to the caller's objects, which may raise whatever they are asked
+        except Exception as error:  # the border to the caller's objects, which may raise anything
             from .careful import unreadable
 
             raise unreadable(error, data) from error
-        return batch
 
     def _make_careful(self) -> Careful:
         from .careful import Careful
@@ -92,17 +103,8 @@ class InputCheck:
         return Batch(1, columns, single=single, block=block, block_names=self._block.names, narrow=True)
 
 
-def _compile_table(schema: Schema) -> Rule | None:
-    """The rule for the table as a whole, which few schemas have."""
-    if schema.min_rows is None and schema.max_rows is None and not schema.unique:
-        return None
-    from .table_rules import compile_table
-
-    return compile_table(schema)
-
-
 def _compile_alone(field: Field, check: Check) -> Quick:
-    """One value as a column of one; None when it is refused, or may be a column, which the slow path then tells."""
+    """One value as a column of one; None when it is rejected, or may be a column, which the careful path decides."""
     from .problems import Problems
     from .reading import library_of
 
@@ -116,3 +118,194 @@ def _compile_alone(field: Field, check: Check) -> Quick:
         return check(Raw([value]), Problems())
 
     return alone
+
+
+# -- one value of one field ---------------------------------------------------------------------------------------
+
+
+def _compile_scalar(field: Field) -> Quick | None:
+    """A function from a value to its one-row column, or to None when a closer look is needed; None for other types."""
+    accepts = _compile_accept(field)
+    if accepts is None:
+        return None
+    dtype = field.type.canonical
+    # one null for all calls: nobody may write into a checked batch
+    null = Column(np.array([None if dtype == "object" else 0], dtype=dtype), _MISSING) if field.nullable else None
+
+    def check(value: Any) -> Column | None:
+        if value is None:
+            return null
+        return Column(np.array([value], dtype=dtype)) if accepts(value) else None
+
+    return check
+
+
+def _compile_accept(field: Field) -> Accept | None:
+    kind = kind_of(field.type)
+    accept = kind.accepts(field)
+    if accept is None or isinstance(field.type, Category):
+        return accept
+    accepts = [accept]
+    if field.allowed is not None:
+        accepts.append(allowed_values(field).__contains__)
+    if field.pattern is not None:
+        pattern = compile_pattern(field)
+        accepts.append(lambda value: pattern.fullmatch(value) is not None)
+    if field.min_length is not None or field.max_length is not None:
+        low, high = field.min_length or 0, math.inf if field.max_length is None else field.max_length
+        accepts.append(lambda value: low <= len(value) <= high)
+    return accept if len(accepts) == 1 else lambda value: all(accept(value) for accept in accepts)
+
+
+# -- plain floats -------------------------------------------------------------------------------------------------
+
+_FLOAT64 = np.dtype(np.float64)
+_FLOATS = frozenset({float, np.float64})
+_NUMBERS = frozenset({float, int, np.float64})
+
+
+class Block:
+    """The plain float fields of a schema that have the most common width; `names` may be empty."""
+
+    __slots__ = (
+        "_has_bounds",
+        "_high",
+        "_limit",
+        "_low",
+        "_nullable",
+        "_pack",
+        "_row_limit",
+        "_row_shape",
+        "dtype",
+        "get",
+        "is_whole",
+        "names",
+    )
+
+    def __init__(self, schema: Schema) -> None:
+        plain = [field for field in schema.fields if _is_plain(field)]
+        widths = Counter(field.type for field in plain)
+        kind = max(widths, key=widths.__getitem__, default=Float())
+        fields = [field for field in plain if field.type == kind]
+        self.names = tuple(field.name for field in fields)
+        self.dtype = np.dtype(kind.canonical)
+        self.is_whole = len(fields) == len(schema.fields) > 0
+        self.get = _getter(self.names)
+        self._limit = OVERFLOW[kind.bits] if isinstance(kind, Float) else math.inf
+        self._row_limit = min(self._limit, OVERFLOW[32])
+        self._row_shape = (1, len(fields))
+        self._pack = struct.Struct(f"{len(fields)}d").pack
+        self._nullable = np.array([field.nullable for field in fields], dtype=bool)
+        self._low = _bounds(fields, "minimum", -math.inf, self.dtype)
+        self._high = _bounds(fields, "maximum", math.inf, self.dtype)
+        self._has_bounds = any(field.minimum is not None or field.maximum is not None for field in fields)
+
+    def row(self, row: Mapping[str, Any]) -> Array | None:
+        """One row as an array (1, fields); None when it needs a closer look; `KeyError` when a field is missing.
+
+        No number in it is beyond what float32 holds. The array may be one that cannot be written into.
+        """
+        values = self.get(row)
+        limit = self._row_limit
+        if countOf(map(type, values), float) != len(values):
+            kinds = set(map(type, values))
+            if not kinds <= _NUMBERS:
+                found = self._from_rows([values], kinds)
+                # in double precision, for the limit of a narrower float does not fit into that float itself
+                wide = found is None or bool((np.abs(found, dtype=np.float64) >= limit).any())
+                return None if wide else found
+            if not kinds <= _FLOATS:
+                limit = min(limit, EXACT_IN_FLOAT)
+        try:
+            size = math.hypot(*values)
+        except OverflowError:
+            return None
+        # a length below the limit says that each is below it; NaN compares as false
+        if not size < limit:
+            return None
+        block: Array = np.ndarray(self._row_shape, _FLOAT64, self._pack(*values))
+        if self.dtype != _FLOAT64:
+            block = block.astype(self.dtype)
+        return block if not self._has_bounds or self._within(block) else None
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Array | None:
+        """Many rows as an array (rows, fields); None when one needs a closer look."""
+        try:
+            values = [self.get(row) for row in rows]
+        except KeyError:
+            return None
+        return self._from_rows(values, set(map(type, chain.from_iterable(values))))
+
+    def columns(self, columns: Sequence[Raw]) -> Array | None:
+        """The columns of all fields, all of one length, as an array (rows, fields); None as above."""
+        values = [column.values for column in columns if column.missing is None]
+        if len(values) != len(self.names):
+            return None
+        kinds = set(map(type, values))
+        if kinds == {list}:
+            block = _numbers(values, set(map(type, chain.from_iterable(values))))
+            return None if block is None else self.array(block.T)
+        if kinds != {np.ndarray} or len({item.dtype for item in values}) != 1 or any(item.ndim != 1 for item in values):
+            return None
+        return self.array(np.array(values).T) if values[0].dtype.kind == "f" else None
+
+    def _from_rows(self, rows: Sequence[Sequence[Any]], kinds: set[type]) -> Array | None:
+        block = _numbers(rows, kinds)
+        return None if block is None else self.array(block.reshape(len(rows), len(self.names)))
+
+    def array(self, block: Array) -> Array | None:
+        """A 2-D array of numbers in the width of the fields, the same memory where it is that; None as above."""
+        made = block
+        if block.dtype.kind in "iu":
+            largest = min(self._limit, EXACT_IN_FLOAT)
+            if block.size and max(abs(int(block.min())), abs(int(block.max()))) >= largest:
+                return None
+            made = block.astype(self.dtype)
+        elif block.dtype != self.dtype:
+            with np.errstate(over="ignore"):
+                made = block.astype(self.dtype)
+        if not all_finite(made) and not self._only_nulls(block, made):
+            return None
+        return made if not self._has_bounds or self._within(made) else None
+
+    def _only_nulls(self, before: Array, after: Array) -> bool:
+        """Whether all that is not finite is NaN, was so before, and stands where null may be."""
+        if bool(np.isinf(after).any()):
+            return False
+        absent = np.isnan(before).any(axis=0)
+        return bool(self._nullable[absent].all())
+
+    def _within(self, block: Array) -> bool:
+        return not bool(((block < self._low) | (block > self._high)).any())
+
+
+def _numbers(values: Sequence[Sequence[Any]], kinds: set[type]) -> Array | None:
+    """Floats, whole numbers and None as an array of two axes; `kinds` are the types among them. None as above."""
+    if not kinds - {type(None)} <= _NUMBERS:
+        return None
+    try:
+        made = np.array(values, dtype=np.float64)
+    except OverflowError:
+        return None
+    return None if int in kinds and bool((np.abs(made) >= EXACT_IN_FLOAT).any()) else made
+
+
+def _is_plain(field: Field) -> bool:
+    """Whether nothing but finiteness, null and range has to be checked."""
+    return isinstance(field.type, Float) and field.allowed is None and not field.allow_infinity
+
+
+def _bounds(fields: Sequence[Field], attribute: str, free: float, dtype: np.dtype[Any]) -> Array:
+    """The bound of each field, in the same rounding as the values that are compared with it."""
+    limits = [getattr(field, attribute) for field in fields]
+    with np.errstate(over="ignore"):
+        bounds = [free if limit is None else bound(field, limit) for field, limit in zip(fields, limits, strict=True)]
+        return np.array(bounds, dtype=dtype)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """A function from a mapping to the values of `names`."""
+    if len(names) == 1:
+        name = names[0]
+        return lambda row: (row[name],)
+    return itemgetter(*names) if names else lambda _: ()

@@ -13,7 +13,7 @@ from ..text import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from .values import Mismatch
+    from .kinds import Mismatch
 
 
 _INSIDE = r"[.\[]"

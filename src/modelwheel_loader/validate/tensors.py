@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from ..opening.schema import Field
-from ..opening.types import Tensor, parse_type
-from .batch import Array, Column, Raw, objects
-from .nested import Compile
+from ..opening.types import TENSOR_DTYPES, DataType, Tensor, parse_type
+from .batch import Array, Column, Raw, is_null, objects, with_none
+from .kinds import Compile, Judge, Judged, Kind, Mismatch, kind_of, some
+from .nested import joined
 from .problems import Inside, Problems
-from .values import Mismatch, is_null
 
-Judge = Callable[[Raw, Problems], tuple[Column, Array | None]]
 _SEQUENCES = frozenset({list, tuple, np.ndarray})
 
 
-def compile_tensor(field: Field, compile_column: Compile) -> Judge:
-    """The check of a field of tensors: an array (rows, …); an array of arrays when the rows have different shapes.
+class _Tensor(Kind):
+    type: Tensor
 
-    A sparse one gives a CSR matrix when it is passed a sparse matrix. NaN inside is for fields that allow infinity.
-    """
-    kind = field.type
-    if not isinstance(kind, Tensor):
-        raise TypeError
-    free = field.allow_infinity
-    check = compile_column(
-        Field(name=f"{field.name}[]", type=parse_type(kind.dtype), nullable=free, allow_infinity=free)
-    )
+    def misfit(self) -> str:
+        kind = self.type
+        right = kind.dtype in TENSOR_DTYPES and all(axis is None or type(axis) is int for axis in kind.shape)
+        return "" if right else f"is a tensor of {str(kind.dtype)[:60]!r} with the axes {str(kind.shape)[:60]}"
 
-    def judge(raw: Raw, problems: Problems) -> tuple[Column, Array | None]:
-        values = raw.values
-        if hasattr(values, "tocsr"):
-            return _sparse(values, field, kind, check, problems), None
-        if isinstance(values, np.ndarray) and values.dtype != object and raw.missing is None and kind.shape:
-            return _dense(values, field, kind, check, problems), None
-        items = values if isinstance(values, list) else list(values)
-        if raw.missing is not None:
-            items = [None if absent else item for item, absent in zip(items, raw.missing.tolist(), strict=True)]
-        return _by_row(items, field, kind, check, problems)
+    def levels(self) -> int:
+        return len(self.type.shape)
 
-    return judge
+    def bound(self, value: Any) -> Any:  # noqa: ARG002
+        raise Mismatch("schema.bound", "has no order and no allowed values", str(self.type))
+
+    def compile(self, field: Field, compile_column: Compile) -> Judge:
+        """An array (rows, …) is canonical; an array of arrays when the rows have different shapes.
+
+        A sparse field that is passed a sparse matrix gives a CSR matrix. NaN inside needs `allow_infinity`.
+        """
+        kind, free = self.type, field.allow_infinity
+        check = compile_column(
+            Field(name=f"{field.name}[]", type=parse_type(kind.dtype), nullable=free, allow_infinity=free)
+        )
+
+        def judge(raw: Raw, problems: Problems) -> Judged:
+            values = raw.values
+            if hasattr(values, "tocsr"):
+                return _sparse(values, field, kind, check, problems), None
+            if isinstance(values, np.ndarray) and values.dtype != object and raw.missing is None and kind.shape:
+                return _dense(values, field, kind, check, problems), None
+            items = with_none(values if isinstance(values, list) else list(values), raw.missing)
+            return _by_row(items, field, kind, check, problems)
+
+        return judge
+
+    def arrow(self, pyarrow: Any) -> Any:
+        made = kind_of(parse_type(self.type.dtype)).arrow(pyarrow)
+        for axis in reversed(self.type.shape):
+            made = pyarrow.list_(made, -1 if axis is None else axis)
+        return made
+
+    def polars(self, polars: Any) -> Any:
+        made = kind_of(parse_type(self.type.dtype)).polars(polars)
+        for axis in reversed(self.type.shape):
+            made = polars.List(made) if axis is None else polars.Array(made, axis)
+        return made
+
+
+KINDS: dict[type[DataType], type[Kind]] = {Tensor: _Tensor}
 
 
 def _misfit(kind: Tensor, shape: tuple[int, ...]) -> bool:
@@ -89,7 +111,7 @@ def _none(kind: Tensor, rows: int, missing: Array | None = None) -> Column:
 
 
 def _sparse(values: Any, field: Field, kind: Tensor, check: Any, problems: Problems) -> Column:
-    """Rows of a SciPy matrix; only what it stores is looked at."""
+    """Rows of a SciPy matrix; only what it stores is checked."""
     width = tuple(values.shape[1:])
     if _misfit(kind, width):
         expected = f"(rows, {kind.shape[0] if kind.shape else ''})"
@@ -107,12 +129,10 @@ def _sparse(values: Any, field: Field, kind: Tensor, check: Any, problems: Probl
     return Column(type(matrix)((column.values, matrix.indices, matrix.indptr), shape=matrix.shape))
 
 
-def _by_row(
-    items: list[Any], field: Field, kind: Tensor, check: Any, problems: Problems
-) -> tuple[Column, Array | None]:
+def _by_row(items: list[Any], field: Field, kind: Tensor, check: Any, problems: Problems) -> Judged:
     """Rows one by one: nested lists or arrays."""
     missing = np.zeros(len(items), dtype=bool)
-    refused = np.zeros(len(items), dtype=bool)
+    rejected = np.zeros(len(items), dtype=bool)
     shapes: list[tuple[int, ...]] = [tuple(axis or 0 for axis in kind.shape)] * len(items)
     flats: list[Any] = [()] * len(items)
     for row, item in enumerate(items):
@@ -120,9 +140,9 @@ def _by_row(
             missing[row] = True
             continue
         try:
-            shapes[row], flats[row] = take_apart(item, kind)
+            shapes[row], flats[row] = _take_apart(item, kind)
         except Mismatch as error:
-            refused[row] = True
+            rejected[row] = True
             problems.refuse(error, item, row=row, field=field.name)
     lengths = np.fromiter(map(len, flats), dtype=np.int64, count=len(flats))
     starts = np.cumsum(lengths) - lengths
@@ -132,14 +152,14 @@ def _by_row(
         row = int(owners[item])
         return _index(np.unravel_index(item - int(starts[row]), shapes[row]))
 
-    column = check(Raw(_joined(flats)), Inside(problems, owners, field.name, place))
-    absent, bad = missing if missing.any() else None, refused if refused.any() else None
+    column = check(Raw(joined(flats)), Inside(problems, owners, field.name, place))
+    absent, bad = some(missing), some(rejected)
     if column is None or bad is not None:
         return _none(kind, len(items), absent), bad
     return Column(_put_together(column.values, starts, lengths, shapes, kind), absent), None
 
 
-def take_apart(value: Any, kind: Tensor) -> tuple[tuple[int, ...], Any]:
+def _take_apart(value: Any, kind: Tensor) -> tuple[tuple[int, ...], Any]:
     """The shape of one row and its numbers in C order; raises `Mismatch` when it is ragged or of another shape."""
     if not isinstance(value, list | tuple | int | float):
         value = _as_array(value, kind)
@@ -183,14 +203,6 @@ def _walk(value: Any, depth: int, kind: Tensor) -> tuple[tuple[int, ...], list[A
     if any(kind_ in _SEQUENCES for kind_ in set(map(type, level))):
         raise Mismatch("input.shape", f"has more than {depth} axes", str(kind))
     return tuple(shape), level
-
-
-def _joined(flats: list[Any]) -> Any:
-    full = [flat for flat in flats if len(flat)]
-    kinds = {flat.dtype if isinstance(flat, np.ndarray) else None for flat in full}
-    if len(kinds) == 1 and None not in kinds:
-        return np.concatenate(full)
-    return list(chain.from_iterable(flat.tolist() if isinstance(flat, np.ndarray) else flat for flat in full))
 
 
 def _put_together(values: Array, starts: Array, lengths: Array, shapes: list[tuple[int, ...]], kind: Tensor) -> Array:
