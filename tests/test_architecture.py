@@ -94,6 +94,24 @@ def test_folders_of_the_author_need_each_other_one_way() -> None:
     order.prepare()  # a loop is an error that shows it
 
 
+OF_THE_LOADER = {"errors", "defects", "text", "opening.archive", "opening.graph", "opening.manifest", "opening.schema"}
+OF_THE_LOADER |= {"opening.types", "run.onnx_runtime"}
+
+
+def test_the_converter_could_be_a_distribution_of_its_own() -> None:
+    """`modelwheel.onnx` imports nothing of modelwheel and little of the loader; others use its face alone."""
+    for path in FILES:
+        name, others = module_name(path), set(imports(path))
+        if f"{name}.".startswith("modelwheel.onnx."):
+            assert not {other for other in others if other.startswith("modelwheel.")} - {
+                other for other in others if f"{other}.".startswith("modelwheel.onnx.")
+            }, name
+            of_loader = {other.partition(".")[2] for other in others if other.startswith("modelwheel_loader.")}
+            assert of_loader <= OF_THE_LOADER, name
+        else:
+            assert not {other for other in others if other.startswith("modelwheel.onnx.")}, name
+
+
 def test_arrows_of_the_loader_point_inward_hints_included() -> None:
     assert not shape.outward()
 

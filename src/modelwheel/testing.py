@@ -29,7 +29,7 @@ from modelwheel_loader.proof.comparison import compare
 from .adapters import recognise
 from .adapters.base import Adapter
 from .inference.infer import infer_schema
-from .onnx.candidates import Candidate
+from .onnx import Graph
 from .packing.pack import PackedBundle, pack
 
 __all__ = ["CHECKS", "Case", "Check"]
@@ -108,7 +108,7 @@ def converts_without_raising(case: Case, folder: Path) -> None:
     schema = case.adapter.contract(model, inferred.schema)
     given = list(case.adapter.convert(model, schema, list(case.adapter.methods(model))))
     assert given, "convert must give a graph or a reason"
-    assert all(isinstance(item, Candidate) or (isinstance(item, str) and item) for item in given), "of another type"
+    assert all(isinstance(item, Graph) or (isinstance(item, str) and item) for item in given), "of another type"
 
 
 def answers_as_the_model(case: Case, folder: Path) -> None:

@@ -133,7 +133,7 @@ def test_categories_that_cannot_be_told_apart_have_no_graph() -> None:
     frame = FRAME[["a", "kind"]].assign(same=pd.Categorical(["one"] * ROWS), zero=0.0)
     model = lightgbm.LGBMRegressor(**LGB).fit(frame, SCORE)
     with pytest.raises(NotConvertible, match="which of its features"):
-        read_lightgbm(model.booster_, classes=None)
+        read_lightgbm(model.booster_)
 
 
 def test_more_categories_than_are_stored_are_told(tmp_path: Path) -> None:

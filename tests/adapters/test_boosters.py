@@ -24,8 +24,8 @@ from modelwheel.adapters import recognise
 from modelwheel.cli import main
 from modelwheel.errors import EnvironmentMismatch, InvalidBundle, MissingExtra, PackError, TrustError
 from modelwheel.onnx.boosters.catboost_trees import read_catboost
-from modelwheel.onnx.boosters.lightgbm_trees import read_wrapper as read_lightgbm
-from modelwheel.onnx.boosters.xgboost_trees import read_wrapper as read_xgboost
+from modelwheel.onnx.boosters.lightgbm_trees import read_lightgbm
+from modelwheel.onnx.boosters.xgboost_trees import read_xgboost
 from modelwheel_loader.opening.manifest import NativePayload, OnnxPayload
 from modelwheel_loader.run.model_files import open_file
 

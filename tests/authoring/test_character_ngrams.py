@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 import modelwheel
-from modelwheel.onnx.convert import graph_inputs
+from modelwheel.onnx.estimators import column_names, graph_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel_loader.run.onnx_runtime import open_session
 from real_data import paragraphs, same_answers
@@ -36,9 +36,9 @@ def test_counts_are_those_of_scikit_learn(analyzer: str, lengths: tuple[int, int
     texts = TEXTS + OTHERS + MADE_UP
     for settings in SETTINGS:
         model = CountVectorizer(analyzer=analyzer, ngram_range=lengths, **settings).fit(TEXTS)
-        made = translate(model, inputs, schema, ["transform"])
+        made = translate(model, inputs, column_names(schema), ["transform"])
         assert not isinstance(made, str), made
-        session = open_session(made.graph)
+        session = open_session(made.data)
         expected = model.transform(texts).toarray()
         (found,) = session.run({"x": np.array(texts, dtype=object)[:, None]}, ["transform"])
         np.testing.assert_array_equal(found, expected, err_msg=str(settings))
@@ -74,6 +74,6 @@ def test_what_has_no_graph_says_why(settings: dict[str, Any], reason: str) -> No
     schema = modelwheel.infer_schema(TEXTS).schema
     inputs = next(graph_inputs(schema))
     assert not isinstance(inputs, str)
-    made = translate(model, inputs, schema, ["transform"])
+    made = translate(model, inputs, column_names(schema), ["transform"])
     assert isinstance(made, str)
     assert reason in made

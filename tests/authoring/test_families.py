@@ -37,9 +37,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from modelwheel.adapters.sklearn import METHODS
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx import blocks, graph
-from modelwheel.onnx.candidates import Candidate
-from modelwheel.onnx.convert import graph_inputs
+from modelwheel.onnx import Graph, blocks, graph
+from modelwheel.onnx.estimators import column_names, graph_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
@@ -57,12 +56,12 @@ TIES = np.concatenate([X[:5], X[:5], np.zeros((1, 4)), np.full((1, 4), 50.0), np
 """Rows of the training, twice, zeros, and rows far beyond."""
 
 
-def converted(model: Any, sample: Any, methods: Any) -> Candidate:
+def converted(model: Any, sample: Any, methods: Any) -> Graph:
     schema = infer_schema(sample).schema
     inputs = next(graph_inputs(schema))
     assert not isinstance(inputs, str), inputs
-    made = translate(model, inputs, schema, methods)
-    assert isinstance(made, Candidate), made
+    made = translate(model, inputs, column_names(schema), methods)
+    assert isinstance(made, Graph), made
     assert set(made.outputs) == set(methods)
     return made
 
@@ -72,7 +71,7 @@ def check(model: Any, sample: Any, *others: Any, tolerance: float = 1e-7) -> Non
     schema = infer_schema(sample).schema
     methods = [name for name in METHODS if hasattr(model, name)]
     made = converted(model, sample, methods)
-    session, feeds = open_session(made.graph), compile_feeds(schema, made.inputs)
+    session, feeds = open_session(made.data), compile_feeds(schema, made.inputs)
     for rows in (sample, sample[:1], *others):
         batch = compile_input(schema.replace(fields=tuple(f.replace(nullable=True) for f in schema.fields)))(rows)
         fed = compile_native(schema)(batch)
@@ -305,11 +304,11 @@ def test_what_the_original_refuses_while_it_runs_is_refused() -> None:
         check(model.fit(CITIES[["size"]]), CITIES[["size"]])
         made = converted(model, CITIES[["size"]], ["transform"])
         with pytest.raises(PredictionError, match="out of data bounds"):
-            open_session(made.graph).run({made.inputs[0].name: np.array([[7.0]])}, ["transform"])
+            open_session(made.data).run({made.inputs[0].name: np.array([[7.0]])}, ["transform"])
     alone = neighbors.RadiusNeighborsClassifier(1.0).fit(X, TWO)
     made = converted(alone, X, ["predict"])
     with pytest.raises(PredictionError, match="out of data bounds"):
-        open_session(made.graph).run({"x": TIES[-1:]}, ["predict"])
+        open_session(made.data).run({"x": TIES[-1:]}, ["predict"])
 
 
 T = feature_extraction.text
@@ -345,7 +344,7 @@ def test_hashed_texts() -> None:
         check(T.HashingVectorizer(n_features=64, **given).fit(TEXTS), TEXTS)
     made = converted(T.HashingVectorizer(n_features=64).fit(TEXTS), TEXTS, ["transform"])
     with pytest.raises(PredictionError, match="out of data bounds"):
-        open_session(made.graph).run({"x": np.array([["z" * 300]], dtype=object)}, ["transform"])
+        open_session(made.data).run({"x": np.array([["z" * 300]], dtype=object)}, ["transform"])
 
 
 def test_wide_values_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +352,7 @@ def test_wide_values_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(blocks, "_ELEMENTS", 120 * 8)
     model = neighbors.KNeighborsClassifier(3).fit(X, THREE)
     made = converted(model, X, ["predict"])
-    assert b"Scan" in made.graph
+    assert b"Scan" in made.data
     check(model, X, *(np.resize(X, (rows, 4)) for rows in (1, 7, 8, 9, 16, 17, 240)))
     vectors = make_pipeline(T.TfidfVectorizer(), linear_model.LogisticRegression()).fit(TEXTS * 9, [0, 1] * 63)
     check(vectors, TEXTS * 9, OTHER_TEXTS)
@@ -376,4 +375,4 @@ def test_functions_that_are_no_graph_say_why(function: Any, reason: str) -> None
     inputs = next(graph_inputs(schema))
     assert not isinstance(inputs, str)
     model = preprocessing.FunctionTransformer(function).fit(X)
-    assert reason in str(translate(model, inputs, schema, ["transform"]))
+    assert reason in str(translate(model, inputs, column_names(schema), ["transform"]))

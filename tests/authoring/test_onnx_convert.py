@@ -26,9 +26,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from models import flights_like_pipeline
+from modelwheel.adapters.sklearn import SklearnAdapter
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx.candidates import Candidate
-from modelwheel.onnx.convert import convert_estimator, graph_inputs
+from modelwheel.onnx import Graph, convert_estimator
+from modelwheel.onnx.estimators import graph_inputs
 from modelwheel_loader.errors import MissingExtra
 from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.opening.schema import Field, Schema
@@ -55,7 +56,7 @@ def answers(model: Any, sample: Any, methods: Sequence[str], data: Any = None) -
             reasons.append(candidate)
             continue
         try:
-            session = open_session(candidate.graph, inputs=candidate.inputs)
+            session = open_session(candidate.data, inputs=candidate.inputs)
         except Exception as error:  # the next candidate is tried, as `parity` does
             reasons.append(str(error))
             continue
@@ -187,9 +188,9 @@ def test_splits_on_categories_know_what_is_missing_and_what_was_never_seen() -> 
 def test_trees_leave_out_what_has_defaults() -> None:
     for model in (ensemble.RandomForestClassifier(3), ensemble.HistGradientBoostingClassifier(max_iter=3)):
         for found in candidates(model.fit(X, TWO), X):
-            assert isinstance(found, Candidate)
-            assert b"nodes_hitrates" not in found.graph
-            assert b"nodes_missing_value_tracks_true" in found.graph  # also what was never missing goes somewhere
+            assert isinstance(found, Graph)
+            assert b"nodes_hitrates" not in found.data
+            assert b"nodes_missing_value_tracks_true" in found.data  # also what was never missing goes somewhere
 
 
 # -- null texts ----------------------------------------------------------------------------------------------------
@@ -298,7 +299,7 @@ def test_fields_that_a_graph_has_no_type_for_do_not_matter_where_the_model_drops
     model = make_pipeline(chosen, linear_model.LogisticRegression()).fit(sample, TWO)
     assert answers(model, sample, BOTH) == dict.fromkeys(BOTH, "float64")
     (first, *_) = candidates(model, sample)
-    assert isinstance(first, Candidate)
+    assert isinstance(first, Graph)
     assert [item.name for item in first.inputs] == ["a", "plan"]
 
 
@@ -325,14 +326,14 @@ def test_tensors_of_one_axis_are_a_matrix() -> None:
 # -- graphs --------------------------------------------------------------------------------------------------------
 
 
-def candidates(model: Any, sample: Any, methods: Sequence[str] = BOTH) -> list[Candidate | str]:
+def candidates(model: Any, sample: Any, methods: Sequence[str] = BOTH) -> list[Graph | str]:
     return list(convert_estimator(model, infer_schema(sample).schema, methods))
 
 
 def test_graphs_say_who_made_them_and_nothing_of_the_machine() -> None:
     first = candidates(*flights_like_pipeline())[0]
-    assert isinstance(first, Candidate)
-    made = onnx.load_from_string(first.graph)
+    assert isinstance(first, Graph)
+    made = onnx.load_from_string(first.data)
     assert made.producer_name == "modelwheel"
     assert (made.producer_version, made.domain, made.doc_string, list(made.metadata_props)) == ("", "", "", [])
     assert first.opsets == {item.domain: item.version for item in made.opset_import}
@@ -341,8 +342,8 @@ def test_graphs_say_who_made_them_and_nothing_of_the_machine() -> None:
 
 def test_operator_sets_are_in_order() -> None:
     for item in candidates(*flights_like_pipeline()):
-        assert isinstance(item, Candidate)
-        domains = [opset.domain for opset in onnx.load_from_string(item.graph).opset_import]
+        assert isinstance(item, Graph)
+        domains = [opset.domain for opset in onnx.load_from_string(item.data).opset_import]
         assert domains == sorted(domains)
 
 
@@ -351,10 +352,10 @@ def test_no_rows_and_many_rows_are_answered() -> None:
     for rows in (frame[:0], frame[:1]):
         schema = infer_schema(frame).schema
         first = next(convert_estimator(model, schema, BOTH))
-        assert isinstance(first, Candidate)
+        assert isinstance(first, Graph)
         feeds = compile_feeds(schema, first.inputs)(compile_input(schema)(rows))
         if len(rows):
-            (found,) = open_session(first.graph).run(feeds, first.outputs["predict"])
+            (found,) = open_session(first.data).run(feeds, first.outputs["predict"])
             assert found.shape == (1,)
 
 
@@ -363,10 +364,10 @@ import hashlib, warnings
 warnings.simplefilter("ignore")
 from models import flights_like_pipeline
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx.convert import convert_estimator
+from modelwheel.onnx import convert_estimator
 model, frame = flights_like_pipeline()
 for candidate in convert_estimator(model, infer_schema(frame).schema, ["predict", "predict_proba"]):
-    print(candidate if isinstance(candidate, str) else hashlib.sha256(candidate.graph).hexdigest())
+    print(candidate if isinstance(candidate, str) else hashlib.sha256(candidate.data).hexdigest())
 """
 
 
@@ -384,7 +385,7 @@ def test_two_processes_with_other_hash_seeds_make_equal_graphs() -> None:
     }
     model, frame = flights_like_pipeline()
     here = [
-        item if isinstance(item, str) else hashlib.sha256(item.graph).hexdigest() for item in candidates(model, frame)
+        item if isinstance(item, str) else hashlib.sha256(item.data).hexdigest() for item in candidates(model, frame)
     ]
     assert digests == {"\n".join(here) + "\n"}
 
@@ -437,6 +438,6 @@ def test_converting_is_quiet_and_leaves_logging_as_it_was(capfd: pytest.CaptureF
 def test_without_skl2onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(MissingExtra) as caught:
-        candidates(StandardScaler().fit(X), X, ["transform"])
+        SklearnAdapter().convert(StandardScaler().fit(X), infer_schema(X).schema, ["transform"])
     assert caught.value.code == "pack.extra"
     assert "modelwheel[sklearn]" in caught.value.hint

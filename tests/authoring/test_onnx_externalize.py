@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from graphs import model, node, value
-from modelwheel.onnx.externalize import LARGE, externalize
+from modelwheel.onnx.externalize import LARGE, stored
 from modelwheel_loader.opening.archive import ALIGNMENT
 from modelwheel_loader.opening.manifest import Weight
 from modelwheel_loader.run.onnx_runtime import open_session
@@ -44,7 +44,7 @@ def test_large_initializers_move_and_the_graph_answers_the_same(dtype: str, raw:
     kind = helper.np_dtype_to_tensor_dtype(array.dtype)
     weight = numpy_helper.from_array(array, "w") if raw else helper.make_tensor("w", kind, array.shape, array.ravel())
     graph = product(weight, dtype)
-    smaller, weights, pieces = externalize(graph)
+    smaller, weights, pieces = stored(graph, {})
     assert len(smaller) < 10_000
     assert weights == (Weight(name="w", dtype=dtype, shape=(600, 500), offset=0, size=array.nbytes),)
     x = np.random.default_rng(1).normal(size=(3, 600)).astype(dtype)
@@ -56,7 +56,7 @@ def test_large_initializers_move_and_the_graph_answers_the_same(dtype: str, raw:
 def test_weights_are_aligned() -> None:
     one, two = np.zeros(LARGE + 3, "uint8"), np.arange(LARGE, dtype="int64")
     made = model(initializers=[numpy_helper.from_array(one, "one"), numpy_helper.from_array(two, "two")])
-    graph, weights, pieces = externalize(made.SerializeToString())
+    graph, weights, pieces = stored(made.SerializeToString(), {})
     assert [weight.offset % ALIGNMENT for weight in weights] == [0, 0]
     assert sum(map(len, pieces)) % ALIGNMENT == 0
     arrays = mapped(pieces, weights)
@@ -66,13 +66,13 @@ def test_weights_are_aligned() -> None:
 
 def test_small_graphs_and_texts_stay_as_they_are() -> None:
     small = model().SerializeToString()
-    assert externalize(small) == (small, (), [])
+    assert stored(small, {}) == (small, (), [])
     texts = helper.make_tensor("t", TensorProto.STRING, [LARGE // 10], [b"0123456789"] * (LARGE // 10))
     large = model(initializers=[texts]).SerializeToString()
     assert len(large) > LARGE
-    assert externalize(large) == (large, (), [])
+    assert stored(large, {}) == (large, (), [])
 
 
 def test_the_same_graph_gives_the_same_bytes() -> None:
     graph = product(numpy_helper.from_array(W, "w"), "float64")
-    assert externalize(graph) == externalize(graph)
+    assert stored(graph, {}) == stored(graph, {})

@@ -15,9 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import graphs
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx import exactsums
-from modelwheel.onnx.candidates import Candidate
-from modelwheel.onnx.convert import convert_estimator
+from modelwheel.onnx import Graph, convert_estimator, exactsums
 from modelwheel.onnx.forest import TREES
 from modelwheel.onnx.trees import faster
 from modelwheel_loader.opening.manifest import GraphInput
@@ -54,10 +52,10 @@ SEVERAL = {
 """A leaf gives several numbers, which the operator set 5 cannot; that of set 3 answers in single precision."""
 
 
-def candidate(model: Any, sample: Any = X) -> Candidate:
+def candidate(model: Any, sample: Any = X) -> Graph:
     methods = ("predict", "predict_proba")
     found = next(convert_estimator(model, infer_schema(sample).schema, methods))
-    assert isinstance(found, Candidate), found
+    assert isinstance(found, Graph), found
     return found
 
 
@@ -75,9 +73,9 @@ def edges(model: Any) -> np.ndarray:
     return np.stack([RANDOM.permutation(np.concatenate(near)) for _ in range(4)], axis=1).astype("f8")
 
 
-def differences(model: Any, made: Candidate, rows: np.ndarray) -> dict[str, float]:
+def differences(model: Any, made: Graph, rows: np.ndarray) -> dict[str, float]:
     """Per method, the largest difference; labels must be equal."""
-    session = open_session(made.graph, inputs=made.inputs)
+    session = open_session(made.data, inputs=made.inputs)
     apart = {}
     for method, outputs in made.outputs.items():
         found = session.run({"x": rows.astype(made.inputs[0].dtype)}, outputs)[0]
@@ -96,9 +94,9 @@ def test_answers_are_those_of_the_original_in_double_precision(name: str) -> Non
     model.fit(X, labels)
     before = candidate(model)
     made = faster(before)
-    assert operators(made.graph) == {"TreeEnsemble"} or "pipeline" in name
+    assert operators(made.data) == {"TreeEnsemble"} or "pipeline" in name
     assert made.opsets["ai.onnx.ml"] == 5
-    onnx.checker.check_model(made.graph, full_check=True)
+    onnx.checker.check_model(made.data, full_check=True)
     for rows in (X, edges(model), X[:1], X[:0]):
         if len(rows):
             assert all(apart < 1e-13 for apart in differences(model, made, rows).values())
@@ -110,9 +108,9 @@ def test_several_numbers_per_leaf_keep_their_operator(name: str) -> None:
     model, labels = SEVERAL[name]
     model.fit(X, labels)
     made = faster(candidate(model))
-    assert operators(made.graph) == {"TreeEnsembleRegressor"}
+    assert operators(made.data) == {"TreeEnsembleRegressor"}
     assert made.opsets["ai.onnx.ml"] < 5
-    onnx.checker.check_model(made.graph, full_check=True)
+    onnx.checker.check_model(made.data, full_check=True)
     for rows in (X, edges(model)):
         assert all(apart < 1e-13 for apart in differences(model, made, rows).values())
 
@@ -136,7 +134,7 @@ def test_weights_that_single_precision_cannot_hold_stay_whole() -> None:
         assert exactsums.parts(weights) is None
     model = ensemble.RandomForestRegressor(3, random_state=0).fit(X, np.stack([NUMBER, NUMBER], axis=1) * 1e200)
     made = faster(replace(candidate(model), outputs={}))
-    node = next(node for node in onnx.ModelProto.FromString(made.graph).graph.node if node.domain == "ai.onnx.ml")
+    node = next(node for node in onnx.ModelProto.FromString(made.data).graph.node if node.domain == "ai.onnx.ml")
     assert next(item.i for item in node.attribute if item.name == "n_targets") == 2
 
 
@@ -164,7 +162,7 @@ def test_single_precision_is_cast_to_what_trees_compare() -> None:
 # -- graphs that others wrote ----------------------------------------------------------------------------------------
 
 
-def ensemble_of(**changes: Any) -> Candidate:
+def ensemble_of(**changes: Any) -> Graph:
     """Two trees: a branch with two leaves that lie in another order than their numbers, and a leaf alone."""
     attributes: dict[str, Any] = {
         "n_targets": 1,
@@ -186,8 +184,8 @@ def ensemble_of(**changes: Any) -> Candidate:
     node = graphs.node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **given)
     opsets = {"": 21, "ai.onnx.ml": 3}
     data = graphs.data([node], opsets=opsets, outputs=[graphs.value("y", shape=(None, given["n_targets"]))])
-    return Candidate(
-        graph=data,
+    return Graph(
+        data=data,
         inputs=(GraphInput(name="x", dtype="float32", fields=("x",), shape=(None, 3)),),
         outputs={"predict": ("y",)},
         opsets=opsets,
@@ -210,10 +208,10 @@ ROWS = np.array([[0, 0.25, 0], [0, 0.5, 0], [0, 0.75, 0]], "f4")
 def test_graphs_of_others_are_rewritten(changes: dict[str, Any], expected: list[float]) -> None:
     before = ensemble_of(**changes)
     made = faster(before)
-    assert operators(made.graph) == {"TreeEnsemble"}
+    assert operators(made.data) == {"TreeEnsemble"}
     for one in (before, made):
-        np.testing.assert_array_equal(open_session(one.graph).run({"x": ROWS}, ["y"])[0].ravel(), expected)
-    onnx.checker.check_model(made.graph, full_check=True)
+        np.testing.assert_array_equal(open_session(one.data).run({"x": ROWS}, ["y"])[0].ravel(), expected)
+    onnx.checker.check_model(made.data, full_check=True)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +245,8 @@ def test_a_graph_with_other_operators_of_trees_keeps_its_operator_set() -> None:
             voting="soft",
         ).fit(X, TWO)
         made = [faster(item) for item in convert_estimator(model, infer_schema(X).schema, ["predict_proba"])
-                if isinstance(item, Candidate)]  # fmt: skip
+                if isinstance(item, Graph)]  # fmt: skip
     for one in made:
-        kinds = operators(one.graph)
+        kinds = operators(one.data)
         assert not {"TreeEnsemble", "TreeEnsembleRegressor"} <= kinds
-        open_session(one.graph)
+        open_session(one.data)

@@ -26,8 +26,8 @@ from models import flights_like_pipeline
 from modelwheel.golden.choose import Golden
 from modelwheel.golden.recording import record
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx.candidates import Candidate
-from modelwheel.onnx.convert import graph_inputs
+from modelwheel.onnx import Graph
+from modelwheel.onnx.estimators import column_names, graph_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel.parity.edges import MOST_FIELDS, Rows, edge_rows, varied
 from modelwheel.parity.measure import Measured, Original, measure
@@ -56,7 +56,7 @@ def original(function: Any, sample: Any, name: str = "predict") -> Original:
     return Original(schema=schema, methods={name: function}, recorded=recorded, golden=golden, sample=found.taken)
 
 
-def double_graph(nodes: Sequence[Any], kind: int = TensorProto.DOUBLE, **parts: Any) -> Candidate:
+def double_graph(nodes: Sequence[Any], kind: int = TensorProto.DOUBLE, **parts: Any) -> Graph:
     """A graph that takes two doubles and answers one, or another kind, per row."""
     data = graphs.data(
         nodes,
@@ -65,10 +65,10 @@ def double_graph(nodes: Sequence[Any], kind: int = TensorProto.DOUBLE, **parts: 
         **parts,
     )
     inputs = (GraphInput(name="x", dtype="float64", fields=("x0", "x1"), shape=(None, 2)),)
-    return Candidate(graph=data, inputs=inputs, outputs={"predict": ("y",)}, opsets={"": 21})
+    return Graph(data=data, inputs=inputs, outputs={"predict": ("y",)}, opsets={"": 21})
 
 
-def step_graph(threshold: float, operator: str = "LessOrEqual") -> Candidate:
+def step_graph(threshold: float, operator: str = "LessOrEqual") -> Graph:
     """1.0 where the first column is at most `threshold`, else 0.0."""
     return double_graph(
         [
@@ -159,8 +159,8 @@ def test_behind_sums_a_step_may_be_off_by_their_last_digits_and_no_more() -> Non
     away = sorted(abs(value - 0.3) / 0.3 for value in found)
     assert 1e-12 < away[0] < 2e-11
     assert float(np.float32(0.3)) in found  # in single precision the step would be here
-    assert sums_first(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).graph)
-    assert not sums_first(step_graph(0.0).graph)
+    assert sums_first(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).data)
+    assert not sums_first(step_graph(0.0).data)
 
 
 def test_whole_numbers_and_single_precision_have_steps_too() -> None:
@@ -188,8 +188,8 @@ def test_what_changes_smoothly_has_no_steps() -> None:
         raise PredictionError.of("predict.failed", "no")
 
     assert step_rows(schema, rows, check, fails, 1e-6, exact=True) == []
-    assert has_steps(step_graph(0.0).graph)
-    assert not has_steps(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).graph)
+    assert has_steps(step_graph(0.0).data)
+    assert not has_steps(double_graph([graphs.node("ReduceSum", ["x"], ["y"])]).data)
 
 
 # -- parity ----------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_a_threshold_that_lost_its_last_digits_is_found() -> None:
     assert measure(iter([step_graph(threshold)]), original(step(threshold), X)).parity["predict"].exact
 
 
-def with_ties(threshold: float) -> Candidate:
+def with_ties(threshold: float) -> Graph:
     """A step at `threshold`; rows with a first column of zero are said to be ties."""
     ties = double_graph(
         [
@@ -256,11 +256,11 @@ def test_neighbours_equally_far_away_are_ties() -> None:
         schema = infer_schema(asked).schema
         inputs = next(graph_inputs(schema))
         assert not isinstance(inputs, str)
-        made = translate(model, inputs, schema, ["predict" if model is neighbours else "transform"])
-        assert isinstance(made, Candidate)
+        made = translate(model, inputs, column_names(schema), ["predict" if model is neighbours else "transform"])
+        assert isinstance(made, Graph)
         assert made.ties is not None
         feeds = compile_feeds(schema, made.ties.inputs)(compile_input(schema)(asked))
-        (found,) = open_session(made.ties.graph).run(feeds, ["tied"])
+        (found,) = open_session(made.ties.data).run(feeds, ["tied"])
         assert found.tolist() == expected
 
 
@@ -268,7 +268,7 @@ def test_the_first_candidate_that_fits_is_taken() -> None:
     wrong, right = step_graph(0.5), step_graph(0.1)
     found = measure(iter(["no converter", wrong, right]), original(step(0.1), X))
     assert found.candidate is not None
-    assert found.candidate.graph == right.graph
+    assert found.candidate.data == right.data
     assert found.reasons == ()
 
 
@@ -320,10 +320,10 @@ def test_labels_that_disagree_are_counted() -> None:
         ],
         initializers=[graphs.constant("first", 0), graphs.constant("threshold", 0.5, "float64")],
     )
-    changed = onnx.ModelProto.FromString(graph.graph)
+    changed = onnx.ModelProto.FromString(graph.data)
     changed.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     wrong = int(((X[:, 0] > 0.1) & (X[:, 0] <= 0.5)).sum())
-    found = measure(iter([replace(graph, graph=changed.SerializeToString())]), original(labels, X))
+    found = measure(iter([replace(graph, data=changed.SerializeToString())]), original(labels, X))
     assert "labels disagree" in found.reasons[0]
     assert wrong > 0
 

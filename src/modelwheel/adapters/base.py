@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 
-from ..onnx.candidates import Conversion
+from ..onnx import Conversion
 from .nativefile import NativeFile
 
 Predict = Callable[..., Any]

@@ -12,11 +12,9 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.run.model_files import CATBOOST
 
-from ..onnx.boosters.catboost_trees import read_catboost
-from ..onnx.boosters.graph import convert_booster
-from ..onnx.candidates import Conversion
+from ..onnx import Conversion
 from .base import Adapter
-from .boosters import is_of, read_classes
+from .boosters import converted, is_of, read_classes
 from .nativefile import NativeFile
 
 
@@ -57,4 +55,4 @@ class CatboostAdapter(Adapter):
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """From the model's JSON."""
-        return convert_booster(lambda: read_catboost(model), schema, methods, "catboost")
+        return converted(model, schema, methods, "catboost")

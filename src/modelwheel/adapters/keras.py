@@ -11,11 +11,11 @@ from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Tensor
 from modelwheel_loader.run.archives import KerasModel
 
-from ..onnx.candidates import Conversion
-from ..onnx.keras_export import export_keras
+from ..onnx import Conversion, export_keras
 from .base import Adapter
 from .kerasinputs import form_of, named_inputs, only_input
 from .nativefile import NativeFile
+from .tensorflow import need_tf2onnx
 
 
 class KerasAdapter(Adapter):
@@ -71,7 +71,11 @@ class KerasAdapter(Adapter):
         return f"no archive of Keras can bring the model back: {made}"
 
     def convert(self, model: KerasModel, schema: Schema, methods: Sequence[str]) -> Conversion:
-        """By Keras' own export."""
+        """By Keras' own export; raises `MissingExtra` without tf2onnx where Keras computes by TensorFlow."""
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            need_tf2onnx()
         return export_keras(model, schema, "predict")
 
 

@@ -10,11 +10,9 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.run.model_files import LightgbmRegressor
 
-from ..onnx.boosters.graph import convert_booster
-from ..onnx.boosters.lightgbm_trees import read_lightgbm, read_wrapper
-from ..onnx.candidates import Conversion
+from ..onnx import Conversion
 from .base import Adapter
-from .boosters import is_of, read_classes
+from .boosters import converted, is_of, read_classes
 from .nativefile import NativeFile
 
 _WRAPPERS = frozenset({"LGBMClassifier", "LGBMRegressor", "LGBMRanker"})
@@ -67,9 +65,7 @@ class LightgbmAdapter(Adapter):
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """From the booster's dump."""
-        if isinstance(model, LightgbmRegressor):
-            return convert_booster(lambda: read_lightgbm(model.booster, classes=None), schema, methods, "lightgbm")
-        return convert_booster(lambda: read_wrapper(model), schema, methods, "lightgbm")
+        return converted(model.booster if isinstance(model, LightgbmRegressor) else model, schema, methods, "lightgbm")
 
 
 def _booster(model: Any) -> Any:

@@ -12,11 +12,8 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
 from modelwheel_loader.validate.inputs import compile_input
 
-from ..onnx.candidates import Candidate, Conversion
-from ..onnx.externalize import laid_out
-from ..onnx.interface import fitted, graph_inputs
-from ..onnx.modelfile import OnnxModel, read_model
-from ..onnx.versions import onnxruntime_range
+from ..extras import needed
+from ..onnx import Conversion, Graph, OnnxModel, fitted, graph_inputs, laid_out, onnxruntime_range, read_model
 from .base import Adapter, Predict
 
 PREDICT = "predict"
@@ -35,7 +32,9 @@ class OnnxAdapter(Adapter):
         return isinstance(model, bytes) or (proto is not None and isinstance(model, proto))
 
     def opened(self, model: Any) -> OnnxModel:
-        """The graph, read and checked as the loader checks it."""
+        """The graph, read and checked as the loader checks it; raises `MissingExtra` without onnx."""
+        with needed("onnx", "packing ONNX models", extra="onnx-pack"):
+            import onnx  # noqa: F401
         return read_model(model)
 
     def class_name(self, model: Any) -> str:
@@ -74,8 +73,8 @@ class OnnxAdapter(Adapter):
 
     def convert(self, model: OnnxModel, schema: Schema, methods: Sequence[str]) -> Conversion:
         """The graph itself."""
-        yield Candidate(
-            graph=model.graph,
+        yield Graph(
+            data=model.graph,
             inputs=graph_inputs(schema, model.info),
             outputs={PREDICT: tuple(model.info.outputs)},
             opsets=model.info.opsets,

@@ -10,8 +10,8 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 
-from ..onnx.candidates import Conversion
-from ..onnx.convert import convert_estimator
+from ..extras import needed
+from ..onnx import Conversion, convert_estimator
 from .base import Adapter
 from .nativefile import NativeFile
 from .skopsfile import skops_file
@@ -65,5 +65,7 @@ class SklearnAdapter(Adapter):
         return skops_file(model) if form == "skops" else None
 
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
-        """By skl2onnx."""
+        """By converters of modelwheel's own, else by skl2onnx; raises `MissingExtra` without it."""
+        with needed("skl2onnx", "converting to ONNX", extra="sklearn", or_native=True):
+            import skl2onnx  # noqa: F401
         return convert_estimator(model, schema, methods)

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelwheel_loader.opening.schema import Schema
 
-from ..onnx.candidates import Conversion
+from ..onnx import Conversion
 from .base import Adapter, Predict
 
 

@@ -18,8 +18,7 @@ from modelwheel_loader.run.archives import NAME, SavedModel
 from modelwheel_loader.text import clip, safe
 
 from ..extras import needed
-from ..onnx.candidates import Conversion
-from ..onnx.tensorflow_export import export_saved_model
+from ..onnx import Conversion, export_saved_model, quiet
 from .base import Adapter
 from .nativefile import NativeFile
 
@@ -86,8 +85,16 @@ class TensorflowAdapter(Adapter):
         )
 
     def convert(self, model: Opened, schema: Schema, methods: Sequence[str]) -> Conversion:
-        """By tf2onnx."""
+        """By tf2onnx; raises `MissingExtra` without it."""
+        need_tf2onnx()
         return export_saved_model(model.model, schema, "predict")
+
+
+def need_tf2onnx() -> None:
+    """Raise `MissingExtra` where tf2onnx is not installed."""
+    purpose = "exporting models of TensorFlow to ONNX"
+    with needed("tf2onnx", purpose, extra="tensorflow", or_native=True), quiet():
+        import tf2onnx.convert  # noqa: F401
 
 
 def _is_folder(model: str | os.PathLike[str]) -> bool:

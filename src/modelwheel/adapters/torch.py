@@ -11,8 +11,8 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.native.wrappers import TorchModule
 from modelwheel_loader.opening.schema import Schema
 
-from ..onnx.candidates import Conversion
-from ..onnx.torch_export import export_module
+from ..extras import needed
+from ..onnx import Conversion, export_module
 from .base import Adapter
 
 
@@ -60,5 +60,7 @@ class TorchAdapter(Adapter):
         return ("predict",)
 
     def convert(self, model: TorchModule, schema: Schema, methods: Sequence[str]) -> Conversion:
-        """By `torch.onnx.export`."""
+        """By `torch.onnx.export`; raises `MissingExtra` without onnxscript."""
+        with needed("onnxscript", "exporting PyTorch modules to ONNX", extra="torch", or_native=True):
+            import onnxscript  # noqa: F401
         return export_module(model, schema, "predict")

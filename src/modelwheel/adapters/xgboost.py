@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,9 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.run.model_files import XGBOOST, XgboostBooster
 
-from ..onnx.boosters.graph import convert_booster
-from ..onnx.boosters.xgboost_trees import missing_of, read_wrapper, read_xgboost
-from ..onnx.candidates import Conversion
+from ..onnx import Conversion
 from .base import Adapter
-from .boosters import is_of
+from .boosters import converted, is_of
 from .nativefile import NativeFile
 
 
@@ -58,17 +57,13 @@ class XgboostAdapter(Adapter):
         if callable(model.objective):
             return None
         name = type(model).__name__
-        settings = {"class": name, "missing": missing_of(model), "enable_categorical": bool(model.enable_categorical)}
+        settings = {"class": name, "missing": _missing(model), "enable_categorical": bool(model.enable_categorical)}
         modules = {"xgboost": "reads the model", "sklearn": f"the base of xgboost.{name}"}
         return _file(model.get_booster(), settings, modules)
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """From the booster's JSON."""
-        if isinstance(model, XgboostBooster):
-            return convert_booster(
-                lambda: read_xgboost(model.booster, classes=None, missing=None), schema, methods, "xgboost"
-            )
-        return convert_booster(lambda: read_wrapper(model), schema, methods, "xgboost")
+        return converted(_unwrapped(model), schema, methods, "xgboost")
 
 
 def _rounds(booster: Any) -> int:
@@ -77,6 +72,12 @@ def _rounds(booster: Any) -> int:
         return int(booster.num_boosted_rounds())
     except ValueError:
         return 0
+
+
+def _missing(model: Any) -> float | None:
+    """The number that counts as null to a wrapper; None for NaN."""
+    value = float(model.missing)
+    return None if math.isnan(value) else value
 
 
 def _unwrapped(model: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import STRING, Graph, Unconvertible, element_type
+from .graph import STRING, Builder, Unconvertible, element_type
 
 Shape = tuple[int | None, ...]
 UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -24,7 +24,7 @@ class Array:
 
     __slots__ = ("dtype", "graph", "name", "shape")
 
-    def __init__(self, graph: Graph, name: str, dtype: np.dtype[Any], shape: Shape) -> None:
+    def __init__(self, graph: Builder, name: str, dtype: np.dtype[Any], shape: Shape) -> None:
         self.graph = graph
         self.name = name
         self.dtype = dtype

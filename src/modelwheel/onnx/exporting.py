@@ -1,4 +1,4 @@
-"""What the exporters of all frameworks have in common: they are loud, raise anything, and give a whole graph."""
+"""What the exporters of all frameworks share: they print and warn, raise anything, and give a whole graph."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from modelwheel_loader.errors import MissingExtra, ModelwheelError
+from modelwheel_loader.errors import ModelwheelError
+from modelwheel_loader.opening.graph import GraphInfo
 from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.run.onnx_runtime import import_onnxruntime
 from modelwheel_loader.text import clip
 
-from .candidates import Candidate, Conversion
 from .interface import fitted, graph_inputs
 from .modelfile import OnnxModel
-from .versions import onnxruntime_range
+from .result import USUAL, Conversion, Graph
 
 
 @contextlib.contextmanager
@@ -32,14 +34,9 @@ def quiet() -> Iterator[None]:
 
 
 def exported(export: Callable[[], OnnxModel], schema: Schema, method: str, *, framework: str, by: str) -> Conversion:
-    """The graph that `export` gives, all of its outputs the answer of `method`; or why there is none.
-
-    Raises `MissingExtra` where the exporter (`by`) is not installed.
-    """
+    """The graph that `export` gives, all of its outputs the answer of `method`; or why there is none."""
     try:
-        made: Candidate | str = _candidate(export(), schema, method)
-    except MissingExtra:
-        raise
+        made: Graph | str = _graph(export(), schema, method)
     except ModelwheelError as error:
         made = f"the graph of {framework} does not take the sample: {clip(error, 300)}"
     except Exception as error:  # noqa: BLE001 - exporters raise anything
@@ -48,12 +45,40 @@ def exported(export: Callable[[], OnnxModel], schema: Schema, method: str, *, fr
     yield made
 
 
-def _candidate(read: OnnxModel, schema: Schema, method: str) -> Candidate:
-    return Candidate(
-        graph=read.graph,
+def _graph(read: OnnxModel, schema: Schema, method: str) -> Graph:
+    return Graph(
+        data=read.graph,
         inputs=graph_inputs(fitted(schema, read.info), read.info),
         outputs={method: tuple(read.info.outputs)},
         opsets=read.info.opsets,
         weights=read.weights,
         onnxruntime=onnxruntime_range(read.info),
     )
+
+
+# --- operator sets ---
+
+_OPSETS = {"": 21, "ai.onnx": 21, "ai.onnx.ml": 5, "com.microsoft": 1}
+_IR = 10
+"""What onnxruntime 1.20 knows."""
+
+
+def onnxruntime_range(info: GraphInfo) -> str:
+    """The versions of onnxruntime for a graph that was made elsewhere: `USUAL`, or the installed one and newer.
+
+    onnxruntime runs every older operator set. No package records which release brought which newer one, so the version
+    that was seen to run the graph is the least.
+    """
+    own = info.opsets.keys() - _OPSETS.keys()  # functions that the graph brings are written in the others
+    opsets = ((name, number) for name, number in info.opsets.items() if name not in own)
+    if info.ir_version <= _IR and all(number <= _OPSETS[name] for name, number in opsets):
+        return USUAL
+    major, minor = import_onnxruntime().__version__.split(".")[:2]
+    return f">={major}.{minor}"
+
+
+def sort_opsets(model: Any) -> None:
+    """Put the operator sets of a `ModelProto` in the order of their domains: exporters list them from a set."""
+    found = sorted(model.opset_import, key=lambda item: str(item.domain))
+    del model.opset_import[:]
+    model.opset_import.extend(found)

@@ -14,21 +14,22 @@ from modelwheel_loader.opening.types import TENSOR_DTYPES
 
 LARGE = 1 << 20
 """Initializers of more bytes than this lie in the weights member."""
-MEMBER = f"onnx/{WEIGHTS_LOCATION}"
+WEIGHTS = f"onnx/{WEIGHTS_LOCATION}"
 _DATA = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data", "external_data")
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
-def externalize(graph: bytes) -> tuple[bytes, tuple[Weight, ...], list[bytes | memoryview]]:
-    """The graph without its large initializers, what they are, and the content of the weights member."""
-    if len(graph) <= LARGE:
-        return graph, (), []
-    import onnx
+def stored(graph: bytes, arrays: Arrays) -> tuple[bytes, tuple[Weight, ...], list[bytes | memoryview]]:
+    """The graph without its large initializers, their places in the weights member, and the content of that member.
 
-    made, arrays = take_out(onnx.ModelProto.FromString(graph))
-    if not arrays:
-        return graph, (), []
-    return made, laid_out(arrays), list(pieces(arrays))
+    `arrays` are those that were taken out before; where there are none, large ones are taken out here.
+    """
+    if not arrays and len(graph) > LARGE:
+        import onnx
+
+        made, arrays = take_out(onnx.ModelProto.FromString(graph))
+        graph = made if arrays else graph
+    return graph, laid_out(arrays), list(_pieces(arrays))
 
 
 def take_out(model: Any, lying_outside: Arrays | None = None) -> tuple[bytes, Arrays]:
@@ -66,7 +67,7 @@ def laid_out(arrays: Arrays) -> tuple[Weight, ...]:
     return tuple(weights)
 
 
-def pieces(arrays: Arrays) -> Iterator[bytes | memoryview]:
+def _pieces(arrays: Arrays) -> Iterator[bytes | memoryview]:
     """The content of the weights member."""
     for array in arrays.values():
         yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

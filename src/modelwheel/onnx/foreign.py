@@ -12,23 +12,21 @@ from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.text import clip
 
 from .arrays import Array
-from .candidates import Candidate
-from .classifiers import binary_scores, converter_options, gives_scores, is_classifier
 from .converters import custom
-from .exporting import quiet
+from .exporting import quiet, sort_opsets
 from .frames import Frame
 from .graph import Unconvertible
-from .versions import sort_opsets
+from .result import Graph
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
 _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 
 
-def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -> Candidate | str:
+def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -> Graph | str:
     """One conversion; the reason when it fails."""
     nulls = frozenset(item.null_text for item in inputs if item.null_text is not None)
-    scores = gives_scores(model, methods)
+    scores = _gives_scores(model, methods)
     try:
         made = _convert(model, _types(inputs), nulls, scores=scores)
         graph = _finished(made)
@@ -40,8 +38,8 @@ def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Seque
     if not outputs:
         return "skl2onnx converts none of its prediction methods"
     used = {item.name for item in made.graph.input}
-    return Candidate(
-        graph=graph,
+    return Graph(
+        data=graph,
         inputs=tuple(item for item in inputs if item.name in used),
         outputs=outputs,
         opsets={item.domain: item.version for item in made.opset_import},
@@ -51,7 +49,7 @@ def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Seque
 def embed(model: Any, method: str, x: Frame) -> Array:
     """What `method` answers, by a graph of skl2onnx that becomes part of ours; `Unconvertible` when it has none."""
     methods = [name for name in ("predict", "predict_proba", "decision_function", "transform") if hasattr(model, name)]
-    scores = gives_scores(model, methods) or (method == "decision_function" and is_classifier(model))
+    scores = _gives_scores(model, methods) or (method == "decision_function" and _is_classifier(model))
     what = "by skl2onnx, with scores" if scores else "by skl2onnx"
     found = x.graph.once(what, (model, x), lambda: _spliced(model, x.matrix(), scores=scores))
     outputs = _outputs(model, list(found), [method], scores=scores)
@@ -110,13 +108,13 @@ def _convert(model: Any, types: Sequence[tuple[str, Any]], nulls: frozenset[str]
             model,
             name="model",
             initial_types=list(types),
-            options=converter_options(model, scores=scores),
+            options=_converter_options(model, scores=scores),
             target_opset=OPSETS,
             custom_conversion_functions=converters,
             custom_shape_calculators=shapes,
         )
         if scores:
-            binary_scores(made, model)
+            _binary_scores(made, model)
     return made
 
 
@@ -146,7 +144,7 @@ def _outputs(
     """Which outputs answer which methods, by the order in which skl2onnx writes them."""
     from sklearn.base import is_outlier_detector
 
-    if is_classifier(model):
+    if _is_classifier(model):
         wanted = ("predict", "decision_function" if scores else "predict_proba")
     elif is_outlier_detector(model):
         wanted = ("predict", "decision_function")
@@ -180,3 +178,59 @@ def _without_defaults(node: Any) -> None:
         unused = attribute.name.startswith("nodes_hitrates")
         if unused or (attribute.name == "nodes_missing_value_tracks_true" and not any(attribute.ints)):
             node.attribute.remove(attribute)
+
+
+# --- classifiers ---
+
+
+def _is_classifier(model: Any) -> bool:
+    """Whether scikit-learn says so."""
+    from sklearn import base
+
+    return bool(base.is_classifier(model))
+
+
+def _gives_scores(model: Any, methods: Sequence[str]) -> bool:
+    """Whether the second output is `decision_function`: one graph has either that or `predict_proba`."""
+    return _is_classifier(model) and "decision_function" in methods and "predict_proba" not in methods
+
+
+def _converter_options(model: Any, *, scores: bool) -> dict[int, dict[str, bool]] | None:
+    """Options by the id of the estimator: probabilities as one array, or scores."""
+    from sklearn.svm import LinearSVC
+
+    if not _is_classifier(model):
+        return None
+    last = _last_estimator(model)
+    if isinstance(last, LinearSVC):  # the one classifier that has no `zipmap`
+        return {id(last): {"raw_scores": scores}}
+    # both, for skl2onnx asks for them under either: an SVC in a pipeline has its scores negated without
+    options = {"zipmap": False, **({"raw_scores": True} if scores else {})}
+    return {id(model): options, id(last): options}
+
+
+def _last_estimator(model: Any) -> Any:
+    """The estimator that answers in a pipeline or a search."""
+    while True:
+        if hasattr(model, "steps"):
+            model = model.steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
+
+
+def _binary_scores(made: Any, model: Any) -> None:
+    """Change the second output from one column per class to the scores of the second class, of shape (rows,).
+
+    That is what `decision_function` answers when there are two classes.
+    """
+    if len(model.classes_) != 2 or len(made.graph.output) < 2:
+        return
+    from onnx import helper, numpy_helper
+
+    output = made.graph.output[1]
+    kind = output.type.tensor_type.elem_type
+    made.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "second_class"))
+    made.graph.node.append(helper.make_node("Gather", [output.name, "second_class"], ["scores"], axis=1))
+    made.graph.output[1].CopyFrom(helper.make_tensor_value_info("scores", kind, [None]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .arrays import FLOAT, Array
-from .graph import STRING, Graph, Unconvertible
+from .graph import STRING, Builder, Unconvertible
 from .untyped import np
 
 
@@ -25,7 +25,7 @@ class Frame:
         self._matrix: Array | None = None
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Builder:
         """The graph that the columns belong to."""
         return self.blocks[0].graph
 

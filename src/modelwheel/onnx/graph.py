@@ -23,8 +23,8 @@ class Unconvertible(Exception):
     """Why an estimator, or what it was made with, has no graph. It ends as a reason in the manifest."""
 
 
-class Graph:
-    """Nodes in the order in which they were asked for. Names are counted, so equal steps give equal bytes."""
+class Builder:
+    """A graph under construction. Names are counted, so equal steps give equal bytes."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []

@@ -1,4 +1,4 @@
-"""A model of Keras as a graph, by Keras' own export: tf2onnx on TensorFlow, PyTorch's exporter on PyTorch."""
+"""Models of Keras as graphs by Keras' own export, and signatures of a SavedModel by tf2onnx."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from typing import Any
 
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Tensor
-from modelwheel_loader.run.archives import KerasModel
 
-from ..extras import needed
-from .candidates import Conversion
-from .exporting import exported, quiet
+from .exporting import exported, quiet, sort_opsets
 from .modelfile import OnnxModel, read_model
-from .versions import sort_opsets
+from .result import Conversion
 
 
-def export_keras(model: KerasModel, schema: Schema, method: str) -> Conversion:
+def export_keras(model: Any, schema: Schema, method: str) -> Conversion:
     """The exported graph, or why there is none."""
     return exported(lambda: _exported(model, schema), schema, method, framework="Keras", by="Keras")
 
 
-def _exported(model: KerasModel, schema: Schema) -> OnnxModel:
+def _exported(model: Any, schema: Schema) -> OnnxModel:
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -45,17 +42,13 @@ def read_unmarked(data: bytes) -> OnnxModel:
 
 
 def counted_names() -> None:
-    """Let tf2onnx number what it names from one again: by itself it counts over the whole process.
-
-    Raises `MissingExtra` when it is not installed.
-    """
-    purpose = "exporting models of TensorFlow to ONNX"
-    with needed("tf2onnx", purpose, extra="tensorflow", or_native=True), quiet():
+    """Let tf2onnx number what it names from one again: by itself it counts over the whole process."""
+    with quiet():
         import tf2onnx.convert  # importing it counts as well
     tf2onnx.utils.INTERNAL_NAME = 1
 
 
-def _signature(model: KerasModel, schema: Schema) -> list[Any] | None:
+def _signature(model: Any, schema: Schema) -> list[Any] | None:
     """The inputs, named as the data has them; None for classes that take one, which Keras has watched."""
     functional = getattr(model.model, "_functional", model.model)
     structure = getattr(functional, "_inputs_struct", None)
@@ -82,3 +75,39 @@ def _spec(tensor: Any, name: str) -> Any:
     import keras
 
     return keras.InputSpec(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype, name=name)
+
+
+# --- TensorFlow ---
+
+
+def export_saved_model(model: Any, schema: Schema, method: str) -> Conversion:
+    """The converted graph, or why there is none."""
+
+    def export() -> OnnxModel:
+        return read_unmarked(_converted(model).SerializeToString())
+
+    return exported(export, schema, method, framework="TensorFlow", by="tf2onnx")
+
+
+def _converted(model: Any) -> Any:
+    import tensorflow as tf
+
+    counted_names()
+    with quiet():
+        import tf2onnx
+        from keras.src.export.tf2onnx_lib import patch_tf2onnx
+
+        patch_tf2onnx()  # what tf2onnx lacks for NumPy 2, which Keras brings
+        specs = [model.specs[model.inputs[name]] for name in model.inputs]
+        signature = [
+            tf.TensorSpec(spec.shape, spec.dtype, name) for spec, name in zip(specs, model.inputs, strict=True)
+        ]
+
+        @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+        def call(*given: Any) -> Any:
+            named = dict(zip(model.inputs.values(), given, strict=True))
+            answers = model.signature(**named)
+            return {name: answers[name] for name in model.outputs}
+
+        proto, _ = tf2onnx.convert.from_function(call, input_signature=signature)
+    return proto

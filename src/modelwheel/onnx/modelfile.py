@@ -14,7 +14,6 @@ from modelwheel_loader.opening.graph import DTYPES, GraphInfo, check_graph
 from modelwheel_loader.opening.types import TENSOR_DTYPES
 from modelwheel_loader.text import clip
 
-from ..extras import needed
 from .externalize import laid_out, take_out
 
 
@@ -30,7 +29,7 @@ class OnnxModel:
 def read_model(model: Any) -> OnnxModel:
     """Read and check `model`: a `ModelProto`, its bytes, or the path of a file.
 
-    Raises `MissingExtra` without onnx, and `PackError` with everything for which the loader would refuse the graph.
+    Needs onnx. Raises `PackError` with everything for which the loader would refuse the graph.
     """
     proto, folder = _proto(model)
     _without_traces(proto)
@@ -44,8 +43,8 @@ def read_model(model: Any) -> OnnxModel:
 
 def _proto(model: Any) -> tuple[Any, Path | None]:
     """The message, and the folder in which the files of its tensors lie."""
-    with needed("onnx", "packing ONNX models", extra="onnx-pack"):
-        import onnx
+    import onnx
+
     if isinstance(model, onnx.ModelProto):
         made = onnx.ModelProto()
         if model.ByteSize() < _COPIED:

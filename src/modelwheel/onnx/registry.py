@@ -17,6 +17,19 @@ _BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
 _ALIKE = frozenset({"imblearn.pipeline"})
 """Modules whose classes answer as those of scikit-learn with their names: imbalanced-learn resamples only to fit."""
 _ANSWERS: dict[tuple[str, str], Answer] = {}
+_NO_GRAPH = {
+    "transform": {
+        "NMF": "it solves an optimization for the whole batch, by iterations",
+        "MiniBatchNMF": "it solves an optimization for the whole batch, by iterations",
+        "LatentDirichletAllocation": "it iterates over each row until the topics stay",
+        "DictionaryLearning": "it solves a sparse code for each row",
+        "MiniBatchDictionaryLearning": "it solves a sparse code for each row",
+        "SparseCoder": "it solves a sparse code for each row",
+        "FeatureHasher": "it hashes names that are known only while it runs",
+    },
+    "score_samples": {"BernoulliRBM": "it draws at random"},
+}
+"""Methods without a graph, and why: the reason ends in the manifest and in the report."""
 
 
 def answers(method: str, *classes: str) -> Callable[[Answer], Answer]:
@@ -27,11 +40,6 @@ def answers(method: str, *classes: str) -> Callable[[Answer], Answer]:
         return function
 
     return register
-
-
-def known() -> frozenset[str]:
-    """The classes that have a converter of our own for some method."""
-    return frozenset(name for name, _ in _ANSWERS)
 
 
 def ask(model: Any, method: str, x: Frame) -> Any:
@@ -49,6 +57,8 @@ def _made(model: Any, method: str, x: Frame) -> Any:
     package = kind.__module__.partition(".")[0]
     if package != "sklearn" and package not in _BOOSTERS and kind.__module__ not in _ALIKE:
         raise Unconvertible(f"{kind.__name__} is a class of its own, which has no converter")
+    if kind.__name__ in _NO_GRAPH.get(method, ()):
+        raise Unconvertible(f"{kind.__name__} has no graph for {method}: {_NO_GRAPH[method][kind.__name__]}")
     if (kind.__name__, method) in _ANSWERS:
         return _ANSWERS[kind.__name__, method](model, x)
     if method == "predict_log_proba":

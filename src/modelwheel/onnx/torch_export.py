@@ -6,27 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.native.wrappers import TorchModule
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Tensor
 
-from ..extras import needed
-from .candidates import Conversion
 from .exporting import exported, quiet
 from .modelfile import OnnxModel, read_model
+from .result import Conversion
 
 _ROWS = 2
 """Rows of the example that the exporter traces: it takes an axis of length 0 or 1 for a constant."""
 
 
-def export_module(model: TorchModule, schema: Schema, method: str) -> Conversion:
-    """The exported graph, or why there is none. Raises `MissingExtra` without onnxscript."""
+def export_module(model: Any, schema: Schema, method: str) -> Conversion:
+    """The exported graph, or why there is none. Needs onnxscript."""
     return exported(lambda: _exported(model, schema), schema, method, framework="PyTorch", by="PyTorch")
 
 
-def _exported(model: TorchModule, schema: Schema) -> OnnxModel:
-    with needed("onnxscript", "exporting PyTorch modules to ONNX", extra="torch", or_native=True):
-        import onnxscript  # noqa: F401
+def _exported(model: Any, schema: Schema) -> OnnxModel:
     import torch
 
     names = list(model.inputs) if schema.layout == "columns" else list(model.inputs[:1])

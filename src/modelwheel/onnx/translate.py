@@ -7,29 +7,30 @@ from dataclasses import replace
 from typing import Any
 
 from modelwheel_loader.opening.manifest import GraphInput
-from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import clip
 
 from . import families, numpy_names  # noqa: F401 - the converters register themselves
 from .arrays import Array
-from .candidates import Candidate
 from .frames import Frame
-from .graph import STRING, Graph, Unconvertible
+from .graph import STRING, Builder, Unconvertible
 from .registry import ask
+from .result import Graph
 from .untyped import np
 
 
 def translate(
     model: Any,
     inputs: Sequence[GraphInput],
-    schema: Schema,
+    names: Sequence[str] | None,
     methods: Sequence[str],
     answer: Callable[[Any, str, Frame], Any] = ask,
-) -> Candidate | str:
-    """A graph that answers as many of `methods` as have converters; the reason when none has."""
-    graph = Graph()
+) -> Graph | str:
+    """A graph that answers as many of `methods` as have converters; the reason when none has.
+
+    `names` are those of the columns, where they have some.
+    """
+    graph = Builder()
     blocks = [_declared(graph, item) for item in inputs]
-    names = schema.names if schema.layout in ("frame", "records") else None
     x = Frame(blocks, names, [item.null_text for item in inputs])
     outputs: dict[str, tuple[str, ...]] = {}
     values: dict[str, Array] = {}
@@ -49,13 +50,13 @@ def translate(
 
 
 def _candidate(
-    graph: Graph, data: bytes, inputs: Sequence[GraphInput], outputs: Mapping[str, tuple[str, ...]]
-) -> Candidate:
+    graph: Builder, data: bytes, inputs: Sequence[GraphInput], outputs: Mapping[str, tuple[str, ...]]
+) -> Graph:
     used = tuple(item for item in inputs if item.name in graph.used)
-    return Candidate(graph=data, inputs=used, outputs=outputs, opsets=graph.opsets)
+    return Graph(data=data, inputs=used, outputs=outputs, opsets=graph.opsets)
 
 
-def _ties(graph: Graph, inputs: Sequence[GraphInput]) -> Candidate | None:
+def _ties(graph: Builder, inputs: Sequence[GraphInput]) -> Graph | None:
     if not graph.ties:
         return None
     tied = graph.ties[0]
@@ -71,7 +72,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {clip(str(error).partition(chr(10))[0], 200)}"
 
 
-def _declared(graph: Graph, item: GraphInput) -> Array:
+def _declared(graph: Builder, item: GraphInput) -> Array:
     dtype = STRING if item.dtype == "string" else np.dtype(item.dtype)
     graph.input(item.name, dtype, item.shape)
     return Array(graph, item.name, dtype, tuple(item.shape))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from . import exactsums
-from .candidates import Candidate
 from .forest import MODES, Forest, read
+from .result import Graph
 
 DOMAIN = "ai.onnx.ml"
 _OLD = "TreeEnsembleRegressor"
@@ -26,13 +26,13 @@ _CHANGED_IN_5 = frozenset({"TreeEnsembleClassifier"})
 """Operators of ai.onnx.ml 3 and 4 that the operator set 5 no longer has, beside `TreeEnsembleRegressor`."""
 
 
-def faster(candidate: Candidate) -> Candidate:
+def faster(candidate: Graph) -> Graph:
     """The candidate with its ensembles of trees rewritten; the same one when it has none, or none that can be."""
-    if candidate.as_given or _OLD.encode() not in candidate.graph:
+    if candidate.as_given or _OLD.encode() not in candidate.data:
         return candidate
     import onnx
 
-    model: Any = onnx.ModelProto.FromString(candidate.graph)
+    model: Any = onnx.ModelProto.FromString(candidate.data)
     found = [(node, read(node) if _is_old(node) else None) for node in model.graph.node]
     forests = [forest for _, forest in found if forest is not None]
     if not forests:
@@ -51,7 +51,7 @@ def faster(candidate: Candidate) -> Candidate:
         for item in model.opset_import:
             item.version = opsets[item.domain]
     graph: bytes = model.SerializeToString(deterministic=True)
-    return replace(candidate, graph=graph, opsets=opsets)
+    return replace(candidate, data=graph, opsets=opsets)
 
 
 def _is_old(node: Any) -> bool:

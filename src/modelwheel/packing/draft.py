@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,12 +35,7 @@ from ..capturing.capture import Captured, distribution_requirement
 from ..golden.choose import Golden
 from ..golden.recording import Recorded
 from ..locking.lock import Locked
-from ..onnx.candidates import Candidate
-from ..onnx.describe import described
-from ..onnx.externalize import MEMBER as WEIGHTS
-from ..onnx.externalize import externalize, laid_out
-from ..onnx.externalize import pieces as content_of
-from ..onnx.versions import USUAL
+from ..onnx import WEIGHTS, Graph, stored
 from ..parity.measure import Measured
 from ..version import VERSION
 from ..wheel.metadata import About, Identity, metadata_files
@@ -155,10 +151,12 @@ class Draft:
         if self.measured is None or self.measured.candidate is None:
             return None
         candidate = self.measured.candidate
-        graph = described(candidate, self.identity.name, self.identity.version, self.schema)
-        weights, pieces = laid_out(candidate.weights), list(content_of(candidate.weights))
-        if not weights:
-            graph, weights, pieces = externalize(graph)
+        metadata = {
+            "modelwheel.name": self.identity.name,
+            "modelwheel.version": self.identity.version,
+            "modelwheel.schema": hashlib.sha256(dump_json(self.schema.to_dict())).hexdigest(),
+        }
+        graph, weights, pieces = stored(candidate.described(VERSION, metadata), candidate.weights)
         payload = OnnxPayload(
             weights_member=WEIGHTS if weights else None,
             weights=weights,
@@ -232,9 +230,9 @@ class Draft:
         return metadata_files(self.identity, self.about, base=base, extras=extras, generator=GENERATOR)
 
 
-def onnxruntime_requirement(candidate: Candidate) -> Requirement:
+def onnxruntime_requirement(graph: Graph) -> Requirement:
     """What runs the graph."""
-    return distribution_requirement("onnxruntime", candidate.onnxruntime or USUAL, "the graph")
+    return distribution_requirement("onnxruntime", graph.onnxruntime, "the graph")
 
 
 def _answers(method: str) -> str:

@@ -22,9 +22,7 @@ from modelwheel_loader.validate.outputs import compile_output
 from ..golden.choose import Golden
 from ..golden.recording import Predict, Recorded, predict
 from ..inference.infer import Sample
-from ..onnx.candidates import Candidate, Conversion
-from ..onnx.externalize import laid_out
-from ..onnx.trees import faster
+from ..onnx import Conversion, Graph, faster, laid_out
 from .edges import Check, Row, Rows, edge_rows
 from .steps import has_steps, step_rows, sums_first
 
@@ -40,7 +38,7 @@ BASES = 8
 class Measured:
     """A candidate with the parity of each method that it answers; or None and the reasons."""
 
-    candidate: Candidate | None
+    candidate: Graph | None
     parity: Mapping[str, Parity]
     reasons: tuple[str, ...]
 
@@ -126,7 +124,7 @@ class _Trial:
         self._edges = edge_rows(schema, len(bases))
         self._asked: dict[str, list[tuple[list[Row], Any]]] = {}
 
-    def of(self, candidate: Candidate) -> tuple[dict[str, Parity], list[str]]:
+    def of(self, candidate: Graph) -> tuple[dict[str, Parity], list[str]]:
         """The parity of each method within tolerance, and why others are not."""
         parity: dict[str, Parity] = {}
         reasons: list[str] = []
@@ -147,11 +145,11 @@ class _Trial:
 
     def _beside_steps(self, one: _Opened, methods: Sequence[Recorded]) -> list[Row]:
         """Rows beside steps of the first method that answers numbers."""
-        for method in methods if has_steps(one.candidate.graph) else ():
+        for method in methods if has_steps(one.candidate.data) else ():
             if method.tolerance.absolute > 0:
                 name, apart = method.name, method.tolerance.absolute
                 scores = lambda batch, name=name: one.numbers(name, batch)  # noqa: E731
-                exact = not sums_first(one.candidate.graph)
+                exact = not sums_first(one.candidate.data)
                 return step_rows(self._original.schema, self._rows, self._check, scores, apart, exact=exact)
         return []
 
@@ -205,9 +203,9 @@ class _Trial:
 class _Opened:
     """A candidate that can be asked."""
 
-    def __init__(self, candidate: Candidate, schema: Schema) -> None:
+    def __init__(self, candidate: Graph, schema: Schema) -> None:
         self.candidate = candidate
-        self._session: Session = open_session(candidate.graph, candidate.weights, declared=laid_out(candidate.weights))
+        self._session: Session = open_session(candidate.data, candidate.weights, declared=laid_out(candidate.weights))
         self._feeds = compile_feeds(schema, candidate.inputs)
         self.ties = _Opened(candidate.ties, schema) if candidate.ties else None
 
@@ -267,7 +265,7 @@ _KINDS = {
 """What the kinds of rows are called."""
 
 
-def _outside(name: str, found: _Found, candidate: Candidate) -> str:
+def _outside(name: str, found: _Found, candidate: Graph) -> str:
     comparison = found.comparison
     precision = "double" if any(item.dtype == "float64" for item in candidate.inputs) else "single"
     differs = f"{name} differs from the original in {precision} precision"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from modelwheel_loader.opening.manifest import GraphInput
@@ -11,12 +11,11 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Bool, Float, Integer, Tensor
 from modelwheel_loader.text import clip
 
-from ...extras import needed
 from ..arrays import Array
-from ..candidates import Candidate, Conversion
-from ..convert import graph_inputs
-from ..families.boosters import written
+from ..estimators import column_names, graph_inputs
+from ..families.boosters import read_booster, written
 from ..frames import Frame
+from ..result import Conversion, Graph
 from ..translate import translate
 from ..untyped import np
 from .emit import ML, Nodes, write
@@ -24,15 +23,12 @@ from .trees import Boosted, NotConvertible
 
 OPSETS = {"": 21, ML: 3}
 _IR = 10
-Read = Callable[[], Boosted]
 
 
-def convert_booster(read: Read, schema: Schema, methods: Sequence[str], extra: str) -> Conversion:
-    """The graph of what `read` gives. Raises `MissingExtra`, which names `extra`, without onnx."""
-    with needed("onnx", "converting to ONNX", extra=extra, or_native=True):
-        import onnx  # noqa: F401
+def convert_booster(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
+    """The graph of a booster of XGBoost, LightGBM or CatBoost, or of its scikit-learn wrapper. Needs onnx."""
     try:
-        boosted = read()
+        boosted = read_booster(model)
         if boosted.trees.tables or boosted.categories:
             yield _of_columns(boosted, schema, methods)
             return
@@ -42,10 +38,10 @@ def convert_booster(read: Read, schema: Schema, methods: Sequence[str], extra: s
         yield str(error)
 
 
-def _of_columns(boosted: Boosted, schema: Schema, methods: Sequence[str]) -> Candidate | str:
+def _of_columns(boosted: Boosted, schema: Schema, methods: Sequence[str]) -> Graph | str:
     """The graph of a booster that is fed categories: one input for each column."""
     inputs = next(graph_inputs(schema))
-    return inputs if isinstance(inputs, str) else translate(boosted, inputs, schema, methods, _answer)
+    return inputs if isinstance(inputs, str) else translate(boosted, inputs, column_names(schema), methods, _answer)
 
 
 def _answer(boosted: Boosted, method: str, x: Frame) -> Array:
@@ -71,7 +67,7 @@ def matrix_input(schema: Schema, dtype: str) -> GraphInput:
     return GraphInput(name="x", dtype=dtype, fields=schema.names, shape=(None, len(schema)))
 
 
-def _graph(boosted: Boosted, matrix: GraphInput, methods: Sequence[str]) -> Candidate:
+def _graph(boosted: Boosted, matrix: GraphInput, methods: Sequence[str]) -> Graph:
     from onnx import TensorProto, helper, numpy_helper
 
     counter = itertools.count()
@@ -99,7 +95,7 @@ def _graph(boosted: Boosted, matrix: GraphInput, methods: Sequence[str]) -> Cand
     made.ir_version = _IR
     made.producer_name = "modelwheel"
     data: bytes = made.SerializeToString(deterministic=True)
-    return Candidate(graph=data, inputs=(matrix,), outputs={name: (name,) for name in outputs}, opsets=OPSETS)
+    return Graph(data=data, inputs=(matrix,), outputs={name: (name,) for name in outputs}, opsets=OPSETS)
 
 
 def _output(name: str, kind: int) -> Any:

@@ -24,8 +24,10 @@ _ZERO = math.nextafter(-1.0, 0.0)
 """The least number that is the category 0, for LightGBM cuts numbers off."""
 
 
-def read_lightgbm(booster: Any, *, classes: tuple[Any, ...] | None) -> Boosted:
-    """A booster, up to its best iteration, with the labels of its wrapper."""
+def read_lightgbm(model: Any) -> Boosted:
+    """A booster or a scikit-learn wrapper, up to the best iteration."""
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
+    booster = getattr(model, "booster_", model)
     dumped = booster.dump_model()
     objective, *options = dumped.get("objective", "none").split()
     if objective not in LINKS or (objective == "binary" and "sigmoid:1" not in options) or "sqrt" in options:
@@ -51,12 +53,6 @@ def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
     if not listed:
         return {}  # categories by their numbers
     raise NotConvertible("LightGBM does not say which of its features are the categories that it lists")
-
-
-def read_wrapper(model: Any) -> Boosted:
-    """A scikit-learn wrapper."""
-    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
-    return read_lightgbm(model.booster_, classes=classes)
 
 
 def _add(trees: Trees, index: int, root: dict[str, Any], target: int) -> None:

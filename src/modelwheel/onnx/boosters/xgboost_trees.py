@@ -23,10 +23,19 @@ LINKS: dict[str, Link] = {
 """The objectives that are converted."""
 
 
-def read_xgboost(
-    booster: Any, *, classes: tuple[Any, ...] | None, missing: float | None, rounds: int | None = None
-) -> Boosted:
-    """A booster with the labels of its wrapper; `rounds` is how many rounds answer, where not all do."""
+def read_xgboost(model: Any) -> Boosted:
+    """A booster, or a scikit-learn wrapper up to the best round when training stopped early."""
+    if not hasattr(model, "get_booster"):
+        return _read(model, classes=None, missing=None, rounds=None)
+    best = getattr(model, "best_iteration", None) if model.early_stopping_rounds is not None else None
+    rounds = None if best is None else best + 1
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
+    missing = None if math.isnan(model.missing) else float(model.missing)
+    return _read(model.get_booster(), classes=classes, missing=missing, rounds=rounds)
+
+
+def _read(booster: Any, *, classes: tuple[Any, ...] | None, missing: float | None, rounds: int | None) -> Boosted:
+    """`rounds` is how many rounds answer; None for all."""
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = learner["objective"]["name"]
     if objective not in LINKS:
@@ -47,20 +56,6 @@ def read_xgboost(
         trees=trees, link=link, classes=found, by_probability=True, single=True, missing=missing,
         labels_only=label_only, categories=_categories(model.get("cats") or {}),
     )  # fmt: skip
-
-
-def read_wrapper(model: Any) -> Boosted:
-    """A scikit-learn wrapper, up to the best round when training stopped early."""
-    best = getattr(model, "best_iteration", None) if model.early_stopping_rounds is not None else None
-    rounds = None if best is None else best + 1
-    classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
-    return read_xgboost(model.get_booster(), classes=classes, missing=missing_of(model), rounds=rounds)
-
-
-def missing_of(model: Any) -> float | None:
-    """The number that counts as null to a wrapper; None for NaN."""
-    value = float(model.missing)
-    return None if math.isnan(value) else value
 
 
 def _gradient_booster(booster: dict[str, Any]) -> tuple[str, dict[str, Any], list[float]]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..boosters.catboost_trees import read_catboost
 from ..boosters.emit import Nodes, write
-from ..boosters.lightgbm_trees import read_wrapper as read_lightgbm
+from ..boosters.lightgbm_trees import read_lightgbm
 from ..boosters.trees import Boosted
-from ..boosters.xgboost_trees import read_wrapper as read_xgboost
+from ..boosters.xgboost_trees import read_xgboost
 
 _KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Any], Boosted]], ...] = (
     ("xgboost", ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "XGBRanker"), read_xgboost),

@@ -16,5 +16,4 @@ from . import (  # noqa: F401 - importing registers them
     scaling,
     text,
     trees,
-    unsolved,
 )

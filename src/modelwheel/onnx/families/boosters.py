@@ -8,9 +8,9 @@ from typing import Any
 from ..arrays import FLOAT, SINGLE, Array
 from ..boosters.catboost_trees import read_catboost
 from ..boosters.emit import Nodes, write
-from ..boosters.lightgbm_trees import read_wrapper as read_lightgbm
+from ..boosters.lightgbm_trees import read_lightgbm
 from ..boosters.trees import Boosted, NotConvertible
-from ..boosters.xgboost_trees import read_wrapper as read_xgboost
+from ..boosters.xgboost_trees import read_xgboost
 from ..frames import Frame
 from ..graph import STRING, Unconvertible, tensor
 from ..registry import answers
@@ -29,6 +29,11 @@ _OTHERS = (
 )  # fmt: skip
 
 
+def read_booster(model: Any) -> Boosted:
+    """A booster of one of the three packages, or its wrapper; raises `NotConvertible`."""
+    return _READERS[type(model).__module__.partition(".")[0]](model)
+
+
 def _answered(model: Any, x: Frame) -> dict[str, Array]:
     """The outputs of the booster by what they are; made once for each graph."""
     return x.graph.once("boosted", (model, x), lambda: _written(model, x))
@@ -36,8 +41,7 @@ def _answered(model: Any, x: Frame) -> dict[str, Array]:
 
 def _written(model: Any, x: Frame) -> dict[str, Array]:
     try:
-        boosted = _READERS[type(model).__module__.partition(".")[0]](model)
-        return written(boosted, x)
+        return written(read_booster(model), x)
     except NotConvertible as error:
         raise Unconvertible(str(error)) from error
 

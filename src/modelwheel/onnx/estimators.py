@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelwheel_loader.opening.manifest import GraphInput
@@ -10,31 +10,54 @@ from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Bool, Category, Float, Integer, String, Tensor
 from modelwheel_loader.text import clip
 
-from ..extras import needed
-from .candidates import Candidate, Conversion
+from .families.composing import METHODS
 from .foreign import convert_by_skl2onnx
+from .graph import Unconvertible
+from .result import Conversion, Graph
 from .translate import translate
 
 _PRECISIONS = ("float64", "float32")
 
 
+def convert(
+    estimator: Any, inputs: Mapping[str, tuple[str, Sequence[int | None]]], methods: Sequence[str] | None = None
+) -> Graph:
+    """The ONNX graph of a fitted estimator. Needs onnx and skl2onnx. What it answers is not compared with the original.
+
+    `inputs` has the dtype and the shape of each input by name: `{"x": ("float64", (None, 4))}` is a matrix of four
+    columns. Inputs of one column, `("string", (None, 1))`, are columns of a DataFrame with their names. `methods` are
+    those to convert (default: all that the estimator has); the graph answers as many of them as have a converter.
+    Raises `Unconvertible` with the reasons when that is none.
+    """
+    given = tuple(
+        GraphInput(name=name, dtype=dtype, fields=(name,), shape=tuple(shape))
+        for name, (dtype, shape) in inputs.items()
+    )
+    names = list(inputs) if all(tuple(shape[1:]) == (1,) for _, shape in inputs.values()) else None
+    wanted = [name for name in methods or METHODS if callable(getattr(estimator, name, None))]
+    found = translate(estimator, given, names, wanted)
+    if isinstance(found, str):
+        reason, found = found, convert_by_skl2onnx(estimator, given, wanted)
+        if isinstance(found, str):
+            raise Unconvertible(f"{reason}; {found}")
+    return found
+
+
 def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
     """Graphs of the estimator that answer as many of `methods` as can be had: our own, then those of skl2onnx.
 
-    Raises `MissingExtra` without skl2onnx. Anything that goes wrong in the converter becomes a reason.
+    Needs skl2onnx. Anything that goes wrong in a converter becomes a reason.
     """
-    with needed("skl2onnx", "converting to ONNX", extra="sklearn", or_native=True):
-        import skl2onnx  # noqa: F401
     for place, inputs in enumerate(graph_inputs(schema)):
         if isinstance(inputs, str):
             yield _without_unused(model, schema, methods, inputs)
             continue
         if place == 0:
-            yield translate(model, inputs, schema, methods)
+            yield translate(model, inputs, column_names(schema), methods)
         yield convert_by_skl2onnx(model, inputs, methods)
 
 
-def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: str) -> Candidate | str:
+def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: str) -> Graph | str:
     """A graph without the fields that ONNX has no type for, when the model drops them all; else why there is none."""
     if schema.layout not in ("frame", "records"):
         return reason
@@ -45,11 +68,16 @@ def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: 
         GraphInput(name=name, dtype="string", fields=(name,), shape=(None, 1)) if isinstance(item, str) else item
         for name, item in made
     ]
-    found = translate(model, inputs, schema, methods)
+    found = translate(model, inputs, column_names(schema), methods)
     if isinstance(found, str):
         return reason
     asked = [item.name for one in (found, found.ties) if one for item in one.inputs]
     return next((strange[name] for name in asked if name in strange), found)
+
+
+def column_names(schema: Schema) -> tuple[str, ...] | None:
+    """The names of the columns as the estimator knows them: those of DataFrames and records."""
+    return schema.names if schema.layout in ("frame", "records") else None
 
 
 def graph_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:
