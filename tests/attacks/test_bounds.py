@@ -70,7 +70,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 MEASURE = """
 import resource, sys
 import modelwheel
-from modelwheel_loader import bundle, codes
+from modelwheel_loader import bundle
+from modelwheel_loader.show import codes
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
