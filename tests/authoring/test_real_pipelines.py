@@ -231,8 +231,8 @@ def test_held_back_rows_get_the_answers_of_the_original(case: Callable[[], Case]
 
 
 def test_pipelines_of_imbalanced_learn_convert_without_what_resamples(tmp_path: Path) -> None:
-    from imblearn.over_sampling import RandomOverSampler  # type: ignore[import-untyped]
-    from imblearn.pipeline import make_pipeline as resampling  # type: ignore[import-untyped]
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.pipeline import make_pipeline as resampling
 
     numbers = np.random.default_rng(0).normal(size=(120, 3))
     model = resampling(StandardScaler(), RandomOverSampler(random_state=0), LogisticRegression())
