@@ -283,7 +283,7 @@ def test_files_that_are_none() -> None:
     with pytest.raises(InvalidBundle, match="nested"):
         skops_references(deep)
     few = modelwheel.Limits(pickle_references=3)
-    with pytest.raises(InvalidBundle, match="more than 3 types"):
+    with pytest.raises(InvalidBundle, match="more than 3 classes"):
         skops_references(file.data, limits=few)
 
 

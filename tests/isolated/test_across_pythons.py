@@ -99,5 +99,5 @@ def test_old_models_answer_in_new_pythons_and_two_that_clash_answer_in_one_proce
         assert "scikit-learn" in found["native"]
         assert "pip install" in found["native"]
         assert "1.5.2" in found["native"]
-    assert "is of a version that may answer differently" in found["native"]
+    assert "has a version that may predict differently" in found["native"]
     assert len([item for item in (work / "environments").iterdir() if item.is_dir()]) == 2

@@ -1,7 +1,7 @@
-"""The classes that reading a `.keras` archive would build, read from its `config.json`. Nothing is imported or built.
+"""Models that are zip archives (skops files, Keras archives, SavedModels): the names in them, how each is opened.
 
-`pack` keeps only models of Keras' own classes in such archives, so the loader refuses any other before Keras sees it:
-layers with Python code inside, names of functions, and classes that a process would have to have registered.
+Names are read before anything is imported or built. Opening runs no Python of the bundle, but hostile bytes may harm
+the readers of the frameworks all the same, so the caller has established trust (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,18 @@ from ..limits import DEFAULT, Limits
 from ..opening.strictjson import parse_json
 from ..text import clip
 from .pickle_names import Reference
-from .unpickle import judged_warnings
+from .unpickle import version_warnings
 
-# Zips that are payloads: the files of one model, none of them compressed.
-#
-# Nothing that `pack` writes is compressed, so a compressed member is refused before anything inflates it.
+_DEPTH = 500
+"""Nesting of a JSON tree: five levels for each estimator inside another."""
+_SHOWN = 20
 
 
 class StoredZip:
-    """The members of the zip `data`, which is a `what` (`skops file`) in messages.
+    """The members of the zip `data`, which is called `what` (`skops file`) in messages.
 
-    Raises InvalidBundle for what is no such zip, for a member that is compressed, and for a name that is there twice.
+    Nothing that `pack` writes is compressed, so a compressed member is refused before anything inflates it. Raises
+    InvalidBundle for what is not such a zip, and for a name that is there twice.
     """
 
     def __init__(self, data: bytes, what: str) -> None:
@@ -51,83 +52,127 @@ class StoredZip:
                 raise self.invalid(f"{clip(item.filename, 100)} is compressed")
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member, compared with their CRC-32; raises InvalidBundle when it is broken or not there."""
+        """The bytes of a member, compared with their CRC-32; raises InvalidBundle when it is broken or absent."""
         try:
             return self._archive.read(name)
         except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, RuntimeError) as error:
             raise self.invalid(f"{type(error).__name__}: {clip(error, 200)}") from error
 
     def invalid(self, reason: str) -> InvalidBundle:
-        """The error for a zip that is none of its kind."""
+        """The error for such a file that cannot be read."""
         return InvalidBundle.of("native.file", f"the {self._what} cannot be read: {reason}")
 
 
-CONFIG = "config.json"
-MEMBERS = ("metadata.json", CONFIG, "model.weights.h5")
-"""The members of an archive that `pack` writes. Others (assets) would be files that layers read."""
-_DEPTH = 500
-_BRING_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-"""Layers whose configuration is a program, or the path of one."""
-_SHOWN = 20
-
-
-def keras_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...]:
-    """The classes and functions that the archive `data` names, each once, in the order of its configuration.
-
-    Raises InvalidBundle when it is no such archive, or names more than `limits.pickle_references`.
-    """
-    found: dict[Reference, None] = {}
-    for item in _objects(_config(data)):
-        found.setdefault(_reference(item))
-        if len(found) > limits.pickle_references:
-            message = f"the Keras archive names more than {limits.pickle_references:,} classes"
-            raise InvalidBundle.of("native.file", message)
-    return tuple(found)
-
-
-def check_keras(data: bytes) -> None:
-    """Raise InvalidBundle when the archive `data` holds anything but objects of Keras' own classes."""
-    defects = [
-        Defect(code="native.types", where=clip(name, 200), message="is no class of Keras that holds data alone")
-        for name in foreign_names(data)
-    ]
-    if defects:
-        raise InvalidBundle("the Keras archive names what a bundle may not hold", defects[:_SHOWN])
-
-
-def foreign_names(data: bytes) -> tuple[str, ...]:
-    """What keeps the archive `data` from being loaded by Keras alone: names of code that is not its own."""
-    found = (str(_reference(item)) for item in _objects(_config(data)) if not _is_plain(item))
-    return tuple(dict.fromkeys(found))
-
-
-def _config(data: bytes) -> Any:
-    archive = StoredZip(data, "Keras archive")
-    if unknown := sorted(set(archive.names) - set(MEMBERS)):
-        raise archive.invalid(f"it holds {clip(unknown[0], 100)}")
-    return parse_json(archive.read(CONFIG), CONFIG, depth=_DEPTH)
-
-
-def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Each serialized object, before what is in it. Values such as arrays have names that begin with `__`."""
-    waiting = [node]
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Each object of a JSON tree, before what is in it."""
+    waiting = [tree]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            name = item.get("class_name")
-            if name is not None and not (isinstance(name, str) and name in _VALUES):
-                yield item
+            yield item
             waiting.extend(reversed(item.values()))
         elif isinstance(item, list):
             waiting.extend(reversed(item))
 
 
-_VALUES = frozenset(
-    {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__"}
-)
+def _bounded(names: Iterable[Reference], what: str, limits: Limits) -> tuple[Reference, ...]:
+    """The names, each once; raises InvalidBundle when they are more than `limits.pickle_references`."""
+    found: dict[Reference, None] = {}
+    for name in names:
+        found.setdefault(name)
+        if len(found) > limits.pickle_references:
+            raise InvalidBundle.of("native.file", f"the {what} names more than {limits.pickle_references:,} classes")
+    return tuple(found)
 
 
-def _reference(item: dict[str, Any]) -> Reference:
+def _foreign(names: Iterable[str], message: str, each: str) -> InvalidBundle:
+    defects = [Defect(code="native.types", where=clip(name, 200), message=each) for name in names]
+    return InvalidBundle(message, defects[:_SHOWN])
+
+
+# --- skops: a zip of arrays and of one JSON tree, in which each object names its class ---
+
+TREE = "schema.json"
+
+
+def read_tree(data: bytes) -> Any:
+    """The tree of the skops file `data`; raises InvalidBundle when there is none."""
+    return parse_json(StoredZip(data, "skops file").read(TREE), TREE, depth=_DEPTH)
+
+
+def skops_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...]:
+    """The classes and functions that the skops file `data` names, each once, in the order of the tree.
+
+    Information, never a gate: the gate is skops' own audit of the tree. Raises InvalidBundle.
+    """
+    pairs = ((item.get("__module__"), item.get("__class__")) for item in _nodes(read_tree(data)))
+    named = (Reference(module, name) for module, name in pairs if isinstance(module, str) and isinstance(name, str))
+    return _bounded(named, "skops file", limits)
+
+
+def open_skops(data: bytes, settings: Mapping[str, Any]) -> object:
+    """The object in `data`, by skops, with exactly the types of the setting `types` beside those that skops trusts.
+
+    Raises MissingExtra without skops, EnvironmentMismatch for a scikit-learn that may predict differently, and
+    InvalidBundle for a file with another type, of which nothing is built.
+    """
+    try:
+        import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
+    except ModuleNotFoundError as error:
+        hint = 'pip install "modelwheel[skops]"'
+        message = "the model is a skops file, and skops is not installed"
+        raise MissingExtra.of("native.skops", message, hint=hint) from error
+    StoredZip(data, "skops file")  # nothing in it is compressed, so nothing grows when skops reads it
+    types = [name for name in settings.get("types", ()) if isinstance(name, str)]
+    try:
+        with version_warnings(data):
+            return skops.io.loads(data, trusted=types)
+    except UntrustedTypesFoundException as error:
+        unlisted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(types))
+        message = "the skops file holds types that the manifest does not list"
+        raise _foreign(unlisted, message, "is in the file and not among the types that the bundle lists") from error
+
+
+# --- Keras: `pack` keeps only models of Keras' own classes, so any other is refused before Keras reads the archive:
+# layers with Python code inside, names of functions, and classes that a process would have to have registered ---
+
+CONFIG = "config.json"
+MEMBERS = ("metadata.json", CONFIG, "model.weights.h5")
+"""The members of an archive that `pack` writes. Others (assets) would be files that layers read."""
+_BRING_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+"""Layers whose configuration is a program, or the path of one."""
+_VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__")
+
+
+def keras_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...]:
+    """The classes and functions that the archive `data` names, each once, in the order of its configuration."""
+    return _bounded(map(_keras_reference, _keras_objects(data)), "Keras archive", limits)
+
+
+def check_keras(data: bytes) -> None:
+    """Raise InvalidBundle when the archive `data` holds anything but objects of Keras' own classes."""
+    if foreign := foreign_names(data):
+        message = "the Keras archive names what a bundle may not hold"
+        raise _foreign(foreign, message, "is not a class of Keras that holds data alone")
+
+
+def foreign_names(data: bytes) -> tuple[str, ...]:
+    """What keeps the archive `data` from being loaded by Keras alone: names of code that is not its own."""
+    found = (str(_keras_reference(item)) for item in _keras_objects(data) if not _is_plain(item))
+    return tuple(dict.fromkeys(found))
+
+
+def _keras_objects(data: bytes) -> Iterator[dict[str, Any]]:
+    """Each serialized object of the configuration that is not a value, such as an array."""
+    archive = StoredZip(data, "Keras archive")
+    if unknown := sorted(set(archive.names) - set(MEMBERS)):
+        raise archive.invalid(f"it holds {clip(unknown[0], 100)}")
+    config = parse_json(archive.read(CONFIG), CONFIG, depth=_DEPTH)
+    return (item for item in _nodes(config) if item.get("class_name") not in (None, *_VALUES))
+
+
+def _keras_reference(item: dict[str, Any]) -> Reference:
     module, name = item.get("module"), item["class_name"]
     if name == "function" and isinstance(item.get("config"), str):
         name = item["config"]
@@ -147,22 +192,11 @@ def _is_plain(item: dict[str, Any]) -> bool:
     )
 
 
-# Opens Keras archives: models of Keras' own classes, with the backend that they were packed with.
-#
-# `modelwheel` records answers through the same class, so arrays go in and come out the same way.
-
-
-ROWS_AT_ONCE = 4096
-"""Rows that are answered together; more are answered in turn, which bounds the memory of what lies between layers."""
-BACKENDS = ("tensorflow", "torch", "jax")
-_VARIABLE = "KERAS_BACKEND"
-
-
 class KerasModel:
-    """A model of Keras that takes and answers arrays.
+    """A model of Keras with arrays as input and output; `modelwheel` records answers through the same class.
 
-    `inputs` are the names of what it takes, when `form` says that it takes a `dict` or a `list`: a mapping or a table
-    gives an array for each. A model that takes `one` array is fed the whole table.
+    `inputs` are the names of its inputs, when `form` says that it takes a `dict` or a `list`: a mapping or a table
+    gives an array for each. A model that takes `one` array gets the whole table.
     """
 
     def __init__(self, model: Any, inputs: Sequence[str], form: str) -> None:
@@ -171,32 +205,34 @@ class KerasModel:
         self.form = form
 
     def predict(self, data: Any) -> Any:
-        """What the model answers in inference mode, as arrays: one, a list, or a dict by name."""
-        return in_turn(self._answer, fed(data, self.inputs))
+        """The output in inference mode, as arrays: one, a list, or a dict by name."""
+        return _in_turn(self._answer, _as_arrays(data, self.inputs))
 
     def _answer(self, data: Any) -> Any:
         given = [data[name] for name in self.inputs] if self.form == "list" else data
         return arrays(self.model.predict_on_batch(given))
 
 
-def fed(data: Any, inputs: Sequence[str]) -> Any:
+def _as_arrays(data: Any, inputs: Sequence[str]) -> Any:
     """`data` as arrays: a dict by the names `inputs`, or one array."""
     if inputs or isinstance(data, Mapping):
         return {name: np.asarray(data[name]) for name in (inputs or data)}
     return np.asarray(data)
 
 
-def in_turn(answer: Callable[[Any], Any], data: Any) -> Any:
-    """The answers for all rows of `data`, asked for `ROWS_AT_ONCE` rows at a time."""
+ROWS_AT_ONCE = 4096
+"""Rows in one batch; more are predicted in turn, which bounds the memory between layers."""
+
+
+def _in_turn(answer: Callable[[Any], Any], data: Any) -> Any:
+    """The answers for all rows of `data`, by batches of `ROWS_AT_ONCE` rows."""
     rows = len(next(iter(data.values()))) if isinstance(data, Mapping) else len(data)
     if rows <= ROWS_AT_ONCE:
         return answer(data)
-    return _joined([answer(_cut(data, start)) for start in range(0, rows, ROWS_AT_ONCE)])
-
-
-def _cut(data: Any, start: int) -> Any:
-    part = slice(start, start + ROWS_AT_ONCE)
-    return {name: item[part] for name, item in data.items()} if isinstance(data, Mapping) else data[part]
+    parts = (slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE))
+    if isinstance(data, Mapping):
+        return _joined([answer({name: item[part] for name, item in data.items()}) for part in parts])
+    return _joined([answer(data[part]) for part in parts])
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -218,62 +254,54 @@ def arrays(answer: Any) -> Any:
 
 
 def open_keras(data: bytes, settings: Mapping[str, Any]) -> KerasModel:
-    """The model in the archive `data`.
+    """The model in the archive `data`, with the backend that it was packed with.
 
-    Raises InvalidBundle when it names what is no class of Keras, before Keras sees it, and EnvironmentMismatch when
-    Keras runs in this process on another backend than the model was packed with.
+    Raises InvalidBundle when it names what is not a class of Keras, before Keras reads it, and EnvironmentMismatch when
+    Keras runs in this process on another backend.
     """
     check_keras(data)
-    keras = _keras(settings["backend"])
+    keras = _import_keras(settings["backend"])
     with tempfile.TemporaryDirectory(prefix="modelwheel-") as folder:  # only this user can read or write there
+        write_files({"model.keras": data}, folder)
         path = os.path.join(folder, "model.keras")
-        with open(path, "xb") as file:
-            file.write(data)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     return KerasModel(model, settings["inputs"], settings["form"])
 
 
-def _keras(backend: str) -> Any:
+def _import_keras(backend: str) -> Any:
     """Keras on `backend`, which it chooses once in each process, when it is first imported."""
-    if backend not in BACKENDS:
-        raise ValueError(f"there is no backend {clip(backend)}")
-    chosen = os.environ.get(_VARIABLE)
-    if "keras" not in sys.modules and chosen is None:
-        os.environ[_VARIABLE] = backend
+    if backend not in ("tensorflow", "torch", "jax"):
+        raise ValueError(f"unknown backend {clip(backend)}")
+    chosen = os.environ.get("KERAS_BACKEND")
+    if "keras" in sys.modules or chosen == backend:
+        import keras
+    elif chosen is not None:
+        raise _other_backend(backend, chosen)
+    else:
+        os.environ["KERAS_BACKEND"] = backend
         try:
             import keras
         finally:
-            del os.environ[_VARIABLE]
-    elif "keras" not in sys.modules and chosen != backend:
-        raise _mismatch(backend, chosen or "")
-    else:
-        import keras
+            del os.environ["KERAS_BACKEND"]
     if keras.backend.backend() != backend:
-        raise _mismatch(backend, keras.backend.backend())
+        raise _other_backend(backend, keras.backend.backend())
     return keras
 
 
-def _mismatch(backend: str, here: str) -> EnvironmentMismatch:
-    return EnvironmentMismatch.of(
-        "native.backend",
-        "the model was packed with Keras on another backend than this process runs it on",
-        found=clip(here, 40),
-        expected=backend,
-    )
+def _other_backend(backend: str, here: str) -> EnvironmentMismatch:
+    message = "the model was packed with Keras on another backend than this process runs it on"
+    return EnvironmentMismatch.of("native.backend", message, found=clip(here, 40), expected=backend)
 
 
-# Opens SavedModels of TensorFlow: a graph with its variables, several files in one stored zip.
-#
-# The graph is no Python, and it is a program all the same: it may read and write files. So the caller has made sure of
-# trust.
-
+# --- SavedModels of TensorFlow: a graph with its variables, several files in one zip. The graph is not Python, but it
+# is a program: it may read and write files ---
 
 NAME = re.compile(r"(?:(?:variables|assets|assets\.extra)/)?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 """The names of files in a SavedModel."""
 
 
 class SavedModel:
-    """A signature of a loaded SavedModel, which takes and answers arrays.
+    """A signature of a loaded SavedModel, with arrays as input and output.
 
     `inputs` maps the names in the data to those of the signature; `outputs` are the signature's, in the order of the
     answer, and `form` says what they make up: `one` array, a `list`, or a `dict`.
@@ -290,9 +318,9 @@ class SavedModel:
         self.specs = self.signature.structured_input_signature[1]
 
     def predict(self, data: Any) -> Any:
-        """What the signature answers: one array, a list, or a dict by name."""
+        """The outputs of the signature: one array, a list, or a dict by name."""
         names = tuple(self.inputs) if len(self.inputs) > 1 or isinstance(data, Mapping) else ()
-        return in_turn(self._answer, fed(data, names))
+        return _in_turn(self._answer, _as_arrays(data, names))
 
     def _answer(self, data: Any) -> Any:
         given = data if isinstance(data, dict) else {next(iter(self.inputs)): data}
@@ -303,7 +331,7 @@ class SavedModel:
         return made if self.form == "list" else made[0]
 
     def _tensor(self, item: np.ndarray[Any, Any], name: str) -> Any:
-        """The tensor that the signature takes: of its dtype, and with the last axis that a plain column lacks."""
+        """The tensor for the signature: of its dtype, and with the last axis that a plain column lacks."""
         import tensorflow as tf
 
         spec = self.specs[self.inputs[name]]
@@ -320,14 +348,8 @@ def open_saved_model(data: bytes, settings: Mapping[str, Any]) -> SavedModel:
     with tempfile.TemporaryDirectory(prefix="modelwheel-") as folder:  # only this user can read or write there
         write_files(files, folder)
         loaded = tf.saved_model.load(folder)  # variables are read, and tables filled from their files
-    fields, names = settings["fields"], settings["inputs"]
-    return SavedModel(
-        loaded,
-        settings["signature"],
-        dict(zip(fields, names, strict=True)),
-        tuple(settings["outputs"]),
-        settings["form"],
-    )
+    inputs = dict(zip(settings["fields"], settings["inputs"], strict=True))
+    return SavedModel(loaded, settings["signature"], inputs, tuple(settings["outputs"]), settings["form"])
 
 
 def read_files(data: bytes) -> dict[str, bytes]:
@@ -335,95 +357,14 @@ def read_files(data: bytes) -> dict[str, bytes]:
     archive = StoredZip(data, "SavedModel")
     for name in archive.names:
         if not NAME.fullmatch(name):
-            raise archive.invalid(f"it holds {clip(name, 100)}, which is no file of one")
+            raise archive.invalid(f"it holds {clip(name, 100)}, which is not a file of a SavedModel")
     return {name: archive.read(name) for name in archive.names}
 
 
 def write_files(files: Mapping[str, bytes], folder: str) -> None:
-    """Write `files` below `folder`, which is there."""
+    """Write new `files` below the existing `folder`."""
     for name, content in files.items():
         path = os.path.join(folder, *name.split("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(content)
-
-
-# The names that reading a skops file would look up, read from its `schema.json`. Nothing is imported or built.
-#
-# A skops file is a zip of arrays and of one JSON tree, in which each object names its class. The list is information,
-# never a gate: the gate is skops' own audit of the same tree, with the types that the manifest lists.
-
-TREE = "schema.json"
-
-
-def skops_references(data: bytes, *, limits: Limits = DEFAULT) -> tuple[Reference, ...]:
-    """The classes and functions that the skops file `data` names, each once, in the order of the tree.
-
-    Raises InvalidBundle when it is no such file, or names more than `limits.pickle_references`.
-    """
-    found: dict[Reference, None] = {}
-    for module, name in _names(read_tree(data)):
-        found.setdefault(Reference(module, name))
-        if len(found) > limits.pickle_references:
-            message = f"the skops file names more than {limits.pickle_references:,} types"
-            raise InvalidBundle.of("native.file", message)
-    return tuple(found)
-
-
-def read_tree(data: bytes) -> Any:
-    """The tree of the skops file `data`; raises InvalidBundle when there is none."""
-    return parse_json(StoredZip(data, "skops file").read(TREE), TREE, depth=_DEPTH)
-
-
-def _names(node: Any) -> Iterator[tuple[str, str]]:
-    """Module and name of each node of the tree that has both, the node before what is in it."""
-    waiting = [node]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            module, name = item.get("__module__"), item.get("__class__")
-            if isinstance(module, str) and isinstance(name, str):
-                yield module, name
-            waiting.extend(reversed(item.values()))
-        elif isinstance(item, list):
-            waiting.extend(reversed(item))
-
-
-# Opens skops files: objects of the classes that the manifest lists, and of those that skops trusts by itself.
-#
-# skops looks at the whole tree before it builds anything. Its reader and the classes that it builds are no border
-# against hostile bytes all the same, so the caller has made sure of trust (docs/decisions/0011).
-
-
-def open_skops(data: bytes, settings: Mapping[str, Any]) -> object:
-    """The object in `data`, by skops, with exactly the types of the setting `types` beside its own.
-
-    Raises MissingExtra without skops, EnvironmentMismatch for a scikit-learn that may answer differently, and
-    InvalidBundle for a file with another type, of which nothing is built.
-    """
-    try:
-        import skops.io
-        from skops.io.exceptions import UntrustedTypesFoundException
-    except ModuleNotFoundError as error:
-        hint = 'pip install "modelwheel[skops]"'
-        message = "the model is a skops file, and skops is not installed"
-        raise MissingExtra.of("native.skops", message, hint=hint) from error
-    StoredZip(data, "skops file")  # nothing in it is compressed, so nothing grows when skops reads it
-    types = [name for name in settings.get("types", ()) if isinstance(name, str)]
-    try:
-        with judged_warnings(data):
-            return skops.io.loads(data, trusted=types)
-    except UntrustedTypesFoundException as error:
-        unlisted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(types))
-        raise InvalidBundle("the skops file holds types that the manifest does not list", _defects(unlisted)) from error
-
-
-def _defects(names: list[str]) -> list[Defect]:
-    return [
-        Defect(
-            code="native.types",
-            where=clip(name, 200),
-            message="is in the file and not among the types that the bundle says it has",
-        )
-        for name in names[:_SHOWN]
-    ]

@@ -1,6 +1,7 @@
-"""Opens models in their frameworks' own formats: data, from which a class of the table here is built.
+"""Models in their frameworks' own formats: one table of how each is opened, and of the names in it.
 
-No code of the bundle runs, but readers in C++ are given bytes of the bundle, so the caller has made sure of trust.
+No code of the bundle runs, but readers in C++ get bytes of the bundle, so the caller has established trust.
+`modelwheel` records answers through the same classes where a model does not take rows by itself.
 """
 
 from __future__ import annotations
@@ -12,11 +13,8 @@ import numpy as np
 
 from ..errors import EnvironmentMismatch, InvalidBundle, ModelwheelError
 from ..text import clip
-from .archives import open_keras, open_saved_model, open_skops
-
-# Boosters from their frameworks' own files, with the methods and answers of the models that were packed.
-#
-# `modelwheel` records answers through the same classes where a model does not answer rows by itself.
+from .archives import keras_references, open_keras, open_saved_model, open_skops, skops_references
+from .pickle_names import Reference, references
 
 Settings = Mapping[str, Any]
 XGBOOST = frozenset({"XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"})
@@ -31,7 +29,7 @@ class XgboostBooster:
         self.booster = booster
 
     def predict(self, data: Any) -> Any:
-        """What `booster.predict` answers; null is NaN."""
+        """The output of `booster.predict`; null is NaN."""
         import xgboost
 
         categories = "c" in (self.booster.feature_types or ())
@@ -45,12 +43,12 @@ class LightgbmRegressor:
         self.booster = booster
 
     def predict(self, data: Any) -> Any:
-        """What the booster answers, by its best iteration."""
+        """The output of the booster, by its best iteration."""
         return self.booster.predict(data)
 
 
 class LightgbmClassifier:
-    """A booster of LightGBM with labels, which answers as `LGBMClassifier` does."""
+    """A booster of LightGBM with labels, which predicts as `LGBMClassifier` does."""
 
     def __init__(self, booster: Any, classes: Any) -> None:
         self.booster = booster
@@ -66,7 +64,7 @@ class LightgbmClassifier:
         return self.classes_[np.argmax(self.predict_proba(data), axis=1)]
 
 
-def open_xgboost(data: bytes, settings: Settings) -> object:
+def _open_xgboost(data: bytes, settings: Settings) -> object:
     """A wrapper of `XGBOOST`, or a bare booster."""
     import xgboost
 
@@ -83,8 +81,8 @@ def open_xgboost(data: bytes, settings: Settings) -> object:
     return model
 
 
-def open_lightgbm(data: bytes, settings: Settings) -> object:
-    """A booster that answers as the wrapper did."""
+def _open_lightgbm(data: bytes, settings: Settings) -> object:
+    """A booster that predicts as the wrapper did."""
     import lightgbm
 
     booster = lightgbm.Booster(model_str=data.decode("utf-8"))
@@ -92,36 +90,40 @@ def open_lightgbm(data: bytes, settings: Settings) -> object:
     return LightgbmRegressor(booster) if classes is None else LightgbmClassifier(booster, classes)
 
 
-def open_catboost(data: bytes, settings: Settings) -> object:
+def _open_catboost(data: bytes, settings: Settings) -> object:
     """A wrapper of `CATBOOST`."""
     import catboost
 
     name = settings["class"]
     loss = settings.get("loss_function")
-    # read from memory, a regressor does not know its loss, by which it chooses what to answer
+    # read from memory, a regressor does not know its loss, by which it chooses its output
     given = {"loss_function": str(loss)} if loss is not None and name == "CatBoostRegressor" else {}
     model = getattr(catboost, name if name in CATBOOST else "CatBoost")(**given)
     model.load_model(blob=data)
     return model
 
 
-Opener = Callable[[bytes, Mapping[str, Any]], object]
-
-OPENERS: dict[str, Opener] = {
-    "xgboost-ubj": open_xgboost,
-    "lightgbm-text": open_lightgbm,
-    "catboost-cbm": open_catboost,
+OPENERS: dict[str, Callable[[bytes, Settings], object]] = {
+    "xgboost-ubj": _open_xgboost,
+    "lightgbm-text": _open_lightgbm,
+    "catboost-cbm": _open_catboost,
     "skops": open_skops,
     "keras": open_keras,
     "saved-model": open_saved_model,
 }
+SCANNERS: dict[str, Callable[..., tuple[Reference, ...]]] = {
+    "pickle": references,
+    "skops": skops_references,
+    "keras": keras_references,
+}
+"""What reads the names in a payload without running it, by its format; the other formats hold none."""
 
 
-def open_file(name: str, data: bytes, settings: Mapping[str, Any]) -> object:
+def open_file(name: str, data: bytes, settings: Settings) -> object:
     """The model in `data`, of the format `name`.
 
-    Raises EnvironmentMismatch when the framework is not here, and InvalidBundle for everything else that goes wrong.
-    The original exception is the `__cause__`.
+    Raises EnvironmentMismatch when the framework is not installed, and InvalidBundle for everything else that goes
+    wrong. The original exception is the `__cause__`.
     """
     try:
         return OPENERS[name](data, settings)

@@ -1,4 +1,4 @@
-"""Unpickling. It runs code of the bundle: whoever calls this has made sure of trust and of the digests of all bytes."""
+"""Unpickling. It runs code of the bundle: the caller has established trust and verified the digests of all bytes."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ import io
 import pickle
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from ..defects import Defect
 from ..errors import EnvironmentMismatch, InvalidBundle, MissingExtra
+from ..opening.manifest import Requirement
 from ..text import clip
-from . import environment as rules
+from .environment import satisfies, specifier_for, unsatisfied
 
 
 def load_pickle(data: bytes, buffers: Sequence[memoryview] = (), *, bundle: str = "") -> object:
     """Rebuild the object that the pickle `data` holds, which **runs code of the bundle**.
 
-    `buffers` are its arrays, in order, used where they lie: writable ones give writable arrays. `bundle` is the name
-    for the advice in errors.
+    `buffers` are its arrays, in order, used in place: writable ones give writable arrays. `bundle` is the name for the
+    advice in errors.
 
     Raises EnvironmentMismatch (MissingExtra for cloudpickle) when a module or a name is absent here or scikit-learn
-    is of a version that may answer differently, and InvalidBundle for everything else that goes wrong. The original
+    has a version that may predict differently, and InvalidBundle for everything else that goes wrong. The original
     exception is the `__cause__`.
     """
     supply = iter(buffers)
     try:
-        with judged_warnings(data):
-            model = _Unpickler(io.BytesIO(data), buffers=_memoryviews(supply)).load()
+        with version_warnings(data):
+            unpickler = _Unpickler(io.BytesIO(data), buffers=supply)
+            unpickler.bundle = bundle
+            model = unpickler.load()
     except EnvironmentMismatch:
         raise
-    except _Absent as error:
-        raise _absent(error, bundle) from error.__cause__
     except ImportError as error:
-        raise _unimportable(error) from error
+        named = f"the module {clip(error.name, 100)}" if error.name else "a module"
+        message = f"the model needs {named}, which cannot be imported: {clip(error, 200)}"
+        raise EnvironmentMismatch.of("native.module", message) from error
     except (Exception, SystemExit) as error:
         raise _failed(error) from error
     if next(supply, None) is not None:
@@ -43,49 +45,26 @@ def load_pickle(data: bytes, buffers: Sequence[memoryview] = (), *, bundle: str 
     return model
 
 
-def _memoryviews(supply: Iterator[memoryview]) -> Iterator[memoryview]:
-    """The buffers one by one; no reference stays behind, so that what the model copies can be freed."""
-    yield from supply
-
-
-class _Absent(Exception):
-    """A name of the pickle is not here; the reason is the `__cause__`."""
-
-    def __init__(self, module: str, name: str) -> None:
-        super().__init__(module, name)
-        self.module = module
-        self.name = name
-
-
 class _Unpickler(pickle.Unpickler):
-    """The C unpickler, which says what it was looking for when it did not find it."""
+    """The C unpickler, which reports the name that it did not find."""
+
+    bundle = ""
 
     def find_class(self, module: str, name: str, /) -> Any:
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError) as error:
-            raise _Absent(module, name) from error
+            raise _absent(module, name, error, self.bundle) from error
 
 
-def _absent(error: _Absent, bundle: str) -> EnvironmentMismatch:
-    cause = error.__cause__
+def _absent(module: str, name: str, cause: Exception, bundle: str) -> EnvironmentMismatch:
     if isinstance(cause, ModuleNotFoundError) and (cause.name or "").partition(".")[0] == "cloudpickle":
-        extra = f'pip install "modelwheel[pack]", or pip install "{clip(bundle)}[native]"'
-        return MissingExtra.of(
-            "native.cloudpickle",
-            "the model holds code by value, which cloudpickle rebuilds, and cloudpickle is not installed",
-            hint=extra if bundle else 'pip install "modelwheel[pack]"',
-        )
+        message = "the model holds code by value, which cloudpickle rebuilds, and cloudpickle is not installed"
+        hint = 'pip install "modelwheel[pack]"' + (f', or pip install "{clip(bundle)}[native]"' if bundle else "")
+        return MissingExtra.of("native.cloudpickle", message, hint=hint)
     return EnvironmentMismatch.of(
         "native.module" if isinstance(cause, ModuleNotFoundError) else "native.reference",
-        f"the model refers to {clip(error.module, 100)}.{clip(error.name, 100)}, which is not here: {clip(cause, 200)}",
-    )
-
-
-def _unimportable(error: ImportError) -> EnvironmentMismatch:
-    named = f"the module {clip(error.name, 100)}" if error.name else "a module"
-    return EnvironmentMismatch.of(
-        "native.module", f"the model needs {named}, which cannot be imported: {clip(error, 200)}"
+        f"the model refers to {clip(module, 100)}.{clip(name, 100)}, which is not here: {clip(cause, 200)}",
     )
 
 
@@ -96,37 +75,21 @@ def _failed(error: BaseException) -> InvalidBundle:
     return InvalidBundle.of("native.unpickle", f"the model cannot be rebuilt: {kind}: {clip(error, 300)}")
 
 
-# --- scikit-learn's warning about versions: a decision, never a warning ---
-
 _WARNING_LOCK = Lock()  # the list of warning filters belongs to the process
 
 
-def judged_warnings(data: bytes) -> AbstractContextManager[None]:
-    """While the object in `data` is built, judges what scikit-learn warns of versions by the rule table."""
-    return _Judged() if b"_sklearn_version" in data else nullcontext()
+@contextmanager
+def version_warnings(data: bytes) -> Iterator[None]:
+    """While the object in `data` is built, catch scikit-learn's InconsistentVersionWarning and apply the rule table.
 
-
-class _Judged(AbstractContextManager[None]):
-    """Catches scikit-learn's InconsistentVersionWarning and judges it by the rule table; other warnings pass."""
-
-    def __enter__(self) -> None:
-        _WARNING_LOCK.acquire()
-        self._catching = warnings.catch_warnings(record=True)
-        caught = self._catching.__enter__()
-        self._caught: list[warnings.WarningMessage] = [] if caught is None else caught
+    A version is accepted or an error, never a warning. Other warnings go to the filters that the caller has set.
+    """
+    if b"_sklearn_version" not in data:
+        yield
+        return
+    with _WARNING_LOCK, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            self._catching.__exit__(kind, *rest)  # type: ignore[arg-type]
-        finally:
-            _WARNING_LOCK.release()
-        if kind is None:
-            _judge(self._caught)
-
-
-def _judge(caught: Sequence[warnings.WarningMessage]) -> None:
-    """Raise for versions out of range; give every other warning to the filters that the caller has set."""
+        yield
     defects = []
     for item in caught:
         if type(item.message).__name__ != "InconsistentVersionWarning":
@@ -135,19 +98,9 @@ def _judge(caught: Sequence[warnings.WarningMessage]) -> None:
         packed, here = (
             str(getattr(item.message, name, "")) for name in ("original_sklearn_version", "current_sklearn_version")
         )
-        if not rules.satisfies(here, rules.specifier_for("scikit-learn", packed)):
-            defects.append(_version_defect(packed, here))
+        specifier = specifier_for("scikit-learn", packed)
+        if not satisfies(here, specifier):
+            needed = Requirement(name="scikit-learn", version=packed, specifier=specifier)
+            defects.append(unsatisfied(needed, here, f'pip install "scikit-learn{clip(specifier)}"'))
     if defects:
-        unique = list(dict.fromkeys(defects))
-        raise EnvironmentMismatch("scikit-learn is of a version that may answer differently", unique)
-
-
-def _version_defect(packed: str, here: str) -> Defect:
-    specifier = rules.specifier_for("scikit-learn", packed)
-    return Defect(
-        code="environment.version",
-        message="scikit-learn is of a version that may answer differently",
-        found=clip(here),
-        expected=f"scikit-learn{clip(specifier)}",
-        hint=f'pip install "scikit-learn{clip(specifier)}"',
-    )
+        raise EnvironmentMismatch(defects[0].message, dict.fromkeys(defects))

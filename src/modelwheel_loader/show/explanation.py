@@ -9,7 +9,7 @@ from ..defects import Defect
 from ..opening.manifest import FORMATS, ISOLATED, Cost, LeftOut, NativePayload, Parity, Payload, Requirement, plain
 from ..records import Record
 from ..run.environment import reason_for
-from ..run.pickle_names import references
+from ..run.model_files import SCANNERS
 from ..text import clip, safe
 from .inspection import cost_lines, parity_lines
 
@@ -182,19 +182,12 @@ def _isolated(candidate: Candidate) -> RuntimeStatus:
 
 
 def _imports(payload: Payload, members: Members) -> tuple[str, ...]:
-    if payload.format not in ("pickle", "skops", "keras"):
+    """What opening the payload would import, where its format names that."""
+    if payload.format not in SCANNERS:
         return ()
-    data = members.small(payload.member)
-    if payload.format == "skops":
-        from ..run.archives import skops_references
-
-        return tuple(map(str, skops_references(data, limits=members.limits)))
-    if payload.format == "keras":
-        from ..run.archives import keras_references
-
-        return tuple(map(str, keras_references(data, limits=members.limits)))
-    found = references(data, limits=members.limits)
-    return tuple(dict.fromkeys(str(item) for item in found))
+    return tuple(
+        dict.fromkeys(map(str, SCANNERS[payload.format](members.small(payload.member), limits=members.limits)))
+    )
 
 
 def _weight_bytes(payload: Payload, manifest: Manifest) -> int:
