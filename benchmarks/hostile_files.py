@@ -22,7 +22,7 @@ import numpy as np
 import xgboost
 
 from modelwheel.adapters import recognise
-from modelwheel.adapters.nativefile import NativeFile
+from modelwheel.capturing.capture import NativeFile
 from modelwheel_loader.run.model_files import OPENERS
 
 TRIES = 120

@@ -192,7 +192,7 @@ def test_what_skops_cannot_hold(attribute: Any, told: str, tmp_path: Path) -> No
 def test_only_for_scikit_learn_and_only_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(PackError, match="models of callables cannot be kept as skops files"):
         pack(partial(np.multiply, 2), tmp_path, np.ones((4, 2)))
-    with pytest.raises(UsageError, match="no native format"):
+    with pytest.raises(UsageError, match="unknown native format"):
         pack(forest(), tmp_path, options=modelwheel.Options(native="joblib"))  # type: ignore[arg-type]
 
 

@@ -70,8 +70,8 @@ def needs(model: object, **also: str) -> dict[str, str]:
 
 def run_elsewhere(model: object, argument: object, tmp_path: Path) -> str:
     """What the packed model answers in a process that has none of this test's folders."""
-    pickled = capture(model).pickled
-    (tmp_path / "model.pkl").write_bytes(pickled.stream)
+    pickled = capture(model).content
+    (tmp_path / "model.pkl").write_bytes(pickled.data)
     code = (
         "import sys, pathlib\n"
         "from modelwheel_loader.run.unpickle import load_pickle\n"
@@ -243,8 +243,8 @@ def test_a_helper_beside_the_notebook_travels_with_the_model(folder: Folder, tmp
     helper = folder.module("helper", HELPER)
     captured = capture(helper.Scale(2))
     assert captured.local_modules == ("helper",)
-    assert all(reference.module != "helper" for reference in references(captured.pickled.stream))
-    assert str(tmp_path).encode() not in captured.pickled.stream
+    assert all(reference.module != "helper" for reference in references(captured.content.data))
+    assert str(tmp_path).encode() not in captured.content.data
     assert run_elsewhere(helper.Scale(2), 1, tmp_path) == "2"
     assert run_elsewhere(helper.Scale(2), 5, tmp_path) == "3"
 
@@ -257,7 +257,7 @@ def test_a_helper_used_as_a_module_travels_too(folder: Folder, tmp_path: Path) -
 
     captured = capture(model)
     assert "helper" in captured.local_modules
-    assert str(tmp_path).encode() not in captured.pickled.stream
+    assert str(tmp_path).encode() not in captured.content.data
     assert run_elsewhere(model, 5, tmp_path) == "3"
 
 
@@ -280,7 +280,7 @@ def test_packing_leaves_no_trace_in_cloudpickle(folder: Folder) -> None:
 def test_threads_pack_at_once(folder: Folder) -> None:
     helper = folder.module("helper", HELPER)
     found: list[bytes] = []
-    threads = [threading.Thread(target=lambda: found.append(capture(helper.Scale(2)).pickled.stream)) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: found.append(capture(helper.Scale(2)).content.data)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

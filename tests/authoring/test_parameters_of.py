@@ -15,7 +15,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import LinearRegression
 
 import modelwheel
-from modelwheel.packing.parameters import parameters_of
+from modelwheel.packing.contract import parameters_of
 from modelwheel_loader.errors import PackError
 
 X = np.arange(12.0).reshape(6, 2)

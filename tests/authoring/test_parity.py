@@ -52,7 +52,7 @@ def original(function: Any, sample: Any, name: str = "predict") -> Original:
     found = infer_schema(sample)
     schema = found.schema
     golden = Golden(sample=found.taken, batch=compile_input(schema)(sample), source="sample")
-    recorded, _ = record({name: function}, golden, found, wanted=True)
+    recorded, _ = record({name: function}, golden, found.taken, found.notes, wanted=True)
     return Original(schema=schema, methods={name: function}, recorded=recorded, golden=golden, sample=found.taken)
 
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import modelwheel
 from hostile import EVIL
 from html_reader import Reader
-from modelwheel.packing.progress import StepLines
+from modelwheel.packing.stages import StepLines
 from modelwheel_loader.text import safe
 
 Bundle = Any

@@ -8,8 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 
+from ..capturing.capture import NativeFile
 from ..onnx import Conversion
-from .nativefile import NativeFile
 
 Predict = Callable[..., Any]
 """Answers rows as the sample has them, and the method's own parameters by name."""

@@ -12,10 +12,10 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.run.model_files import CATBOOST
 
+from ..capturing.capture import NativeFile
 from ..onnx import Conversion
 from .base import Adapter
 from .boosters import converted, is_of, read_classes
-from .nativefile import NativeFile
 
 
 class CatboostAdapter(Adapter):

@@ -11,10 +11,10 @@ from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Tensor
 from modelwheel_loader.run.archives import KerasModel
 
+from ..capturing.capture import NativeFile
 from ..onnx import Conversion, export_keras
 from .base import Adapter
 from .kerasinputs import form_of, named_inputs, only_input
-from .nativefile import NativeFile
 from .tensorflow import need_tf2onnx
 
 

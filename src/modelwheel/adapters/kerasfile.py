@@ -15,9 +15,9 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.run.archives import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
 from modelwheel_loader.text import clip
 
+from ..capturing.capture import NativeFile
 from ..onnx import quiet
 from .kerasinputs import tensor_name
-from .nativefile import NativeFile
 from .tensorflow import names_of, read_folder, saved_model_file
 
 _TIME = (1980, 1, 1, 0, 0, 0)

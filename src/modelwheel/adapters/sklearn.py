@@ -10,10 +10,10 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import CategoryValue
 
+from ..capturing.capture import NativeFile
 from ..extras import needed
 from ..onnx import Conversion, convert_estimator
 from .base import Adapter
-from .nativefile import NativeFile
 from .skopsfile import skops_file
 
 METHODS = (

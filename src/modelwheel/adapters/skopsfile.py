@@ -15,8 +15,8 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.run.archives import TREE, read_tree, skops_references
 from modelwheel_loader.text import clip
 
+from ..capturing.capture import NativeFile
 from ..extras import needed
-from .nativefile import NativeFile
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _ALONE = frozenset({"JsonNode", "TypeNode", "FunctionNode"})

@@ -17,10 +17,10 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.run.archives import NAME, SavedModel
 from modelwheel_loader.text import clip, safe
 
+from ..capturing.capture import NativeFile
 from ..extras import needed
 from ..onnx import Conversion, export_saved_model, quiet
 from .base import Adapter
-from .nativefile import NativeFile
 
 _GRAPH = "saved_model.pb"
 _LEFT = frozenset({"fingerprint.pb"})

@@ -7,14 +7,14 @@ value, and what cannot be is refused with a list: nothing by reference slips thr
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import DependencyError
 from modelwheel_loader.opening.manifest import Requirement
 from modelwheel_loader.opening.names import normalize_name
-from modelwheel_loader.run.environment import python_specifier, specifier_for
+from modelwheel_loader.run.environment import file_specifier_for, python_specifier, specifier_for
 from modelwheel_loader.run.pickle_names import COMPUTED, Reference, references
 from modelwheel_loader.text import clip
 
@@ -22,32 +22,56 @@ from ..options import Dependencies
 from ..origins import MAIN, Origins, is_importable, is_standard
 from ..pickling.dump import Pickled, dump, place_of
 from .overrides import override, read_overrides
-from .sources import Sources, read_code
+from .sources import NO_SOURCES, Sources, read_code
 
+Setting = str | float | bool | None
 _MEMBER = "model.pkl"
 _BASE = "modelwheel"
 """What every bundle requires anyway, so that no runtime has to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Captured:
-    """A pickle, what it needs, whether it holds code by value, the local modules that it holds so, and given source."""
+class NativeFile:
+    """The bytes of a model in one of the formats of `modelwheel_loader.opening.manifest`.
 
-    pickled: Pickled
-    requires: tuple[Requirement, ...]
-    by_value: bool
-    local_modules: tuple[str, ...]
-    sources: Sources
+    `modules` are the top-level modules that open it, each with the reason; `settings` is what the file does not hold
+    and the opener needs. `references` are the classes and functions that a file of objects names: their distributions
+    are needed as for a pickle. `reproducible` is false where the framework writes other bytes of the same model.
+    """
+
+    format: str
+    data: bytes
+    modules: Mapping[str, str]
+    settings: Mapping[str, Setting | list[Setting]] = field(default_factory=dict)
+    references: Sequence[Reference] = ()
+    reproducible: bool = True
+    spans: tuple[tuple[int, int], ...] = field(default=(), init=False)
+    mapped_bytes: int = field(default=0, init=False)
 
     @property
-    def python_version(self) -> str:
-        """The Python that made the pickle."""
-        return platform.python_version()
+    def copied_bytes(self) -> int:
+        """All of it is read into memory."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Captured:
+    """A native payload: a pickle or a file of the framework, the distributions it needs, and the source beside it.
+
+    A pickle may hold code by value; `local_modules` are the modules of that code.
+    """
+
+    content: Pickled | NativeFile
+    requires: tuple[Requirement, ...]
+    sources: Sources = NO_SOURCES
+    by_value: bool = False
+    local_modules: tuple[str, ...] = ()
 
     @property
     def python_specifier(self) -> str:
-        """The Pythons that load it."""
-        return python_specifier(self.python_version, by_value=self.by_value, source=bool(self.sources.modules))
+        """The Pythons that load it: all of them, where it holds no code and no source goes with it."""
+        version = platform.python_version()
+        return python_specifier(version, by_value=self.by_value, source=bool(self.sources.modules))
 
 
 def origins_for(settings: Dependencies) -> Origins:
@@ -80,24 +104,56 @@ def capture(
     defects = [*_by_reference(found, origins, model), *_local_imports(imports, origins, sources)]
     if defects:
         raise DependencyError("the model refers to code that no other machine has", defects)
-    reasons = reasons_of(found, imports, origins, _MEMBER)
+    reasons = _reasons_of(found, imports, origins, _MEMBER)
     for name, reason in (also or {}).items():
         reasons.setdefault(normalize_name(name), reason)
     needed = {name: _requirement(name, reasons[name], origins) for name in sorted(reasons)}
-    requires = override(needed, read_overrides(settings), origins)
     return Captured(
-        pickled=pickled,
-        requires=tuple(requires[name] for name in sorted(requires)),
+        content=pickled,
+        requires=_overridden(needed, settings, origins),
         by_value=bool(pickled.by_value),
         local_modules=tuple(_local_modules(pickled.by_value.values(), origins)),
         sources=sources,
     )
 
 
+def capture_file(file: NativeFile, also: Mapping[str, str], settings: Dependencies, origins: Origins) -> Captured:
+    """Find what `file` needs: its modules, what it and the author's source refer to, and the distributions of `also`.
+
+    Raises DependencyError when a module is of no installed distribution, or the file refers to code that no other
+    machine has: such a file cannot hold any.
+    """
+    sources = read_code(settings.code) if file.references else NO_SOURCES
+    defects = [
+        *_local_defects(file.references, file.format, origins),
+        *_local_imports(sources.imports, origins, sources),
+    ]
+    if defects:
+        raise DependencyError("the model refers to code that no other machine has", defects)
+    found: dict[str, Requirement] = {}
+    for module, reason in file.modules.items():
+        owner = origins.distribution(module)
+        if owner is None:
+            message = f"no installed distribution provides {clip(module)}, which {clip(reason)}"
+            raise DependencyError.of("pack.dependency", message)
+        specifier = file_specifier_for(owner.name, owner.version)
+        found[owner.name] = Requirement(name=owner.name, version=owner.version, specifier=specifier, reason=reason)
+    referred = _reasons_of(file.references, sources.imports, origins, f"the {file.format} file")
+    for name, reason in {**referred, **also}.items():
+        found.setdefault(normalize_name(name), _requirement(normalize_name(name), reason, origins))
+    return Captured(content=file, requires=_overridden(found, settings, origins), sources=sources)
+
+
+def _overridden(found: Mapping[str, Requirement], settings: Dependencies, origins: Origins) -> tuple[Requirement, ...]:
+    """The requirements by name, after the author's overrides."""
+    made = override(found, read_overrides(settings), origins)
+    return tuple(made[name] for name in sorted(made))
+
+
 # --- what installed distributions provide ---
 
 
-def reasons_of(found: Iterable[Reference], imports: Mapping[str, str], origins: Origins, where: str) -> dict[str, str]:
+def _reasons_of(found: Iterable[Reference], imports: Mapping[str, str], origins: Origins, where: str) -> dict[str, str]:
     """The distributions that references in the member `where` and imports of code need, each with the reason."""
     made = dict(_reasons(found, origins, where)) | dict(_import_reasons(imports, origins))
     return {name: reason for name, reason in made.items() if name != _BASE}
@@ -161,7 +217,7 @@ def _cure(module: str, origins: Origins, otherwise: str) -> str:
     return f'If an index has {owner.name}, say so: Dependencies(add=("{owner.name}",)).'
 
 
-def local_defects(found: Iterable[Reference], form: str, origins: Origins) -> Iterator[Defect]:
+def _local_defects(found: Iterable[Reference], form: str, origins: Origins) -> Iterator[Defect]:
     """References of a file of the format `form`, which holds no code, into modules that nobody else has."""
     for reference in found:
         if origins.is_local(reference.module):
@@ -175,11 +231,6 @@ def local_defects(found: Iterable[Reference], form: str, origins: Origins) -> It
                     "Move it into a file of its own, and let that travel: Dependencies(code=(…,)).",
                 ),
             )
-
-
-def import_defects(sources: Sources, origins: Origins) -> Iterator[Defect]:
-    """Imports of source that travels which will fail elsewhere."""
-    return _local_imports(sources.imports, origins, sources)
 
 
 _PLACES = 5

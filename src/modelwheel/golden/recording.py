@@ -20,7 +20,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.validate.reading import library_of
 
 from ..adapters.base import Adapter
-from ..inference.infer import Inferred, Note, Sample, infer_output
+from ..inference.infer import Note, Sample, infer_output
 from .choose import Golden
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
@@ -69,7 +69,8 @@ def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -
 def record(
     methods: Mapping[str, Predict],
     golden: Golden,
-    inferred: Inferred,
+    sample: Sample,
+    notes: Iterable[Note],
     *,
     wanted: bool,
 ) -> tuple[list[Recorded], dict[str, str]]:
@@ -78,14 +79,14 @@ def record(
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
     none is left, or all of its numbers are NaN: then `PackError`.
     """
-    hint = _hint(inferred.notes)
+    hint = _hint(notes)
     recorded: list[Recorded] = []
     failed: dict[str, str] = {}
     defects: list[Defect] = []
     cause: BaseException | None = None
     for name, function in methods.items():
         try:
-            recorded.append(_record(name, function, golden, inferred.taken))
+            recorded.append(_record(name, function, golden, sample))
         except PackError as error:
             if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
                 raise

@@ -17,12 +17,11 @@ import numpy as np
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.model import Model
 from modelwheel_loader.opening.manifest import Cost, MethodCost
-from modelwheel_loader.opening.schema import Schema
 
-from ..golden.choose import Golden
 from ..inference.infer import Sample
 from ..parity.edges import Rows
 from .draft import Draft
+from .stages import open_packed
 
 ROWS = 10_000
 """Rows of a batch; fewer where those would take longer than `LONGEST`."""
@@ -32,19 +31,19 @@ _CALLS = 30
 _ROW_SECONDS = 0.1
 
 
-def measure_costs(
-    draft: Draft, opened: Callable[[Path], Bundle], schema: Schema, golden: Golden, sample: Sample
-) -> dict[str, Cost]:
-    """The cost of each runtime, by its kind: of a bundle that is written for this and `opened`, then thrown away."""
-    columns = Rows(schema, golden.batch).columns
+def measure_costs(draft: Draft) -> dict[str, Cost]:
+    """The cost of each runtime, by its kind: of a bundle that is written for this, then deleted."""
+    columns = Rows(draft.contract.schema, draft.golden.batch).columns
     row = {name: values[0] for name, values in columns.items()}
     with tempfile.TemporaryDirectory(prefix="modelwheel-") as folder:
         path = Path(folder) / draft.identity.file_name
         with path.open("wb") as stream:
             draft.write(stream, None)
-        with opened(path) as bundle, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the model warns of, it has warned of when it was recorded
-            return {payload.kind: _cost(bundle, payload.kind, row, sample) for payload in bundle.runtimes}
+        with open_packed(path) as bundle, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the author has seen these warnings
+            return {
+                payload.kind: _cost(bundle, payload.kind, row, draft.contract.sample) for payload in bundle.runtimes
+            }
 
 
 def _cost(bundle: Bundle, kind: str, row: dict[str, Any], sample: Sample) -> Cost:

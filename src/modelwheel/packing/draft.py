@@ -24,22 +24,21 @@ from modelwheel_loader.opening.manifest import (
     Proof,
     Requirement,
 )
-from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.strictjson import dump_json
-from modelwheel_loader.opening.types import CategoryValue
 from modelwheel_loader.proof.examples import encode_input, encode_output
 from modelwheel_loader.run.bundled_code import MEMBER as CODE
 
-from ..adapters.nativefile import CapturedFile
 from ..capturing.capture import Captured, distribution_requirement
 from ..golden.choose import Golden
 from ..golden.recording import Recorded
 from ..locking.lock import Locked
 from ..onnx import WEIGHTS, Graph, stored
 from ..parity.measure import Measured
+from ..pickling.dump import Pickled
 from ..version import VERSION
 from ..wheel.metadata import About, Identity, metadata_files
 from ..wheel.writer import Pieces, Progress, write_wheel
+from .contract import Contract, Subject
 
 BUFFERS = "native/buffers.bin"
 INPUT = "examples/input.json"
@@ -52,13 +51,11 @@ class Draft:
 
     identity: Identity
     about: About
-    schema: Schema
-    model: Mapping[str, str]
-    classes: Mapping[str, tuple[CategoryValue, ...] | None]
-    parameters: Mapping[str, Schema | None]
+    subject: Subject
+    contract: Contract
     recorded: Sequence[Recorded]
     golden: Golden
-    captured: Captured | CapturedFile | str | None
+    captured: Captured | str | None
     measured: Measured | None
     locked: Locked
     runtimes: tuple[str, ...]
@@ -88,7 +85,7 @@ class Draft:
         if not self.golden.stored:
             return {}
         rows = self.golden.rows
-        made: dict[str, Pieces] = {INPUT: [encode_input(self.golden.batch, self.schema)]}
+        made: dict[str, Pieces] = {INPUT: [encode_input(self.golden.batch, self.contract.schema)]}
         for method in self.recorded:
             made[_answers(method.name)] = [encode_output(method.golden, method.output, rows)]
         return made
@@ -100,51 +97,32 @@ class Draft:
         return tuple(payload for payload in found if payload is not None)
 
     def _native(self, content: dict[str, Pieces]) -> NativePayload | None:
-        if isinstance(self.captured, CapturedFile):
-            return self._native_file(self.captured, content)
-        if not isinstance(self.captured, Captured):
+        captured = self.captured
+        if not isinstance(captured, Captured):
             return None
-        pickled = self.captured.pickled
+        model, sources = captured.content, captured.sources
         payload = NativePayload(
-            buffers_member=BUFFERS if pickled.buffers else None,
-            code_member=CODE if self.captured.sources.modules else None,
-            modules=self.captured.sources.tops,
-            spans=pickled.spans,
-            methods=tuple(method.name for method in self.recorded),
-            python_version=platform.python_version(),
-            python_specifier=self.captured.python_specifier,
-            requires=self.captured.requires,
-            mapped_bytes=pickled.mapped_bytes,
-            copied_bytes=pickled.copied_bytes,
-            reproducible=pickled.reproducible,
-            cost=self.costs.get("native"),
-        )
-        content[payload.member] = [pickled.stream]
-        if pickled.buffers:
-            content[BUFFERS] = pickled.pieces
-        if payload.code_member is not None:
-            content[payload.code_member] = [self.captured.sources.member()]
-        return payload
-
-    def _native_file(self, captured: CapturedFile, content: dict[str, Pieces]) -> NativePayload:
-        file = captured.file
-        payload = NativePayload(
-            format=file.format,
-            member=FORMATS[file.format].member,
-            code_member=CODE if captured.sources.modules else None,
-            modules=captured.sources.tops,
+            format=model.format,
+            member=FORMATS[model.format].member,
+            buffers_member=BUFFERS if model.spans else None,
+            code_member=CODE if sources.modules else None,
+            modules=sources.tops,
+            spans=model.spans,
             methods=tuple(method.name for method in self.recorded),
             python_version=platform.python_version(),
             python_specifier=captured.python_specifier,
             requires=captured.requires,
-            copied_bytes=len(file.data),
-            settings=file.settings,
-            reproducible=file.reproducible,
+            mapped_bytes=model.mapped_bytes,
+            copied_bytes=model.copied_bytes,
+            settings=model.settings,
+            reproducible=model.reproducible,
             cost=self.costs.get("native"),
         )
-        content[payload.member] = [file.data]
-        if payload.code_member is not None:
-            content[payload.code_member] = [captured.sources.member()]
+        content[payload.member] = [model.data]
+        if isinstance(model, Pickled) and model.spans:
+            content[BUFFERS] = model.pieces
+        if sources.modules:
+            content[CODE] = [sources.member()]
         return payload
 
     def _onnx(self, content: dict[str, Pieces]) -> OnnxPayload | None:
@@ -154,7 +132,7 @@ class Draft:
         metadata = {
             "modelwheel.name": self.identity.name,
             "modelwheel.version": self.identity.version,
-            "modelwheel.schema": hashlib.sha256(dump_json(self.schema.to_dict())).hexdigest(),
+            "modelwheel.schema": hashlib.sha256(dump_json(self.contract.schema.to_dict())).hexdigest(),
         }
         graph, weights, pieces = stored(candidate.described(VERSION, metadata), candidate.weights)
         payload = OnnxPayload(
@@ -182,8 +160,11 @@ class Draft:
                 summary=self.about.summary,
                 description=self.about.description,
                 packed_with=_packed_with(),
-                model=self.model,
-                input=self.schema,
+                model={
+                    "framework": self.subject.adapter.framework,
+                    "class": self.subject.adapter.class_name(self.subject.model),
+                },
+                input=self.contract.schema,
                 methods=tuple(self._method(method) for method in self.recorded),
                 runtimes=payloads,
                 left_out=self._left_out(payloads),
@@ -202,15 +183,15 @@ class Draft:
             output=method.output,
             deterministic=method.deterministic,
             tolerance=method.tolerance,
-            classes=self.classes[method.name],
-            parameters=self.parameters[method.name],
+            classes=self.subject.adapter.classes(self.subject.model, method.name),
+            parameters=self.contract.parameters[method.name],
         )
 
     def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:
         reasons = {
             "onnx": "" if self.measured is None else "; ".join(self.measured.reasons),
             "native": self.captured if isinstance(self.captured, str) else "",
-            "isolated": self.locked.reason if isinstance(self.captured, Captured | CapturedFile) else "",
+            "isolated": self.locked.reason if isinstance(self.captured, Captured) else "",
         }
         made = {payload.kind for payload in payloads}
         return tuple(LeftOut(kind=kind, reason=why) for kind, why in reasons.items() if why and kind not in made)

@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,6 +52,21 @@ class Pickled:
     imports: dict[str, str] = field(default_factory=dict)
     mapped_bytes: int = 0
     copied_bytes: int = 0
+
+    @property
+    def format(self) -> str:
+        """The name of the format in the manifest."""
+        return "pickle"
+
+    @property
+    def data(self) -> bytes:
+        """The content of the payload's member."""
+        return self.stream
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """A pickle needs none to be loaded."""
+        return {}
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
