@@ -10,7 +10,7 @@ QUICK := .venv-quick
 # one worker per core
 WORKERS ?= auto
 
-.PHONY: demo test test-all quick lint docs bench fuzz clean format
+.PHONY: demo test test-all quick lint docs bench release fuzz clean format
 
 # what `make quick` runs: the shape of the code, golden bundles, the loader, and of the rest the tests that fail first
 FIRST := tests/test_architecture.py tests/compat tests/loader tests/attacks/test_manifest.py tests/attacks/test_archive.py \
@@ -63,6 +63,9 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
+
+release: $(STAMP) lint
+	$(BIN)/python tests/release.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) tests/property tests/attacks --hypothesis-profile=fuzz

@@ -13,10 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def run(*command: str | os.PathLike[str], check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | os.PathLike[str], check: bool = True, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command; its output is shown when it fails."""
     done = subprocess.run(
         [str(part) for part in command],
+        cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
