@@ -113,10 +113,10 @@ def test_other_data_under_the_same_name_is_other_code(rated: Path, tmp_path: Pat
     bundle = packed(rated, tmp_path / "dist")
     assert modelwheel.load(bundle.path, trust=TRUST).check().ok
     (rated / "tables" / "rates.json").write_text('{"a": 4.0}')
-    with pytest.raises(EnvironmentMismatch, match="rated of the bundle is not the one that is here"):
+    with pytest.raises(EnvironmentMismatch, match="rated of the bundle differs from the one"):
         modelwheel.load(bundle.path, trust=TRUST, runtime="native")
     (rated / "tables" / "rates.json").unlink()
-    with pytest.raises(EnvironmentMismatch, match="rated of the bundle is not the one that is here"):
+    with pytest.raises(EnvironmentMismatch, match="rated of the bundle differs from the one"):
         modelwheel.load(bundle.path, trust=TRUST, runtime="native")
 
 

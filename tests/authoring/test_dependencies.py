@@ -266,7 +266,7 @@ def test_the_same_source_here_is_used_and_another_is_not_shadowed(acme: Path, tm
     with modelwheel.load(path, trust=TRUST) as model:
         assert model.check().ok
     (acme / "below.py").write_text("def half(x):\n    return x / 3\n")
-    with pytest.raises(EnvironmentMismatch, match="acme of the bundle is not the one that is here") as caught:
+    with pytest.raises(EnvironmentMismatch, match="acme of the bundle differs from the one") as caught:
         modelwheel.load(path, trust=TRUST, runtime="native")
     assert caught.value.code == "native.code"
     (acme / "below.py").unlink()
@@ -306,7 +306,7 @@ def test_a_folder_without_init_is_a_package_too(tmp_path: Path, monkeypatch: pyt
 def test_a_module_that_was_made_by_hand_is_not_shadowed(acme: Path, tmp_path: Path, monkeypatch: Any) -> None:
     path = packed(acme, tmp_path)
     monkeypatch.setitem(sys.modules, "acme", types.ModuleType("acme"))
-    with pytest.raises(EnvironmentMismatch, match="acme of the bundle is not the one that is here"):
+    with pytest.raises(EnvironmentMismatch, match="acme of the bundle differs from the one"):
         modelwheel.load(path, trust=TRUST, runtime="native")
 
 
@@ -316,8 +316,8 @@ def test_a_module_that_was_made_by_hand_is_not_shadowed(acme: Path, tmp_path: Pa
         ({"modules": {"a b": {"source": "", "package": False}}}, "dotted name"),
         ({"modules": {"json": {"source": "", "package": False}}}, "of Python or of modelwheel"),
         ({"modules": {"modelwheel_loader.x": {"source": "", "package": False}}}, "of Python or of modelwheel"),
-        ({"modules": {"a.b": {"source": "", "package": False}}}, "must lie in a package"),
-        ({"modules": {"a": {"source": "", "package": False}, "a.b": {"source": "", "package": False}}}, "must lie in"),
+        ({"modules": {"a.b": {"source": "", "package": False}}}, "must be in a package"),
+        ({"modules": {"a": {"source": "", "package": False}, "a.b": {"source": "", "package": False}}}, "must be in"),
         ({"modules": {"a": {"source": 1, "package": "no"}}}, "must be a text"),
         ({"modules": {"b": {"source": "", "package": False}}}, "among the modules that the manifest names"),
         ({}, "is missing"),

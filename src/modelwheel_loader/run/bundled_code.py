@@ -1,8 +1,8 @@
 """Modules whose source an author put into the bundle, made importable when the native payload is loaded, never before.
 
-Files of data beside them are there for `importlib.resources`. All are data in a JSON member and need the same trust as
-the pickle. Modules become importable under their own names, for the pickle and the modules name each other; so a name
-that means something else here is refused, not shadowed.
+They and their files of data (for `importlib.resources`) are a JSON member that needs the same trust as the pickle.
+Modules are imported under their own names, because the pickle and the modules name each other; so a name that means
+something else in this process is refused, not shadowed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import os
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from threading import Lock
 from types import CodeType, MappingProxyType, ModuleType
@@ -26,7 +26,7 @@ from ..text import clip
 
 MEMBER = "native/code.json"
 _LOCK = Lock()
-_RESERVED = ("modelwheel", "modelwheel_loader", "modelwheel_bundles", "numpy", "__main__", "__mp_main__")
+_RESERVED = {"modelwheel", "modelwheel_loader", "modelwheel_bundles", "numpy", "__main__", "__mp_main__"}
 
 
 class Source(Record):
@@ -46,15 +46,15 @@ def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
     cursor = Cursor(parse_json(data, MEMBER), MEMBER, defects).object("modules")
     found: dict[str, Source] = {}
     for name, item in cursor.items():
-        parent = name.rpartition(".")[0]
+        top, parent = name.partition(".")[0], name.rpartition(".")[0]
         if not all(part.isidentifier() for part in name.split(".")):
             cursor.wrong(name, "must be the dotted name of a module")
-        elif name.partition(".")[0] in sys.stdlib_module_names or name.partition(".")[0] in _RESERVED:
+        elif top in _RESERVED or top in sys.stdlib_module_names:
             cursor.wrong(name, "must not have the name of a module of Python or of modelwheel")
-        elif name.partition(".")[0] not in tops:
+        elif top not in tops:
             cursor.wrong(name, "must be among the modules that the manifest names")
         elif parent and not (type(cursor.value.get(parent)) is dict and cursor.value[parent].get("package")):
-            cursor.wrong(name, "must lie in a package that is there too")
+            cursor.wrong(name, "must be in a package that is there too")
         files = dict(_files(item.object("files"))) if item.has("files") else {}
         found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"), files=files)
     if defects:
@@ -76,14 +76,14 @@ def _files(cursor: Cursor) -> Iterator[tuple[str, bytes]]:
 def make_importable(sources: Mapping[str, Source], bundle: str) -> None:
     """Let `sources` be imported in this process; the bundle is trusted by now.
 
-    A module that is here already, with the same source, is used as it is. Raises `EnvironmentMismatch` for names that
-    mean something else here, with the list of them.
+    A module that is already here, with the same source, is used. Raises `EnvironmentMismatch` that lists the names that
+    mean something else here.
     """
     tops = [name for name in sources if "." not in name]
     with _LOCK:
         defects = [_clash(top) for top in tops if not _is_free(top) and not _is_same(top, sources)]
         if defects:
-            raise EnvironmentMismatch("modules of the bundle have the names of others that are here", defects)
+            raise EnvironmentMismatch("other modules in this process have the names of modules of the bundle", defects)
         for top in filter(_is_free, tops):
             _FINDER.sources.update(_below(top, sources))
             _FINDER.bundles[top] = bundle
@@ -104,11 +104,11 @@ def _spec(top: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(top)
     except ValueError:
-        return None  # made by hand
+        return None  # a module made by hand
 
 
 def _is_same(top: str, sources: Mapping[str, Source]) -> bool:
-    """Whether the modules that are here have the very source of those in the bundle. Imports nothing."""
+    """Whether the modules that are here have exactly the source and files of those in the bundle. Imports nothing."""
     mine = _below(top, sources)
     if top in _FINDER.bundles:
         return mine == _below(top, _FINDER.sources)
@@ -119,36 +119,29 @@ def _is_same(top: str, sources: Mapping[str, Source]) -> bool:
     if len(folders) != 1 and not spec.has_location:
         return False
     root = os.path.dirname(folders[0] if folders else spec.origin or "")
-    return all(
-        _text_at(root, name, source) == source.text and _has_files(root, name, source) for name, source in mine.items()
-    )
+    return all(_is_at(os.path.join(root, *name.split(".")), source) for name, source in mine.items())
 
 
-def _text_at(root: str, name: str, source: Source) -> str | None:
-    path = os.path.join(root, *name.split("."))
+def _is_at(path: str, source: Source) -> bool:
+    """Whether that text and those files are there; a folder without `__init__.py` is a package without text."""
+    file = os.path.join(path, "__init__.py") if source.package else f"{path}.py"
     try:
-        with open(os.path.join(path, "__init__.py") if source.package else f"{path}.py", "rb") as stream:
-            return importlib.util.decode_source(stream.read())
+        bare = source.package and not source.text and os.path.isdir(path) and not os.path.exists(file)
+        same = bare or importlib.util.decode_source(_bytes_at(file)) == source.text
+        return same and all(_bytes_at(path, *name.split("/")) == data for name, data in source.files.items())
     except (OSError, ValueError, SyntaxError):
-        return "" if source.package and source.text == "" and os.path.isdir(path) else None
+        return False
 
 
-def _has_files(root: str, name: str, source: Source) -> bool:
-    """Whether the files of data are there too."""
-    for path, data in source.files.items():
-        try:
-            with open(os.path.join(root, *name.split("."), *path.split("/")), "rb") as stream:
-                if stream.read() != data:
-                    return False
-        except OSError:
-            return False
-    return True
+def _bytes_at(*parts: str) -> bytes:
+    with open(os.path.join(*parts), "rb") as stream:
+        return stream.read()
 
 
 def _clash(top: str) -> Defect:
     return Defect(
         code="native.code",
-        message=f"the module {clip(top, 80)} of the bundle is not the one that is here",
+        message=f"the module {clip(top, 80)} of the bundle differs from the one in this process",
         hint='Load it where nothing else has that name: load(…, runtime="isolated").',
     )
 
@@ -160,34 +153,27 @@ class _Finder:
         self.sources: dict[str, Source] = {}
         self.bundles: dict[str, str] = {}
 
-    def files(self) -> dict[str, bytes]:
-        """All files of data, by their path from the top."""
-        return {
-            f"{name.replace('.', '/')}/{path}": data
-            for name, source in self.sources.items()
-            for path, data in source.files.items()
-        }
-
     def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
         """The specification of a module of a bundle."""
         source = self.sources.get(name)
         if source is None:
             return None
-        bundle = self.bundles[name.partition(".")[0]]
-        loader: Any = _Loader(source, bundle, self.files)
+        loader: Any = _Loader(source, self.bundles[name.partition(".")[0]])
         return importlib.util.spec_from_loader(name, loader, is_package=source.package)
+
+
+_FINDER: Any = _Finder()
 
 
 class _Loader:
     """Runs the source of one module."""
 
-    def __init__(self, source: Source, bundle: str, files: Callable[[], dict[str, bytes]]) -> None:
+    def __init__(self, source: Source, bundle: str) -> None:
         self._source = source
         self._bundle = bundle
-        self._files = files
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """An ordinary module will do."""
+        """None: Python makes an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the source in `module`."""
@@ -199,30 +185,32 @@ class _Loader:
 
     def get_resource_reader(self, name: str) -> Any:
         """What `importlib.resources` reads a package with."""
-        from .bundled_code import Resources
-
-        return Resources(name, self._files())
+        files = {
+            f"{module.replace('.', '/')}/{path}": data
+            for module, source in _FINDER.sources.items()
+            for path, data in source.files.items()
+        }
+        return Node(name.replace(".", "/"), files)
 
     def get_source(self, _name: str) -> str:
         """The source, for tracebacks."""
         return self._source.text
 
 
-_FINDER: Any = _Finder()
-
-
-# Data files beside the source in a bundle, as `importlib.resources` asks for them: they stay in memory.
-#
-# `files("acme").joinpath("tables/rates.csv").read_text()` works as it does for a package on a disk; `as_file` writes a
-# copy for code that insists on a path.
-
-
 class Node:
-    """A folder or a file, by its path from the top (`acme/tables/rates.csv`): a `Traversable`."""
+    """A folder or a file of data, in memory, by its path from the top (`acme/tables/rates.csv`): a `Traversable`.
+
+    `files("acme").joinpath("tables/rates.csv").read_text()` works as for a package on a disk; `as_file` writes a copy
+    for code that needs a path.
+    """
 
     def __init__(self, path: str, files: Mapping[str, bytes]) -> None:
         self._path = path
-        self._files = files
+        self._data = files
+
+    def files(self) -> Node:
+        """The node itself: the node of a package is also the reader that `importlib.resources` asks for."""
+        return self
 
     @property
     def name(self) -> str:
@@ -231,23 +219,23 @@ class Node:
 
     def is_file(self) -> bool:
         """Whether the bundle holds such a file."""
-        return self._path in self._files
+        return self._path in self._data
 
     def is_dir(self) -> bool:
-        """Whether files of the bundle lie below."""
-        return any(path.startswith(f"{self._path}/") for path in self._files)
+        """Whether files of the bundle are below."""
+        return any(path.startswith(f"{self._path}/") for path in self._data)
 
     def iterdir(self) -> Iterator[Node]:
-        """What lies in this folder."""
+        """What is in this folder."""
         start = len(self._path) + 1
-        below = (path[start:] for path in self._files if path.startswith(f"{self._path}/"))
+        below = (path[start:] for path in self._data if path.startswith(f"{self._path}/"))
         for name in dict.fromkeys(path.partition("/")[0] for path in below):
             yield self / name
 
     def joinpath(self, *descendants: str) -> Node:
-        """What lies at these paths from here."""
+        """The node at these paths from here."""
         parts = [part for path in descendants for part in str(path).split("/") if part not in ("", ".")]
-        return Node("/".join([self._path, *parts]), self._files)
+        return Node("/".join([self._path, *parts]), self._data)
 
     def __truediv__(self, child: str) -> Node:
         return self.joinpath(child)
@@ -256,7 +244,7 @@ class Node:
         """The bytes of a file; raises `FileNotFoundError`."""
         if not self.is_file():
             raise FileNotFoundError(f"the bundle holds no file {self._path}")
-        return self._files[self._path]
+        return self._data[self._path]
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         """The text of a file."""
@@ -267,20 +255,9 @@ class Node:
     def open(
         self, mode: str = "r", encoding: str | None = None, errors: str | None = None, newline: str | None = None
     ) -> IO[Any]:
-        """A stream of a file, to read; what is not about bytes is as `io.TextIOWrapper` has it."""
+        """A stream to read a file; the options of texts are those of `io.TextIOWrapper`."""
         stream = io.BytesIO(self.read_bytes())
         return stream if "b" in mode else io.TextIOWrapper(stream, encoding, errors, newline)
 
     def __repr__(self) -> str:
         return f"<{self._path} of a bundle>"
-
-
-class Resources:
-    """What `importlib.resources` asks a loader for: the folder of a package."""
-
-    def __init__(self, package: str, files: Mapping[str, bytes]) -> None:
-        self._top = Node(package.replace(".", "/"), files)
-
-    def files(self) -> Node:
-        """The folder of the package."""
-        return self._top

@@ -1,4 +1,4 @@
-"""The runtime that answers by the original object, in this process. Opening it may run code of the bundle."""
+"""The runtime that predicts by the original object, in this process. Opening it may run code of the bundle."""
 
 from __future__ import annotations
 
@@ -42,11 +42,8 @@ class NativeRuntime:
             self._model = open_file(payload.format, data, payload.settings)
 
     def prepare(self, method: str) -> Call:
-        """The function that answers `method`: whatever the original's method answers."""
-        model = self._model
-        function = getattr(model, method, None)
-        if function is None and callable(model):
-            function = model  # a plain callable is its own prediction method
+        """The function that runs `method` of the original; a plain callable is its own prediction method."""
+        function = getattr(self._model, method, self._model if callable(self._model) else None)
         if function is None:
             raise PredictionError.of("predict.no-method", f"the object has no method {clip(method)!r}")
         bind = self._bind

@@ -1,4 +1,7 @@
-"""How many processor cores this process may use: the machine's, its affinity, and the quota of its container."""
+"""The runtime that predicts by onnxruntime: its settings, opening a validated graph, and the graph's inputs.
+
+No code of the bundle runs.
+"""
 
 from __future__ import annotations
 
@@ -39,32 +42,21 @@ def granted_cores(path: str = CGROUP) -> int | None:
     """
     machine = os.cpu_count() or 1
     granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
-    quota = _quota(path)
-    if quota is not None:
-        granted = min(granted, max(1, round(quota)))
-    return granted if granted < machine else None
-
-
-def _quota(path: str) -> float | None:
-    """The quota in cores; None without one."""
     try:
         with open(path, encoding="ascii") as file:
-            granted, _, period = file.read(100).strip().partition(" ")
+            quota, _, period = file.read(100).strip().partition(" ")
     except (OSError, UnicodeDecodeError):  # another system, or no container
-        return None
-    if not (granted.isdigit() and period.isdigit() and int(period)):
-        return None
-    return int(granted) / int(period)
-
-
-# Runs a checked graph by onnxruntime, with settings that suit services.
+        quota = period = ""
+    if quota.isdigit() and period.isdigit() and int(period):
+        granted = min(granted, max(1, round(int(quota) / int(period))))
+    return granted if granted < machine else None
 
 
 _FOLDER = "session.model_external_initializers_file_folder_path"
 _FATAL_ONLY = 4  # errors come as exceptions; onnxruntime would print them as well
-# what an onnxruntime says that is too old for the graph, in its own words
+# words of an onnxruntime that is too old for the graph
 _TOO_OLD = ("No Op registered", "IR version", "opset", "NOT_IMPLEMENTED")
-# … and when the system refuses it something; such words are no fault of the graph
+# … and of one that the system refuses memory or threads, which is not a fault of the graph
 _TOO_LITTLE = ("pthread_create failed", "bad_alloc", "Failed to allocate memory")
 _PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-Z]))?"
 """What an exception of onnxruntime begins with: its number, and the file and function of its source."""
@@ -73,11 +65,11 @@ _PREFIX = r"(?s)^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+:\d+ .*?[)\]] (?=[A-
 class SessionOptions(Record):
     """Settings of onnxruntime, with defaults for services: many models and workers on one machine.
 
-    `threads` is how many cores one call may use; None is all that this process may use, counting its affinity and its
-    container's quota. `spinning` lets idle threads burn their core for some microseconds of latency. `arena` keeps the
-    memory of a call for the next one: without it, each call allocates and frees, and a large batch leaves nothing.
-    `prepacking` rearranges the weights of multiplications for the processor: each process then has a copy of them;
-    without it, large weights stay in the map, which processes share, and small batches take longer.
+    `threads` is the most cores that one call uses; None is all that this process may use, by its affinity and its
+    container's quota. `spinning` lets idle threads keep their core busy to save some microseconds of latency. `arena`
+    keeps the memory of a call for the next one: without it, each call allocates and frees, and a large batch leaves
+    nothing. `prepacking` rearranges the weights of multiplications for the processor: each process then has a copy of
+    them; without it, processes share large weights, and small batches take longer.
     """
 
     threads: int | None = None
@@ -86,7 +78,7 @@ class SessionOptions(Record):
     prepacking: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Raise `UsageError` for values of the wrong type or range."""
         if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= 1024):
             raise UsageError.argument("threads", self.threads, "None, or a whole number from 1 to 1024")
         for name in ("spinning", "arena", "prepacking"):
@@ -105,7 +97,7 @@ class Session:
     """An open graph. Threads may call `run` at the same time."""
 
     def __init__(self, session: Any, info: GraphInfo, kept: object) -> None:
-        # the session behind the public one: the public `run` looks at its arguments again, which costs as much as a
+        # the session behind the public one: the public `run` checks its arguments again, which takes as long as a
         # small model itself; both take the same arguments
         self._run = getattr(session, "_sess", session).run
         self.info = info
@@ -121,28 +113,24 @@ class Session:
 
 
 def import_onnxruntime() -> Any:
-    """The module, whose telemetry is off unless `ORT_DISABLE_TELEMETRY` says something else or it is there already.
+    """The module. Its telemetry is off unless `ORT_DISABLE_TELEMETRY` says otherwise or it is imported already.
 
-    From 1.29 on, it notes what it is fed and sends that to its maker: names and hashes of graphs, versions, counts. It
-    decides once, as it is imported. Raises `MissingExtra`.
+    From 1.29 on, it records names and hashes of graphs, versions and counts, and sends them to its maker. It decides
+    once, when it is imported. Raises `MissingExtra`.
     """
     if "onnxruntime" not in sys.modules:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:
-        raise _not_imported(error) from error
+        hint = 'pip install "modelwheel[onnx]"'
+        if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
+            message = "running ONNX needs onnxruntime, which is not installed"
+            raise MissingExtra.of("onnx.extra", message, hint=hint) from error
+        message = "running ONNX needs onnxruntime, which is installed and cannot be imported"
+        hint = f"Its own message says why. To install it again: {hint.replace('install', 'install --force-reinstall')}"
+        raise MissingExtra.of("onnx.extra", message, found=clip(error, 300), hint=hint) from error
     return onnxruntime
-
-
-def _not_imported(error: ImportError) -> MissingExtra:
-    """The error for an onnxruntime that is not there, or is there and does not work."""
-    if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
-        message = "running ONNX needs onnxruntime, which is not installed"
-        return MissingExtra.of("onnx.extra", message, hint='pip install "modelwheel[onnx]"')
-    message = "running ONNX needs onnxruntime, which is installed and cannot be imported"
-    hint = 'Its own message says why. To install it again: pip install --force-reinstall "modelwheel[onnx]"'
-    return MissingExtra.of("onnx.extra", message, found=clip(error, 300), hint=hint)
 
 
 def open_session(
@@ -157,7 +145,7 @@ def open_session(
 ) -> Session:
     """Open the graph in `data`, its large initializers given as arrays by name.
 
-    The graph is walked first (`opening/graph.py`); when `inputs` or `outputs` are given, it must have just
+    The graph is validated first (`opening/graph.py`); when `inputs` or `outputs` are given, it must have exactly
     those inputs and at least those outputs. Raises `InvalidBundle`, `MissingExtra` without onnxruntime, and
     `EnvironmentMismatch` when the installed onnxruntime does not know an operator or operator set.
     """
@@ -174,10 +162,10 @@ def open_session(
 
 
 def _opened(onnxruntime: Any, data: bytes, options: SessionOptions, weights: Mapping[str, Any]) -> Any:
-    """The session. Weights are lent to it first: those that it does not rearrange then stay where they are.
+    """The session. Weights are lent to it first: those that it does not rearrange then stay in place.
 
     It refuses that when it wants to compute with a weight while it opens the graph (folding constants, fusing a
-    normalisation into a convolution). It is given copies then, and says what else is wrong with the graph.
+    normalisation into a convolution). Then it gets copies, and reports what else is wrong with the graph.
     """
     # without a fallback, which would print on standard output, and try the same again
     chosen: dict[str, Any] = {"providers": ["CPUExecutionProvider"], "enable_fallback": 0}
@@ -185,7 +173,7 @@ def _opened(onnxruntime: Any, data: bytes, options: SessionOptions, weights: Map
     if not weights:
         return onnxruntime.InferenceSession(data, settings, **chosen)
     lending = _settings(onnxruntime, options)
-    # it wants the file of a weight that is lent to be there, and does not read it: an empty one of ours
+    # it requires the file of a lent weight to exist, and does not read it: an empty one of ours
     lending.add_session_config_entry(_FOLDER, os.path.join(os.path.dirname(__file__), "stand_in"))
     for name, value in weights.items():
         lending.add_initializer(name, value)
@@ -198,9 +186,7 @@ def _opened(onnxruntime: Any, data: bytes, options: SessionOptions, weights: Map
 def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = _FATAL_ONLY
-    threads = options.threads or granted_cores()
-    if threads is not None:
-        settings.intra_op_num_threads = threads
+    settings.intra_op_num_threads = options.threads or granted_cores() or 0
     settings.enable_cpu_mem_arena = options.arena
     if not options.prepacking:
         settings.add_session_config_entry("session.disable_prepacking", "1")
@@ -211,7 +197,7 @@ def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
 
 
 def _check_interface(info: GraphInfo, inputs: Collection[GraphInput], outputs: Collection[str]) -> None:
-    """Raise `InvalidBundle` unless the manifest and the graph agree on what goes in and comes out."""
+    """Raise `InvalidBundle` unless the manifest and the graph agree on inputs and outputs."""
     declared = {item.name: item.dtype for item in inputs}
     found = {name: dtype for name, (dtype, _) in info.inputs.items()}
     defects = [
@@ -249,26 +235,26 @@ def _said(error: Exception) -> str:
 # From a checked batch to the inputs of a graph, which only reads: they are the caller's memory where it fits.
 
 Feeds = dict[str, Any]
-Fill = Callable[[Batch, Feeds], None]
 
 
 def compile_feeds(schema: Schema, inputs: Sequence[GraphInput]) -> Callable[[Batch], Feeds]:
     """The function that makes the inputs of a graph: one column each, or a matrix of several fields."""
     fields = {field.name: field for field in schema.fields}
     alone = [item for item in inputs if _is_float_column(item, fields)]
-    widths = {item.dtype for item in alone}
-    fills: list[Fill] = [_together([item for item in alone if item.dtype == dtype], dtype) for dtype in sorted(widths)]
-    told = {item.name for item in alone}
-    fills += [_one(item.name, _feed(fields, item)) for item in inputs if item.name not in told]
-    if len(fills) == 1 and len(inputs) == 1 and not alone:
-        name, feed = inputs[0].name, _feed(fields, inputs[0])
+    feeds = [(item.name, _feed(fields, item)) for item in inputs if not _is_float_column(item, fields)]
+    if len(inputs) == 1 and not alone:
+        ((name, feed),) = feeds
         return lambda batch: {name: feed(batch)}
+    widths = sorted({item.dtype for item in alone})
+    fills = [_together([item for item in alone if item.dtype == dtype], dtype) for dtype in widths]
 
     def bind(batch: Batch) -> Feeds:
-        feeds: Feeds = {}
+        made: Feeds = {}
         for fill in fills:
-            fill(batch, feeds)
-        return feeds
+            fill(batch, made)
+        for name, feed in feeds:
+            made[name] = feed(batch)
+        return made
 
     return bind
 
@@ -277,14 +263,7 @@ def _is_float_column(item: GraphInput, fields: dict[str, Field]) -> bool:
     return len(item.fields) == 1 and len(item.shape) == 2 and isinstance(fields[item.fields[0]].type, Float)
 
 
-def _one(name: str, feed: Callable[[Batch], Any]) -> Fill:
-    def fill(batch: Batch, feeds: Feeds) -> None:
-        feeds[name] = feed(batch)
-
-    return fill
-
-
-def _together(items: Sequence[GraphInput], dtype: str) -> Fill:
+def _together(items: Sequence[GraphInput], dtype: str) -> Callable[[Batch, Feeds], None]:
     """Inputs of one float column each: the block is converted once, and each is a view of it."""
     pairs = [(item.name, item.fields[0], _column(item.fields[0], dtype)) for item in items]
     positions: dict[str, int] = {}
@@ -313,7 +292,10 @@ def _feed(fields: dict[str, Field], item: GraphInput) -> Callable[[Batch], Any]:
         return _tensor(names[0], dtype)
     flat = len(item.shape) == 1
     if dtype == "string":
-        return _texts([fields[name] for name in names], item.null_text, flat=flat)
+        texts = [_text(fields[name], item.null_text) for name in names]
+        if len(names) == 1 and flat:
+            return texts[0]
+        return lambda batch: np.stack([text(batch) for text in texts], axis=1)
     if len(names) == 1:
         feed = _column(names[0], dtype)
         return (lambda batch: feed(batch)[:, 0]) if flat else feed
@@ -338,9 +320,14 @@ def _tensor(name: str, dtype: str) -> Callable[[Batch], Any]:
         values, missing = batch.column(name)
         dense = values.toarray() if hasattr(values, "toarray") else values
         if missing is not None and (not dtype.startswith("float") or dense.dtype == object):
-            raise InputError.of("input.null", f"the graph is fed {dtype} in one array, which has no null", field=name)
+            raise InputError.of("input.null", f"the graph takes {dtype} in one array, which has no null", field=name)
         if dense.dtype == object:
-            dense = _stacked(dense, name)
+            shapes = {row.shape for row in dense}
+            if len(shapes) > 1:
+                message = "rows of different shapes cannot be one input of a graph"
+                found, hint = clip(", ".join(map(str, shapes))), "Pass rows of one shape at a time."
+                raise InputError.of("input.shape", message, field=name, found=found, hint=hint)
+            dense = np.stack(list(dense))
         made = np.ascontiguousarray(dense, dtype=dtype)
         if missing is not None:
             made = made.copy()
@@ -348,23 +335,6 @@ def _tensor(name: str, dtype: str) -> Callable[[Batch], Any]:
         return made
 
     return feed
-
-
-def _stacked(rows: Array, name: str) -> Array:
-    """Rows of one shape as one array."""
-    shapes = {row.shape for row in rows}
-    if len(shapes) > 1:
-        message, hint = "rows of different shapes do not go into a graph at once", "Pass rows of one shape at a time."
-        raise InputError.of("input.shape", message, field=name, found=clip(", ".join(map(str, shapes))), hint=hint)
-    return np.stack(list(rows))
-
-
-def _texts(fields: Sequence[Field], null_text: str | None, *, flat: bool) -> Callable[[Batch], Array]:
-    columns = [_text(field, null_text) for field in fields]
-    if len(columns) == 1:
-        column = columns[0]
-        return column if flat else lambda batch: column(batch).reshape(-1, 1)
-    return lambda batch: np.stack([column(batch) for column in columns], axis=1)
 
 
 def _text(field: Field, null_text: str | None) -> Callable[[Batch], Array]:
@@ -379,7 +349,7 @@ def _text(field: Field, null_text: str | None) -> Callable[[Batch], Array]:
         if not are_texts:
             values = objects([str(value) for value in values.tolist()])
         if null_text is not None:
-            # a text that happens to be the graph's word for null is none: it must stay a value that no category has
+            # a text that equals the graph's text for null is not null: it must stay a value that no category has
             same = values == null_text
             if same.any():
                 values = values.copy()
@@ -392,9 +362,6 @@ def _text(field: Field, null_text: str | None) -> Callable[[Batch], Array]:
     return feed
 
 
-# The runtime that answers by onnxruntime. No code of the bundle runs.
-
-
 class OnnxRuntime:
     """Runs the graph of a bundle."""
 
@@ -404,7 +371,7 @@ class OnnxRuntime:
         options = SessionOptions.checked(options)
         self._payload = payload
         self._feeds = compile_feeds(schema, payload.inputs)
-        # a forked child opens it once more, and by then an installer may have put another version there
+        # a forked child opens it again, and by then an installer may have put another version there
         read, weights = members.opened(payload.member), _weights(payload, members)
         self._open: Callable[[], Session] = lambda: open_session(
             read(),
@@ -418,14 +385,16 @@ class OnnxRuntime:
         self._session: Session | None = self._open()
 
     def prepare(self, method: str) -> Call:
-        """The function that answers `method`: one array, or a list of them."""
+        """The function that runs `method`: one array, or a list of them."""
         names = self._payload.outputs[method]
         feeds = self._feeds
         single = len(names) == 1
 
         def call(batch: Batch, parameters: Mapping[str, Any]) -> object:
             if parameters:
-                raise _fixed(method)
+                message = f"the graph of {safe(method)} was made with the defaults of its parameters"
+                hint = 'Load the original, which takes them: load(…, runtime="native").'
+                raise UsageError.of("usage.parameter-runtime", message, hint=hint)
             session = self._session
             if session is None:
                 session = self._session = self._open()
@@ -446,18 +415,10 @@ class OnnxRuntime:
 
 
 def _never_end(session: object) -> None:
-    """Keep what lies behind a session for ever: a reference that nobody gives back, the end of Python included."""
+    """Keep what is behind a session for ever: a reference that nothing releases, the end of Python included."""
     import ctypes  # numpy has imported it
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
-
-
-def _fixed(method: str) -> UsageError:
-    return UsageError.of(
-        "usage.parameter-runtime",
-        f"the graph of {safe(method)} was made with the defaults of its parameters",
-        hint='Load the original, which takes them: load(…, runtime="native").',
-    )
 
 
 def _closed() -> Session:
