@@ -11,7 +11,7 @@ installs, `pip install modelwheel`, stays without: there the command says what i
 
 - BUNDLE is a `.whl` file, an unpacked folder, or the name of an installed bundle (`churn`, `"churn>=1.2,<2"`).
 - `--json` gives JSON instead of text, also for errors.
-- Exit status: 0 good, 1 the bundle or its data fall short, 2 wrong usage, 130 interrupted.
+- Exit status: 0 success, 1 problem in the bundle or the data, 2 wrong usage, 130 interrupted.
 - Colours and progress are for terminals. `NO_COLOR` switches colours off. Output to a pipe has neither.
 - Nothing of a bundle runs unless you say so: an installed bundle is trusted, a file is not. `--trust-digest` trusts
   exactly one bundle, `--unsafe-run-code` any.
@@ -74,7 +74,7 @@ loading the native payload would import
     "verify": """\
 ```console
 $ modelwheel verify dist/churn-1.2.0-py3-none-any.whl --unsafe-run-code
-churn 1.2.0: good
+churn 1.2.0: OK
   ✓ structure: …
   ✓ digests: …
 …
@@ -85,7 +85,7 @@ churn 1.2.0: good
     "prove": """\
 ```console
 $ modelwheel prove dist/churn-1.2.0-py3-none-any.whl --unsafe-run-code
-churn 1.2.0: good
+churn 1.2.0: OK
   ✓ environment: Python … with … packages of the lock and nothing else, built by uv
   ✓ load: the model was loaded there
   ✓ isolated predict: the golden answers, bit for bit
@@ -106,7 +106,7 @@ scikit-learn==… \\
     "check": """\
 ```console
 $ modelwheel check dist/churn-1.2.0-py3-none-any.whl --runtime onnx
-churn 1.2.0 (onnx): good
+churn 1.2.0 (onnx): OK
   ✓ onnx decision_function: the golden answers within tolerance: …
 …
 ```
@@ -116,7 +116,7 @@ churn 1.2.0 (onnx): good
 $ echo '{"age": 30.0, "calls": 8}' | modelwheel predict dist/churn-1.2.0-py3-none-any.whl
 {"predict": "yes"}
 $ modelwheel predict dist/churn-1.2.0-py3-none-any.whl customers.csv -o answers.csv -m predict -m predict_proba -k age
-100 rows answered into answers.csv (…)
+100 rows predicted into answers.csv (…)
 $ head -2 answers.csv
 age,predict,predict_proba_no,predict_proba_yes
 23.0,yes,…
@@ -126,8 +126,8 @@ InputError: the data does not fit the model's schema: 2 defects in 4 rows
   - row 1, field 'age': has the wrong type (expected float64, found 'old') [input.wrong-type]
 …
 $ modelwheel predict dist/churn-1.2.0-py3-none-any.whl today.csv -o answers.csv --on-error separate
-2 rows answered into answers.csv (…)
-2 rows refused, in answers.csv.rejected.jsonl: 1 input.wrong-type, 1 input.null
+2 rows predicted into answers.csv (…)
+2 rows rejected, in answers.csv.rejected.jsonl: 1 input.wrong-type, 1 input.null
 $ tail -1 answers.csv.rejected.jsonl
 {"row": 2, "errors": [{"code": "input.null", "message": "is null", "field": "calls", "expected": "int64"}], …}
 ```
@@ -219,7 +219,7 @@ $ python -m modelwheel_loader inspect dist/churn-1.2.0-py3-none-any.whl
 churn 1.2.0
 …
 $ python -m modelwheel_loader verify dist/churn-1.2.0-py3-none-any.whl
-churn 1.2.0: good
+churn 1.2.0: OK
 …
 $ python -m modelwheel_loader predict dist/churn-1.2.0-py3-none-any.whl -i customers.csv -o answers.csv
 ```

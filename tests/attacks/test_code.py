@@ -55,7 +55,7 @@ sys.addaudithook(lambda event, args: seen.append((event, args)) if event in (
     "pickle.find_class", "os.system", "subprocess.Popen", "socket.connect", "os.mkdir", "os.exec", "os.fork"
 ) else None)
 import modelwheel
-from modelwheel_loader.__main__ import main
+from modelwheel_loader.show.commandline import main
 from modelwheel_loader.show.inspection import describe
 path = sys.argv[1]
 bundle = modelwheel.open(path)

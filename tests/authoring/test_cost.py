@@ -17,7 +17,6 @@ from modelwheel.errors import UsageError
 from modelwheel.packing.cost import ROWS
 from modelwheel.packing.pack import PackedBundle
 from modelwheel.version import VERSION
-from modelwheel_loader.__main__ import main as loader_cli
 from modelwheel_loader.opening.manifest import (
     Cost,
     Manifest,
@@ -33,6 +32,7 @@ from modelwheel_loader.run.selection import (
     choose,
     seconds,
 )
+from modelwheel_loader.show.commandline import main as loader_cli
 from modelwheel_loader.show.inspection import seconds_text
 
 MEASURED = modelwheel.Options(measure_cost=True)

@@ -25,7 +25,8 @@ from environments import environment, modelwheel_wheel, run, uv
 from models import pack_flights_like
 from modelwheel.errors import PackError, WriteError
 from modelwheel.wheel.metadata import About, identify, metadata_files
-from modelwheel.wheel.save import STALE_SECONDS, SUFFIX, save
+from modelwheel.wheel.save import STALE_SECONDS, save
+from modelwheel_loader.show.streams import SUFFIX
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,9 @@ from modelwheel.errors import PackError, WriteError
 from modelwheel.wheel import save as save_module
 from modelwheel.wheel import writer as writer_module
 from modelwheel.wheel.metadata import About, check_about, identify, metadata_files
-from modelwheel.wheel.save import SUFFIX, save
+from modelwheel.wheel.save import save
 from modelwheel.wheel.writer import WheelWriter, write_wheel
+from modelwheel_loader.show.streams import SUFFIX
 
 IDENTITY = identify("acme-churn", "1.2.0")
 

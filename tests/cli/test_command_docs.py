@@ -19,6 +19,6 @@ def test_the_page_on_commands_is_what_the_commands_say(monkeypatch: pytest.Monke
 
 def test_every_command_has_a_file_and_a_short_help_that_fits() -> None:
     for name in COMMANDS:
-        command = importlib.import_module(f"modelwheel.cli.commands.{name.replace('-', '_')}").command
+        command = importlib.import_module(f"modelwheel.cli.commands.{COMMANDS[name]}").COMMANDS[name]
         assert command.name == name
         assert len(command.get_short_help_str(200)) <= 60, name

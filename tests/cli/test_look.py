@@ -188,17 +188,17 @@ def test_list_of_what_is_installed(
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_verify_and_check(wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "flight-delay 1.2.0: good" in run(capsys, "verify", wheel)
+    assert "flight-delay 1.2.0: OK" in run(capsys, "verify", wheel)
     digest = modelwheel.open(wheel).digest
     assert "✓ native predict" in run(capsys, "verify", wheel, "--trust-digest", digest)
-    assert "(onnx): good" in run(capsys, "check", wheel)
+    assert "(onnx): OK" in run(capsys, "check", wheel)
     assert run_json(capsys, "check", wheel, "--runtime", "onnx")["ok"] is True
     data = bytearray(wheel.read_bytes())
     data[data.index(b"native/model.pkl") + 5000] ^= 1
     broken = tmp_path / wheel.name
     broken.write_bytes(data)
     text = run(capsys, "verify", broken, status=1)
-    assert "NOT GOOD" in text
+    assert "FAILED" in text
     assert "integrity.digest" in text
     assert run_json(capsys, "verify", broken, status=1)["ok"] is False
 

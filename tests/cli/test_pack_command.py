@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import modelwheel
-from modelwheel.cli import main, modelfile, samplefile
+from modelwheel.cli import main, packfiles
 from modelwheel_loader.errors import MissingExtra, PackError, UsageError
 
 FRAME = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0) ** 2})
@@ -79,12 +79,10 @@ SAMPLES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@pytest.mark.parametrize("library", samplefile.LIBRARIES)
+@pytest.mark.parametrize("library", packfiles.LIBRARIES)
 def test_samples(name: str, library: str, tmp_path: Path) -> None:
     SAMPLES[name](tmp_path / name)
-    sample, notes = samplefile.shaped(
-        samplefile.read_sample(str(tmp_path / name), library), MODEL, drop=[], column=None
-    )
+    sample, notes = packfiles.shaped(packfiles.read_sample(str(tmp_path / name), library), MODEL, drop=[], column=None)
     assert type(sample).__module__.startswith(library)
     assert np.allclose(np.column_stack([np.asarray(sample["a"]), np.asarray(sample["b"])]), FRAME)
     assert not notes
@@ -102,9 +100,9 @@ def test_arrays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "was fitted on 2 columns, and the sample has 3" in capsys.readouterr().err
     pack("bare.joblib", "sample.csv", "--unsafe-run-code", "--drop", "target", "--overwrite")
     assert "fitted without names of columns" in capsys.readouterr().err
-    for library in samplefile.LIBRARIES:
-        sample = samplefile.read_sample("sample.csv", library)
-        made = samplefile.shaped(sample, bare, drop=["target"], column=None)[0]
+    for library in packfiles.LIBRARIES:
+        sample = packfiles.read_sample("sample.csv", library)
+        made = packfiles.shaped(sample, bare, drop=["target"], column=None)[0]
         assert np.allclose(made, FRAME)
 
 
@@ -117,10 +115,10 @@ def test_texts(folder: Path) -> None:
         assert bundle.schema.layout == "array"
         assert tuple(bundle.methods) == ("predict",)
         assert bundle.examples is None
-    for library in samplefile.LIBRARIES:
-        sample = samplefile.read_sample("texts.csv", library)
-        assert samplefile.shaped(sample, None, drop=[], column="text")[0] == texts["text"].tolist()
-    whole, notes = samplefile.shaped(texts, len, drop=["label"], column=None)
+    for library in packfiles.LIBRARIES:
+        sample = packfiles.read_sample("texts.csv", library)
+        assert packfiles.shaped(sample, None, drop=[], column="text")[0] == texts["text"].tolist()
+    whole, notes = packfiles.shaped(texts, len, drop=["label"], column=None)
     assert (list(whole), notes) == (["text"], [])
 
 
@@ -145,7 +143,7 @@ def test_onnx_is_read_without_running_anything(folder: Path) -> None:
         [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, 2])],
     )
     onnx.save(onnx.helper.make_model(graph), "model.onnx")
-    assert modelfile.read_model(Path("model.onnx"), run_code=False) == Path("model.onnx")
+    assert packfiles.read_model(Path("model.onnx"), run_code=False) == Path("model.onnx")
 
 
 @pytest.mark.parametrize("name", ["broken.joblib", "broken.pkl", "broken.onnx"])
@@ -183,7 +181,7 @@ def test_boosters_are_read_by_their_own_libraries(
     path.write_bytes(b"")
     module = type("module", (), {kind: Library})
     monkeypatch.setattr(importlib, "import_module", lambda _: module)
-    assert modelfile.read_model(path, run_code=False).path == str(path)
+    assert packfiles.read_model(path, run_code=False).path == str(path)
 
 
 def test_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,27 +191,27 @@ def test_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "model.cbm").write_bytes(b"")
     monkeypatch.setattr(importlib, "import_module", nothing)
     with pytest.raises(MissingExtra, match="needs catboost"):
-        modelfile.read_model(tmp_path / "model.cbm", run_code=False)
+        packfiles.read_model(tmp_path / "model.cbm", run_code=False)
     with pytest.raises(MissingExtra, match="needs pandas, Polars or pyarrow"):
-        samplefile.read_sample("x.csv", None)
+        packfiles.read_sample("x.csv", None)
     with pytest.raises(MissingExtra, match="needs polars"):
-        samplefile.read_sample("x.csv", "polars")
+        packfiles.read_sample("x.csv", "polars")
 
 
 def test_files_that_go_away(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        modelfile.read_model(tmp_path / "model.pkl", run_code=True)
+        packfiles.read_model(tmp_path / "model.pkl", run_code=True)
     with pytest.raises(OSError, match="No such file"):
-        samplefile.read_sample(str(tmp_path / "sample.csv"), None)
+        packfiles.read_sample(str(tmp_path / "sample.csv"), None)
 
 
 def test_names_that_say_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="what kind of model"):
-        modelfile.read_model(tmp_path / "model.bin", run_code=True)
+        packfiles.read_model(tmp_path / "model.bin", run_code=True)
 
 
 def test_a_sample_of_another_shape() -> None:
     array = np.ones((3, 2))
-    assert samplefile.shaped(array, MODEL, drop=[], column=None) == (array, [])
+    assert packfiles.shaped(array, MODEL, drop=[], column=None) == (array, [])
     with pytest.raises(PackError, match="lacks columns"):
-        samplefile.shaped(FRAME[["a"]], MODEL, drop=[], column=None)
+        packfiles.shaped(FRAME[["a"]], MODEL, drop=[], column=None)

@@ -21,8 +21,7 @@ from pyarrow import parquet
 import modelwheel
 from modelwheel.cli import main
 from modelwheel.cli.tables import arrowfile, csvfile
-from modelwheel.cli.tables.chunks import Chunk, rebatch
-from modelwheel.cli.tables.refusals import Refusals
+from modelwheel.cli.tables.chunks import Chunk, Refusals, rebatch
 from modelwheel_loader.errors import InputError, MissingExtra
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Bool, Float, Integer, String
@@ -188,7 +187,7 @@ def test_bad_rows_are_skipped(wheel: Path, tmp_path: Path, capsys: pytest.Captur
 def test_bad_rows_are_separated(wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.csv").write_text(BAD)
     run(wheel, tmp_path / "rows.csv", "-o", tmp_path / "out.csv", "--on-error", "separate", "--batch", 2)
-    assert "3 rows refused, in" in capsys.readouterr().err
+    assert "3 rows rejected, in" in capsys.readouterr().err
     lines = (tmp_path / "out.csv.rejected.jsonl").read_text().splitlines()
     rejected = {row["row"]: row for row in map(json.loads, lines)}
     assert set(rejected) == {1, 2, 3}
@@ -364,7 +363,7 @@ def test_kept_columns_that_change_their_type_are_refused_in_parquet(odd: Path, t
         (["rows.csv", "-o", "rows.csv"], "different files"),
         (["rows.xyz"], "what kind of file"),
         (["rows.csv", "-o", "out.arrow"], "what kind of file"),
-        (["rows.csv", "--delimiter", "ab"], "one character"),
+        (["rows.csv", "--delimiter", "ab"], "one ASCII character"),
         (["rows.csv", "--batch", "0"], "x>=1"),
         (["none.csv"], "No such file"),
     ],

@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelwheel_loader.isolated.wire import Buffers, WireError
-from modelwheel_loader.isolated.wire_batch import compile_answer_decoder, compile_batch_decoder, encode_batch
+from modelwheel_loader.isolated.wire import (
+    Buffers,
+    WireError,
+    compile_answer_decoder,
+    compile_batch_decoder,
+    encode_batch,
+)
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Float
 from modelwheel_loader.proof.codec import SparseRows

@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import modelwheel
-from modelwheel_loader.__main__ import main
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.show import tabletext
+from modelwheel_loader.show import tables
+from modelwheel_loader.show.commandline import main
 
 FRAME = pd.DataFrame(
     {
@@ -129,7 +129,7 @@ def test_wrong_options(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
-    for command, said in (("predict", "Answer rows from JSON lines or CSV."), ("verify", "Compare every byte with")):
+    for command, said in (("predict", "Run predictions on rows"), ("verify", "Check every byte")):
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         assert ended.value.code == 0
@@ -217,13 +217,14 @@ def test_a_bad_row_leaves_nothing_half_written(wheel: str, tmp_path: Path, capsy
         ("rows.jsonl", "[" * 100_000, "line 1 is not JSON"),
         ("rows.csv", "a,a\n1,2\n", "line 1 names a column twice"),
         ("rows.csv", "plan,calls\n1\n", "line 2 must have as many cells"),
-        ("rows.csv", "plan,calls\n" + "x" * 200_000 + ",1\n", "is not CSV"),
+        ("rows.csv", 'plan,calls\n"x,1\n', "is not CSV"),
+        ("rows.csv", "plan,calls\n\udcff,1\n", "is not UTF-8"),
     ],
 )
 def test_lines_that_cannot_be_read_are_named(
     wheel: str, tmp_path: Path, name: str, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     assert main(["predict", wheel, "-i", str(tmp_path / name)]) == 1
     assert message in capsys.readouterr().err
 
@@ -238,7 +239,7 @@ def test_interrupted(wheel: str, lines: str, monkeypatch: pytest.MonkeyPatch) ->
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tabletext, "answer_rows", interrupt)
+    monkeypatch.setattr(tables, "answer_columns", interrupt)
     assert main(["predict", wheel, "-i", lines]) == 130
 
 
@@ -275,7 +276,7 @@ def test_a_reader_that_has_gone(wheel: str, lines: str, monkeypatch: pytest.Monk
 )
 def test_cells_are_read_by_the_type_of_their_field(cell: str, type_: Any, value: object) -> None:
     schema = modelwheel.Schema(fields=(modelwheel.Field(name="a", type=type_),))
-    (row,) = tabletext.csv_rows(["a\n", f'"{cell}"\n'], schema)
+    (row,) = tables.csv_rows(["a\n", f'"{cell}"\n'], schema)
     assert row == {"a": value}
     assert type(row["a"]) is type(value)
 
@@ -284,38 +285,37 @@ def test_cells_of_categories_of_numbers_are_numbers() -> None:
     from modelwheel_loader.opening.types import Category
 
     schema = modelwheel.Schema(fields=(modelwheel.Field(name="a", type=Category((1, 2), ordered=False)),))
-    assert list(tabletext.csv_rows(["a", "2", "x"], schema)) == [{"a": 2}, {"a": "x"}]
+    assert list(tables.csv_rows(["a", "2", "x"], schema)) == [{"a": 2}, {"a": "x"}]
 
 
 def test_answers_of_every_shape_become_rows() -> None:
     import scipy.sparse
 
-    assert tabletext.answer_rows(np.array([1.5, np.nan]), "p") == [
-        {"p": 1.5},
-        {"p": pytest.approx(np.nan, nan_ok=True)},
-    ]
-    assert tabletext.answer_rows([np.array([1]), np.array([2])], "p") == [{"p_0": 1, "p_1": 2}]
-    assert tabletext.answer_rows({"a": [1], "b": ["x"]}, "p") == [{"a": 1, "b": "x"}]
-    assert tabletext.answer_rows(pd.DataFrame({"a": [1]}), "p") == [{"a": 1}]
-    assert tabletext.answer_rows(scipy.sparse.csr_matrix([[0, 1]]), "p") == [{"p": [0, 1]}]
-    assert tabletext.answer_rows(np.array(["2026-01-01"], "datetime64[D]"), "p") == [{"p": "2026-01-01"}]
-    assert tabletext.answer_rows(["x", "y"], "p") == [{"p": "x"}, {"p": "y"}]
-    assert tabletext.answer_rows(pd.Series([1]), "p") == [{"p": 1}]
+    def rows(answer: object) -> list[Any]:
+        return [json.loads(line) for line in tables.json_text(tables.answer_columns(answer, "p")).splitlines()]
+
+    assert rows(np.array([1.5, np.nan])) == [{"p": 1.5}, {"p": None}]
+    assert rows([np.array([1]), np.array([2])]) == [{"p_0": 1, "p_1": 2}]
+    assert rows({"a": [1], "b": ["x"]}) == [{"a": 1, "b": "x"}]
+    assert rows(pd.DataFrame({"a": [1]})) == [{"a": 1}]
+    assert rows(scipy.sparse.csr_matrix([[0, 1]])) == [{"p": [0, 1]}]
+    assert rows(np.array(["2026-01-01"], "datetime64[D]")) == [{"p": "2026-01-01"}]
+    assert rows(["x", "y"]) == [{"p": "x"}, {"p": "y"}]
+    assert rows(pd.Series([1])) == [{"p": 1}]
 
 
 def test_rows_are_written_so_that_others_can_read_them() -> None:
-    out = io.StringIO()
-    tabletext.write_json_rows([{"a": float("nan"), "b": [float("inf"), {"c": -0.0}], "d": "ä"}], out)
-    assert json.loads(out.getvalue()) == {"a": None, "b": [None, {"c": -0.0}], "d": "ä"}
-    out = io.StringIO()
-    tabletext.write_csv_rows([{"a": [1, [2, 3]], "b": None}], out, header=True)
-    assert out.getvalue() == "a_0,a_1_0,a_1_1,b\n1,2,3,\n"
+    text = tables.json_text({"a": [float("nan")], "b": [[float("inf"), {"c": -0.0}]], "d": ["ä"]})
+    assert json.loads(text) == {"a": None, "b": [None, {"c": -0.0}], "d": "ä"}
+    write = tables.CsvText()
+    assert write({"a": np.array([[[1, 2]]]), "b": [None], "c": [[1, None]]}) == 'a_0_0,a_0_1,b,c\n1,2,,"[1, null]"\n'
+    assert write({"a": np.array([[[3, 4]]]), "b": ["x\ry"], "c": [2]}) == '"3","4","x\ry","2"\n'
 
 
 def test_a_line_as_long_as_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabletext, "MAX_LINE", 10)
+    monkeypatch.setattr(tables, "MAX_LINE", 10)
     with pytest.raises(InputError, match="line 1 is not JSON"):
-        list(tabletext.json_rows(io.StringIO('{"a": "' + "x" * 100 + '"}')))
+        list(tables.json_rows(io.StringIO('{"a": "' + "x" * 100 + '"}')))
 
 
 def test_a_model_of_one_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.errors import UsageError, WriteError
 from modelwheel_loader.run.requirements import LOCK, MOST_BYTES, folded, read_lock, requirements_of
+from modelwheel_loader.show.streams import written_beside
 from modelwheel_loader.text import clip
 
 from ..version import VERSION
@@ -131,18 +131,12 @@ def _pinned(path: Path) -> str:
 
 def _copied(source: Path, target: Path) -> None:
     if not (target.is_file() and sha256_of(target) == sha256_of(source)):
-        _replaced(target, lambda made: shutil.copyfile(source, made))
+        with source.open("rb") as stream, written_beside(target, lambda out: shutil.copyfileobj(stream, out)) as made:
+            made.replace(target)
 
 
 def _written(target: Path, data: bytes) -> Path:
     if not (target.is_file() and target.read_bytes() == data):
-        _replaced(target, lambda made: made.write_bytes(data))
+        with written_beside(target, lambda out: out.write(data)) as made:
+            made.replace(target)
     return target
-
-
-def _replaced(target: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the place and rename: nobody sees half a file."""
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=target.parent) as unfinished:
-        made = Path(unfinished, target.name)
-        write(made)
-        made.replace(target)

@@ -18,29 +18,26 @@ from modelwheel_loader.show.streams import prepare_streams
 from modelwheel_loader.text import safe
 
 from ..version import VERSION
+from .options import GOOD, INTERRUPTED, SHORT, USAGE
 from .screen import print_json
-from .status import GOOD, INTERRUPTED, SHORT, USAGE
 
-COMMANDS = (
-    "inspect",
-    "explain",
-    "verify",
-    "check",
-    "prove",
-    "requirements",
-    "predict",
-    "schema",
-    "list",
-    "pack",
-    "env",
-    "export",
-    "completion",
-)
-"""In the order in which `--help` lists them; each is `command` in the file of its name in `commands/` (`-` as `_`)."""
+COMMANDS = {
+    **dict.fromkeys(("inspect", "explain", "verify", "check"), "look"),
+    "prove": "author",
+    "requirements": "look",
+    "predict": "predict",
+    "schema": "look",
+    "list": "manage",
+    "pack": "author",
+    "env": "manage",
+    "export": "author",
+    "completion": "manage",
+}
+"""The file of `commands/` that holds each command, in the order in which `--help` lists them."""
 
 
 class Application(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names of all commands."""
@@ -50,14 +47,14 @@ class Application(click.Group):
         """The command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"modelwheel.cli.commands.{cmd_name.replace('-', '_')}")
-        made: click.Command = module.command
-        return made
+        module = importlib.import_module(f"modelwheel.cli.commands.{COMMANDS[cmd_name]}")
+        found: dict[str, click.Command] = module.COMMANDS
+        return found[cmd_name]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names; one that is nearly right is told."""
+        """The command that the first argument names; an unknown name gives the nearest one in the error."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -70,11 +67,11 @@ class Application(click.Group):
 @click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="modelwheel")
 def application() -> None:
-    """Look at model bundles, check them, ask them, and make them.
+    """Inspect, verify, run and create model bundles.
 
     A BUNDLE is a .whl file, an unpacked folder, or the name of an installed bundle (churn, "churn>=1.2,<2").
 
-    Exit status: 0 good, 1 the bundle or its data fall short, 2 wrong usage.
+    Exit status: 0 success, 1 problem in the bundle or the data, 2 wrong usage.
     """
 
 
@@ -96,7 +93,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader of our output has gone; nothing more can be said to it
+        # nobody reads our output any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SHORT
     return status if isinstance(status, int) else GOOD

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment, Segments
+from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.errors import ModelwheelError, TrustError
+from modelwheel_loader.proof.report import Outcome, Report
 from modelwheel_loader.text import safe, safe_json
 
 NARROWEST = 40
 """Columns below which nothing is laid out any more: lines are then longer than the terminal."""
+
+_STYLES: dict[Outcome, str] = {"passed": "green", "failed": "bold red", "not run": "yellow"}
+Tell = Callable[[str, int, int], None]
 
 
 def console(*, err: bool = False) -> Console:
@@ -89,3 +97,51 @@ def warn(text: str) -> None:
 def is_terminal() -> bool:
     """Whether a person watches standard error."""
     return sys.stderr.isatty()
+
+
+def plain_table(*, header: bool = True) -> Table:
+    """A table without lines, whose columns are two blanks apart."""
+    return Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=header, pad_edge=False)
+
+
+def print_indented(screen: Console, line: str, least: str = "") -> None:
+    """A line whose continuation is indented as it is, and at least by `least`."""
+    words = line.lstrip()
+    indent = " " * (len(line) - len(words))
+    screen.print(hanging(screen, plain(words), indent, max(indent, least)), soft_wrap=True)
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """The report of a check on standard output: a line per step, defects and what to do below it."""
+    if as_json:
+        print_json(report.to_dict())
+        return
+    screen = console()
+    title = plain(report.subject, "bold")
+    title.append(": OK" if report.ok else ": FAILED", style="green" if report.ok else "bold red")
+    screen.print(title)
+    for step in report.steps:
+        first, *rest = step.lines()
+        text = plain(first)
+        text.stylize(_STYLES[step.outcome], 0, 1)
+        screen.print(hanging(screen, text, "  ", "    "), soft_wrap=True)
+        for line in rest:
+            indent = "  " + " " * (len(line) - len(line.lstrip()))
+            text = plain(line.strip(), "green" if line.lstrip().startswith("→") else "")
+            screen.print(hanging(screen, text, indent, indent + "  "), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Tell | None]:
+    """A callback for `pack` and `verify` that shows what is being done; None when nobody watches."""
+    if not is_terminal():
+        yield None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(err=True), transient=True) as bars:
+        task = bars.add_task("working", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bars.update(task, description=safe(what), completed=done, total=total)
+
+        yield tell

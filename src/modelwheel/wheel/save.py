@@ -8,24 +8,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from modelwheel_loader.errors import WriteError
+from modelwheel_loader.show.streams import SUFFIX, written_beside
 from modelwheel_loader.text import safe
 
-SUFFIX = ".modelwheel.tmp"
-"""How files end that are being written, or that a killed process left behind."""
 STALE_SECONDS = 24 * 3600
 """A leftover older than this is deleted by the next save into its folder."""
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EROFS}
 _CHUNK = 1 << 20
-_SHOWN_NAME = 100
-"""Characters of the target's name in the temporary one, which must not be too long where the target's is not."""
 
 
 def save(
@@ -42,33 +38,24 @@ def save(
     `WriteError` with its `errno`; those of `write` and `check` pass through, but for `OSError` of writing.
     """
     _check_path(target)
-    temporary = target.parent / f".{target.name[:_SHOWN_NAME]}.{secrets.token_hex(8)}{SUFFIX}"
     made: list[Path] = []
     published = False
     try:
         with _typed(target.parent):
             _make_folder(target.parent, made)
             _clean(target.parent)
-        with _typed(target), open(temporary, "xb+", opener=_opener) as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        check(temporary)
-        with _typed(target):
-            _publish(temporary, target, overwrite=overwrite)
-            published = True
-            for folder in (target.parent, *(path.parent for path in made)):
-                _sync_folder(folder)
+        with contextlib.ExitStack() as stack:
+            with _typed(target):
+                temporary = stack.enter_context(written_beside(target, write))
+            check(temporary)
+            with _typed(target):
+                _publish(temporary, target, overwrite=overwrite)
+                published = True
+                for folder in (target.parent, *(path.parent for path in made)):
+                    _sync_folder(folder)
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         if not published:
             _remove_folders(made)
-
-
-def _opener(path: str, flags: int) -> int:
-    """Open with the mode that the umask gives, as any other file of the user."""
-    return os.open(path, flags, 0o666)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, WorkerError
 from ..text import clip
-from .wire import Buffers, WireError, encode
-from .wire_batch import compile_answer_decoder, encode_batch
+from .wire import Buffers, WireError, compile_answer_decoder, encode, encode_batch
 from .worker_process import Worker
 
 if TYPE_CHECKING:

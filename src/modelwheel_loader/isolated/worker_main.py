@@ -133,7 +133,7 @@ def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
 
 def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
     from ..run.selection import failed
-    from .wire_batch import compile_answer_encoder, compile_batch_decoder
+    from .wire import compile_answer_encoder, compile_batch_decoder
 
     read = compile_batch_decoder(bundle.schema)
     write = compile_answer_encoder(bundle.methods[name].output)

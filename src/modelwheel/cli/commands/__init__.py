@@ -1,1 +1,1 @@
-"""One file per command, each with a `command`. Imported by name when it is called, so none pays for another."""
+"""The commands, in files by what they need: none pays for another's imports."""

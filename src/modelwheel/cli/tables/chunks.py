@@ -1,13 +1,19 @@
-"""Rows of an input file on their way to a model, whatever library holds them."""
+"""Rows of an input file on their way to a model, whatever library holds them, and what happens to rejected ones."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-Row = dict[str, Any]
+from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import InputError, ModelwheelError
+from modelwheel_loader.show.tables import Row, plain_list
+from modelwheel_loader.text import clip, safe_json
+
 Numbers = np.ndarray[Any, Any]
 
 
@@ -72,14 +78,6 @@ class Chunk:
         return Chunk(numbers, columns={name: _concatenate(values) for name, values in parts.items()})
 
 
-def plain_list(values: Any) -> list[Any]:
-    """A column of any library as a list of Python's values."""
-    for name in ("to_pylist", "tolist", "to_list"):
-        if hasattr(values, name):
-            return list(getattr(values, name)())
-    return list(values)
-
-
 def _take(values: Any, places: Sequence[int]) -> Any:
     if isinstance(values, list):
         return [values[place] for place in places]
@@ -122,3 +120,47 @@ def _part(chunk: Chunk, start: int, end: int) -> Chunk:
     if chunk.columns is None:
         return Chunk(numbers, rows=chunk.dicts[start:end])
     return Chunk(numbers, columns={name: values[start:end] for name, values in chunk.columns.items()})
+
+
+# --- rejected rows: the run stops, or skips them, or writes them to a separate file ---
+
+
+OnError = Literal["stop", "skip", "separate"]
+
+
+class Refusals:
+    """Counts rejected rows, and writes them as JSON lines to `stream` if there is one."""
+
+    def __init__(self, mode: OnError, stream: BinaryIO | None = None) -> None:
+        self.mode = mode
+        self.rows = 0
+        self.codes: Counter[str] = Counter()
+        self._stream = stream
+
+    @property
+    def stops(self) -> bool:
+        """Whether the first rejected row ends the run."""
+        return self.mode == "stop"
+
+    def line(self, number: int, error: InputError, text: str) -> None:
+        """A line of the input that is not a row; raises `error` when the run stops at it."""
+        if self.stops:
+            raise error
+        self.row(number, error.defects, {"line": clip(text, 1000)})
+
+    def row(self, number: int, defects: Sequence[Defect], values: dict[str, Any]) -> None:
+        """One rejected row and its defects."""
+        self.rows += 1
+        self.codes.update({defect.code for defect in defects})
+        if self._stream is not None:
+            errors = [defect.replace(row=None).to_dict() for defect in defects]
+            line = json.dumps({"row": number, "errors": errors, "values": values}, ensure_ascii=False, default=str)
+            self._stream.write(safe_json(line).encode("utf-8", "backslashreplace") + b"\n")
+
+
+def placed(error: ModelwheelError, numbers: Numbers) -> ModelwheelError:
+    """The error with the rows of the input instead of those of the batch."""
+    moved = [defect if defect.row is None else defect.replace(row=int(numbers[defect.row])) for defect in error.defects]
+    made = type(error)(error.message, moved, counted=error.counted)
+    made.__cause__ = error.__cause__
+    return made

@@ -14,20 +14,19 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from modelwheel_loader.errors import InputError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Float, Integer, String
-from modelwheel_loader.show.tabletext import MAX_LINE, bad_line, cell_readers
-from modelwheel_loader.text import clip
+from modelwheel_loader.show.tables import MAX_LINE, CsvLines, bad_line, cell_readers
 
-from .chunks import Chunk
-from .refusals import Refusals
+from .chunks import Chunk, Refusals
 
+CellReader = Callable[[str], Any]
 BLOCK = 4 << 20
 """Bytes that are looked at together."""
 _LINES = 10_000
 """Lines that become one chunk where the standard library reads."""
 _BOM = b"\xef\xbb\xbf"
-_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class CsvFile:
@@ -43,7 +42,6 @@ class CsvFile:
         self._numbers = 0
         """Rows that were read, unreadable ones too."""
         self._lines = 0
-        csv.field_size_limit(MAX_LINE)
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows. Raises `InputError` for a header that cannot be read, and for a line when refusals stop the run."""
@@ -114,62 +112,31 @@ class CsvFile:
 
     def _slow(self, text: io.TextIOBase, header: Sequence[str] | None) -> Iterator[Chunk]:
         """What the standard library reads, from here to the end of `text`."""
-        reader = csv.reader(iter(lambda: text.readline(MAX_LINE), ""), delimiter=self._delimiter, strict=True)
-        before = self._lines
+        lines = CsvLines(iter(lambda: text.readline(MAX_LINE), ""), delimiter=self._delimiter, before=self._lines)
         if header is None:
-            header = self._first(reader)
+            header = lines.header()
         readers = cell_readers(header, self._schema)
         numbers: list[int] = []
         rows: list[list[str]] = []
-        while True:
-            cells = self._cells(reader, before, len(header))
-            if cells:
-                numbers.append(self._numbers)
-                rows.append(cells)
-            if cells is None or len(rows) == _LINES:
-                if rows:
-                    columns = zip(*rows, strict=True)
-                    read = {
-                        name: [cell_of(cell) for cell in column]
-                        for name, cell_of, column in zip(header, readers, columns, strict=True)
-                    }
-                    yield Chunk(np.array(numbers), columns=read)
+        for cells in lines.rows(len(header), self._refuse):
+            numbers.append(self._numbers)
+            rows.append(cells)
+            self._numbers += 1
+            if len(rows) == _LINES:
+                yield _columns(numbers, rows, header, readers)
                 numbers, rows = [], []
-            if cells is None:
-                break
-            self._numbers += 1 if cells else 0
-        self._lines = before + reader.line_num
+        if rows:
+            yield _columns(numbers, rows, header, readers)
+        self._lines = lines.line
 
-    @staticmethod
-    def _first(reader: Any) -> list[str]:
-        try:
-            first: list[str] = next(reader, [])
-        except csv.Error as error:
-            raise bad_line(1, f"is not CSV: {error}") from None
-        return first
-
-    def _cells(self, reader: Any, before: int, width: int) -> list[str] | None:
-        """The cells of the next row; none for an empty line and for one that is refused, None at the end."""
-        try:
-            cells: list[str] = next(reader)
-        except StopIteration:
-            return None
-        except csv.Error as error:
-            return self._refuse(before + reader.line_num, f"is not CSV: {error}", "")
-        line = before + reader.line_num
-        if cells and len(cells) != width:
-            expected, found = f"{width} cells", f"{len(cells)} cells"
-            text = self._delimiter.join(cells)
-            return self._refuse(line, "must have as many cells as the header", text, expected=expected, found=found)
-        if any(_UNDECODED.search(cell) for cell in cells if not cell.isascii()):
-            return self._refuse(line, "is not UTF-8", self._delimiter.join(cells))
-        return cells
-
-    def _refuse(self, line: int, message: str, text: str, **details: str) -> list[str]:
-        error = bad_line(line, message, **details)
-        self._refusals.line(self._numbers, error, clip(text, 1000))
+    def _refuse(self, error: InputError, line: str) -> None:
+        self._refusals.line(self._numbers, error, line)
         self._numbers += 1
-        return []
+
+
+def _columns(numbers: list[int], rows: list[list[str]], header: Sequence[str], readers: Sequence[CellReader]) -> Chunk:
+    columns = zip(header, readers, zip(*rows, strict=True), strict=True)
+    return Chunk(np.array(numbers), columns={name: list(map(read, cells)) for name, read, cells in columns})
 
 
 class _Rest(io.RawIOBase):

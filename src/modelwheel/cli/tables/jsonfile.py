@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from modelwheel_loader.show.tabletext import MAX_LINE, bad_line
-from modelwheel_loader.text import clip, shown
+from modelwheel_loader.errors import InputError
+from modelwheel_loader.show.tables import MAX_LINE, Refuse, Row, bad_line, json_rows
+from modelwheel_loader.text import shown
 
-from .chunks import Chunk, Row
-from .refusals import Refusals
+from .chunks import Chunk, Refusals
 
 _ROWS = 1000
 """Rows that become one chunk."""
@@ -22,62 +22,55 @@ _PIECE = 1 << 20
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-class _Rows:
-    """Counts rows and gathers them into chunks."""
+def line_chunks(stream: BinaryIO, refusals: Refusals) -> Iterator[Chunk]:
+    """The objects of JSON lines; empty lines are skipped."""
+    gather = _Gather(refusals)
+    return gather.chunks(json_rows(_text(stream), gather.refuse))
 
-    def __init__(self, refusals: Refusals) -> None:
-        self.refusals = refusals
-        self.number = 0
-        self.numbers: list[int] = []
-        self.rows: list[Row] = []
 
-    def add(self, line: int, value: Any, text: str) -> None:
-        """One value of the file; what is no object is refused."""
-        if isinstance(value, dict):
-            self.numbers.append(self.number)
-            self.rows.append(value)
-        else:
-            self.refusals.line(self.number, bad_line(line, "must be a JSON object", shown(value)), clip(text, 1000))
-        self.number += 1
-
-    def flush(self) -> Iterator[Chunk]:
-        """What was gathered."""
-        if self.rows:
-            yield Chunk(np.array(self.numbers), rows=self.rows)
-        self.numbers, self.rows = [], []
+def value_chunks(stream: BinaryIO, refusals: Refusals) -> Iterator[Chunk]:
+    """The objects of an array, or objects one after the other. Broken JSON ends the run: nothing after it is sure."""
+    gather = _Gather(refusals)
+    return gather.chunks(_objects(_text(stream), gather.refuse))
 
 
 def _text(stream: BinaryIO) -> io.TextIOWrapper:
     return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def line_chunks(stream: BinaryIO, refusals: Refusals) -> Iterator[Chunk]:
-    """The objects of JSON lines; empty lines are passed over."""
-    rows = _Rows(refusals)
-    lines = _text(stream)
-    for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE), ""), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            refusals.line(rows.number, bad_line(number, f"is not JSON: {error}"), clip(line, 1000))
-            rows.number += 1
-            continue
-        rows.add(number, value, line)
-        if len(rows.rows) == _ROWS:
-            yield from rows.flush()
-    yield from rows.flush()
+class _Gather:
+    """Numbers rows, also those that are refused, and gathers them into chunks."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+        self._number = 0
+
+    def refuse(self, error: InputError, text: str) -> None:
+        """A line or value that is not a row."""
+        self._refusals.line(self._number, error, text)
+        self._number += 1
+
+    def chunks(self, rows: Iterator[Row]) -> Iterator[Chunk]:
+        """All rows."""
+        numbers: list[int] = []
+        held: list[Row] = []
+        for row in rows:
+            numbers.append(self._number)
+            held.append(row)
+            self._number += 1
+            if len(held) == _ROWS:
+                yield Chunk(np.array(numbers), rows=held)
+                numbers, held = [], []
+        if held:
+            yield Chunk(np.array(numbers), rows=held)
 
 
-def value_chunks(stream: BinaryIO, refusals: Refusals) -> Iterator[Chunk]:
-    """The objects of an array, or objects one after the other. Broken JSON ends the run: nothing after it is sure."""
-    rows = _Rows(refusals)
-    for line, value in _values(_text(stream)):
-        rows.add(line, value, "")
-        if len(rows.rows) == _ROWS:
-            yield from rows.flush()
-    yield from rows.flush()
+def _objects(text: io.TextIOBase, refuse: Refuse) -> Iterator[Row]:
+    for line, value in _values(text):
+        if isinstance(value, dict):
+            yield value
+        else:
+            refuse(bad_line(line, "must be a JSON object", shown(value)), "")
 
 
 def _values(text: io.TextIOBase) -> Iterator[tuple[int, Any]]:

@@ -16,10 +16,9 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.text import clip, safe
 
 from .arrowfile import arrow_chunks
-from .chunks import Chunk, rebatch
+from .chunks import Chunk, Refusals, rebatch
 from .csvfile import CsvFile
 from .jsonfile import line_chunks, value_chunks
-from .refusals import Refusals
 
 KINDS = ("csv", "jsonl", "json", "parquet", "arrow")
 _ENDINGS = {

@@ -1,24 +1,17 @@
-"""Writes answers as JSON lines, CSV or Parquet, chunk by chunk."""
+"""Writes predictions as JSON lines, CSV or Parquet, chunk by chunk."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, BinaryIO, Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.text import clip, safe, safe_json
-
-from .chunks import plain_list
+from modelwheel_loader.show.tables import CsvText, Labels, encoded, flattened, json_text, plain_list
+from modelwheel_loader.text import clip
 
 KINDS = ("jsonl", "csv", "parquet")
-Labels = Mapping[str, Sequence[object]]
-"""For a method that answers several numbers per row: what to call each."""
 
 
 class Writer(Protocol):
@@ -34,114 +27,20 @@ class Writer(Protocol):
 def writer(kind: str, stream: BinaryIO, labels: Labels, *, watched: bool = False) -> Writer:
     """A writer of that kind. `watched` when a terminal shows what is written: nothing may move its cursor."""
     if kind == "csv":
-        return CsvWriter(stream, labels, watched=watched)
-    if kind == "parquet":
-        return ParquetWriter(stream, labels)
-    return JsonWriter(stream)
+        return TextWriter(stream, CsvText(labels, watched=watched))
+    return ParquetWriter(stream, labels) if kind == "parquet" else TextWriter(stream, json_text)
 
 
-class JsonWriter:
-    """One object per line. NaN and infinities, which JSON has not, become null."""
+class TextWriter:
+    """Writes what `text` makes of the columns."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def write(self, columns: Mapping[str, Any]) -> None:
-        """Write the rows."""
-        if not columns:
-            return
-        names = [json.dumps(name, ensure_ascii=False).replace("%", "%%") for name in columns]
-        line = "{" + ", ".join(f"{name}: %s" for name in names) + "}\n"
-        parts = [_json_texts(values) for values in columns.values()]
-        text = "".join(map(line.__mod__, zip(*parts, strict=True)))
-        # whatever a terminal would obey is escaped, also in files: one prints them some day
-        self._stream.write(safe_json(text).encode("utf-8", "backslashreplace"))
-
-    def close(self) -> None:
-        """Nothing comes last."""
-
-
-def _json_texts(values: Any) -> list[str]:
-    items = _items(values)
-    kinds = set(map(type, items))
-    if kinds == {float}:
-        return [float.__repr__(item) if math.isfinite(item) else "null" for item in items]
-    if kinds == {int}:
-        return list(map(int.__repr__, items))
-    return [json.dumps(_finite(item), ensure_ascii=False, default=str) for item in items]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(name): _finite(item) for name, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple | np.ndarray) else value
-
-
-def _items(values: Any) -> list[Any]:
-    """The answers of a column as Python's values; times as ISO 8601 text."""
-    values = _dense(values)
-    if getattr(getattr(values, "dtype", None), "kind", None) in ("m", "M"):
-        values = values.astype(str)
-    return plain_list(values)
-
-
-def _dense(values: Any) -> Any:
-    return values.toarray() if hasattr(values, "toarray") else values
-
-
-def flattened(columns: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
-    """Columns of one value per row: an array of more axes becomes one for each place, named by class where known."""
-    made: dict[str, Any] = {}
-    for name, column in columns.items():
-        values = _dense(column)
-        if not isinstance(values, np.ndarray) or values.ndim < 2:
-            made[name] = values
-            continue
-        places = list(np.ndindex(*values.shape[1:]))
-        endings = ["_".join(map(str, place)) for place in places]
-        known = [str(label) for label in labels.get(name, ())]
-        if values.ndim == 2 and len(set(known)) == values.shape[1] == len(known):
-            endings = known
-        made |= {
-            f"{name}_{ending}": values[(slice(None), *place)] for ending, place in zip(endings, places, strict=True)
-        }
-    return made
-
-
-def _quoting(cells: Iterable[Iterable[object]]) -> Literal[0, 1]:
-    """Quotes around everything where a text holds a carriage return: the csv module only sees its own line end."""
-    odd = any("\r" in cell for column in cells for cell in column if type(cell) is str)
-    return csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
-
-
-class CsvWriter:
-    """A header line, then one line per row. Null is an empty cell; what is no single value is JSON."""
-
-    def __init__(self, stream: BinaryIO, labels: Labels, *, watched: bool) -> None:
-        self._stream = stream
-        self._labels = labels
-        self._watched = watched
-        self._begun = False
+    def __init__(self, stream: BinaryIO, text: Callable[[Mapping[str, Any]], str]) -> None:
+        self._put = encoded(stream)
+        self._text = text
 
     def write(self, columns: Mapping[str, Any]) -> None:
         """Write the rows."""
-        flat = flattened(columns, self._labels)
-        text = io.StringIO()
-        cells = [list(map(self._cell, _items(values))) for values in flat.values()]
-        names = [safe(name) if self._watched else name for name in flat]
-        lines = csv.writer(text, lineterminator="\n", quoting=_quoting([names, *cells]))
-        if not self._begun and flat:
-            lines.writerow(names)
-            self._begun = True
-        lines.writerows(zip(*cells, strict=True))
-        self._stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
-
-    def _cell(self, value: Any) -> Any:
-        if isinstance(value, list | dict | tuple | np.ndarray):
-            return safe_json(json.dumps(_finite(value), ensure_ascii=False, default=str))
-        return safe(value) if self._watched and isinstance(value, str) else value
+        self._put(self._text(columns))
 
     def close(self) -> None:
         """Nothing comes last."""

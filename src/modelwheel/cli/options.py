@@ -1,9 +1,10 @@
-"""What several commands have in common: their base class, the argument BUNDLE, `--json`, trust and runtime."""
+"""What several commands share: their base class, the argument BUNDLE, common options, and options as records."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,16 +13,17 @@ from modelwheel_loader.errors import ModelwheelError, UsageError
 from modelwheel_loader.opening.manifest import RUNTIMES
 from modelwheel_loader.opening.resolve import installed_bundles
 from modelwheel_loader.run.trust import Trust
+from modelwheel_loader.show.commandline import GOOD, INTERRUPTED, SHORT, USAGE
 from modelwheel_loader.text import safe
 
 from .screen import print_error, print_json
-from .status import SHORT, USAGE
 
+__all__ = ["GOOD", "INTERRUPTED", "SHORT", "USAGE"]
 Callback = Callable[..., Any]
 
 
 class Command(click.Command):
-    """A command that tells errors of modelwheel, and of files, as every other one does.
+    """A command that reports errors of modelwheel and of files in one way.
 
     The exit status is what its callback returns (None is 0). With `--json`, an error is JSON on standard output.
     """
@@ -65,7 +67,7 @@ def trust_options(function: Callback) -> Callback:
     @click.option(
         "--trust-digest", multiple=True, metavar="SHA256", help="Run the code of the bundle with this digest."
     )
-    @click.option("--unsafe-run-code", is_flag=True, help="Run whatever code the bundle holds.")
+    @click.option("--unsafe-run-code", is_flag=True, help="Run any code that the bundle holds.")
     @functools.wraps(function)
     def _wrapped(*args: Any, trust_digest: tuple[str, ...], unsafe_run_code: bool, **options: Any) -> Any:
         if trust_digest and unsafe_run_code:
@@ -76,13 +78,52 @@ def trust_options(function: Callback) -> Callback:
     return _wrapped
 
 
-def runtime_option(function: Callback) -> Callback:
-    """Give the callback `runtime: str`."""
-    option = click.option(
-        "--runtime",
-        type=click.Choice(["auto", *RUNTIMES]),
-        default="auto",
-        show_default=True,
-        help="What runs the model; auto is the first that can, in the author's order.",
+def collected(name: str, record: type[Any]) -> Callable[[Callback], Callback]:
+    """Give the callback a `record` as its argument `name`, made of the options that are named as its fields."""
+
+    def decorate(function: Callback) -> Callback:
+        @functools.wraps(function)
+        def _wrapped(*args: Any, **values: Any) -> Any:
+            fields = [field for field in record.__annotations__ if field in values]
+            values[name] = record(**{field: values.pop(field) for field in fields})
+            return function(*args, **values)
+
+        return _wrapped
+
+    return decorate
+
+
+def options(*rows: Callback) -> Callable[[Callback], Callback]:
+    """Several options as one decorator: a group that is declared as a table."""
+    return lambda function: functools.reduce(lambda made, row: row(made), reversed(rows), function)
+
+
+def choice(
+    *names: str,
+    of: Iterable[str],
+    help: str,  # noqa: A002 - as click calls it
+    default: str | None = None,
+    multiple: bool = False,
+    callback: Callable[..., Any] | None = None,
+) -> Callback:
+    """An option with one of several values; a default is shown."""
+    kind = click.Choice(list(of))
+    return click.option(
+        *names,
+        type=kind,
+        default=default,
+        show_default=default is not None,
+        multiple=multiple,
+        callback=callback,
+        help=help,
     )
-    return option(function)
+
+
+runtime_option = choice(
+    "--runtime",
+    of=["auto", *RUNTIMES],
+    default="auto",
+    help="The runtime; auto is the first available one, in the author's order.",
+)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
