@@ -19,8 +19,8 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 import modelwheel
 from modelwheel import Options
 from modelwheel.errors import PackError
+from modelwheel.onnx import Unconvertible
 from modelwheel.onnx.boosters.lightgbm_trees import read_lightgbm
-from modelwheel.onnx.boosters.trees import NotConvertible
 from modelwheel_loader.opening.manifest import OnnxPayload
 
 RANDOM = np.random.default_rng(0)
@@ -132,7 +132,7 @@ def test_columns_without_splits_take_any_category(tmp_path: Path) -> None:
 def test_categories_that_cannot_be_told_apart_have_no_graph() -> None:
     frame = FRAME[["a", "kind"]].assign(same=pd.Categorical(["one"] * ROWS), zero=0.0)
     model = lightgbm.LGBMRegressor(**LGB).fit(frame, SCORE)
-    with pytest.raises(NotConvertible, match="which of its features"):
+    with pytest.raises(Unconvertible, match="which of its features"):
         read_lightgbm(model.booster_)
 
 

@@ -136,7 +136,8 @@ def test_values_beside_the_thresholds_decide_alike(name: str, tmp_path: Path) ->
     """Each threshold, and its neighbours in double and in single precision."""
     model = MODELS[name]()
     with pack(model, tmp_path) as bundle:
-        numbers = [node[4] for node in READERS[name](model).trees.nodes if node[2] != "LEAF"]
+        forest = READERS[name](model).forest
+        numbers = forest.threshold[~forest.leaf].astype(float).tolist()
         edges = sorted({*values_around(numbers), *(float(np.float32(value)) for value in values_around(numbers))})
         rows = pd.DataFrame({name: np.resize(edges, len(edges)) for name in "abcd"})
         rows["whole"], rows["flag"] = 3, True

@@ -13,12 +13,12 @@ from sklearn import ensemble, tree
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import graphs
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx import Graph, convert_estimator, exactsums
-from modelwheel.onnx.forest import TREES
-from modelwheel.onnx.trees import faster
-from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel.onnx import Graph, convert_estimator
+from modelwheel.onnx.arrays import Array
+from modelwheel.onnx.families.trees import sums
+from modelwheel.onnx.forest import GT, LEQ, LT, TREES, Forest, Split, Tree, exact_parts
+from modelwheel.onnx.graph import Builder
 from modelwheel_loader.run.onnx_runtime import open_session
 
 RANDOM = np.random.default_rng(0)
@@ -92,22 +92,20 @@ def differences(model: Any, made: Graph, rows: np.ndarray) -> dict[str, float]:
 def test_answers_are_those_of_the_original_in_double_precision(name: str) -> None:
     model, labels = MODELS[name]
     model.fit(X, labels)
-    before = candidate(model)
-    made = faster(before)
+    made = candidate(model)
     assert operators(made.data) == {"TreeEnsemble"} or "pipeline" in name
     assert made.opsets["ai.onnx.ml"] == 5
     onnx.checker.check_model(made.data, full_check=True)
     for rows in (X, edges(model), X[:1], X[:0]):
         if len(rows):
             assert all(apart < 1e-13 for apart in differences(model, made, rows).values())
-    assert faster(made) is made
 
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_several_numbers_per_leaf_keep_their_operator(name: str) -> None:
     model, labels = SEVERAL[name]
     model.fit(X, labels)
-    made = faster(candidate(model))
+    made = candidate(model)
     assert operators(made.data) == {"TreeEnsembleRegressor"}
     assert made.opsets["ai.onnx.ml"] < 5
     onnx.checker.check_model(made.data, full_check=True)
@@ -118,7 +116,7 @@ def test_several_numbers_per_leaf_keep_their_operator(name: str) -> None:
 @pytest.mark.parametrize("scale", [1.0, 1e-9, 3e20])
 def test_weights_in_three_parts_add_up_exactly(scale: float) -> None:
     weights = RANDOM.normal(size=5000) * scale
-    made = exactsums.parts(weights)
+    made = exact_parts(weights)
     assert made is not None
     np.testing.assert_allclose(sum(made), weights, rtol=0, atol=np.abs(weights).max() * 2.0**-55)
     for part in made:
@@ -131,9 +129,9 @@ def test_weights_in_three_parts_add_up_exactly(scale: float) -> None:
 
 def test_weights_that_single_precision_cannot_hold_stay_whole() -> None:
     for weights in (np.zeros(3), np.array([1e200, 1.0]), np.array([1e-300])):
-        assert exactsums.parts(weights) is None
+        assert exact_parts(weights) is None
     model = ensemble.RandomForestRegressor(3, random_state=0).fit(X, np.stack([NUMBER, NUMBER], axis=1) * 1e200)
-    made = faster(replace(candidate(model), outputs={}))
+    made = candidate(model)
     node = next(node for node in onnx.ModelProto.FromString(made.data).graph.node if node.domain == "ai.onnx.ml")
     assert next(item.i for item in node.attribute if item.name == "n_targets") == 2
 
@@ -143,7 +141,7 @@ def test_what_is_missing_goes_where_the_original_sends_it() -> None:
     for fitted_on in (X, holes):
         for model in (ensemble.RandomForestClassifier(30, random_state=0), tree.DecisionTreeClassifier(random_state=0)):
             model.fit(fitted_on, TWO)
-            assert differences(model, faster(candidate(model, holes)), holes)["predict_proba"] < 1e-15
+            assert differences(model, candidate(model, holes), holes)["predict_proba"] < 1e-15
 
 
 def test_boosting_that_starts_from_an_estimator_has_a_reason() -> None:
@@ -155,82 +153,95 @@ def test_boosting_that_starts_from_an_estimator_has_a_reason() -> None:
 def test_single_precision_is_cast_to_what_trees_compare() -> None:
     narrow = X.astype("f4")
     model = ensemble.RandomForestRegressor(MANY, random_state=0).fit(narrow, NUMBER)
-    made = faster(candidate(model, narrow))
+    made = candidate(model, narrow)
     assert differences(model, made, narrow)["predict"] < 1e-5
 
 
-# -- graphs that others wrote ----------------------------------------------------------------------------------------
+# -- forests by hand -------------------------------------------------------------------------------------------------
+
+ROWS = np.array([[0, 0.25, 7], [0, 0.5, 0], [0, 0.75, 3], [0, np.nan, np.nan]])
 
 
-def ensemble_of(**changes: Any) -> Graph:
-    """Two trees: a branch with two leaves that lie in another order than their numbers, and a leaf alone."""
-    attributes: dict[str, Any] = {
-        "n_targets": 1,
-        "nodes_treeids": [0, 0, 0, 1],
-        "nodes_nodeids": [0, 2, 1, 0],
-        "nodes_featureids": [1, 0, 0, 0],
-        "nodes_modes": ["BRANCH_LT", "LEAF", "LEAF", "LEAF"],
-        "nodes_values": [0.5, 0.0, 0.0, 0.0],
-        "nodes_truenodeids": [1, 0, 0, 0],
-        "nodes_falsenodeids": [2, 0, 0, 0],
-        "target_treeids": [1, 0, 0],
-        "target_nodeids": [0, 2, 1],
-        "target_ids": [0, 0, 0],
-        "target_weights": [100.0, 2.0, 1.0],
-        "post_transform": "NONE",
-        **changes,
-    }
-    given = {key: value for key, value in attributes.items() if value is not None}
-    node = graphs.node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **given)
-    opsets = {"": 21, "ai.onnx.ml": 3}
-    data = graphs.data([node], opsets=opsets, outputs=[graphs.value("y", shape=(None, given["n_targets"]))])
-    return Graph(
-        data=data,
-        inputs=(GraphInput(name="x", dtype="float32", fields=("x",), shape=(None, 3)),),
-        outputs={"predict": ("y",)},
-        opsets=opsets,
+def branch(weight: Any, *, missing: bool = False, feature: int = 1, target: int = 0) -> Tree:
+    """A tree of one branch, at 0.5, and two leaves."""
+    ends = np.array([-1, -1])
+    return Tree(
+        np.array([feature, -2, -2]),
+        np.array([0.5, -2.0, -2.0]),
+        np.r_[2, ends],
+        np.r_[1, ends],
+        np.array([missing, False, False]),
+        np.array(weight),
+        target,
     )
 
 
-ROWS = np.array([[0, 0.25, 0], [0, 0.5, 0], [0, 0.75, 0]], "f4")
+END = np.array([-1])
+LEAF = Tree(END, -2.0 * END, END, END, END > 0, np.array([100.0]))
 
 
+def answered(forest: Forest, rows: np.ndarray = ROWS) -> tuple[np.ndarray, set[str]]:
+    """What the forest answers in the graph, and which operators of trees that has."""
+    made = Builder()
+    made.input("x", forest.dtype, (None, rows.shape[1]))
+    found = sums(Array(made, "x", forest.dtype, (None, rows.shape[1])), forest)
+    data = made.model({"y": (found.name, found.dtype, found.shape)})
+    onnx.checker.check_model(data, full_check=True)
+    return open_session(data).run({"x": rows.astype(forest.dtype)}, ["y"])[0], operators(data)
+
+
+ONE = [0.0, 1.0, 2.0]
+"""What a branch adds: 2 where the comparison holds, else 1."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("trees", "mode", "expected"),
     [
-        ({}, [101, 102, 102]),
-        ({"aggregate_function": "AVERAGE"}, [50.5, 51, 51]),
-        ({"base_values": [1000.0]}, [1101, 1102, 1102]),
-        ({"aggregate_function": "AVERAGE", "base_values": [7.0]}, [57.5, 58, 58]),
-        ({"nodes_modes": ["BRANCH_GTE", "LEAF", "LEAF", "LEAF"]}, [102, 101, 101]),
+        ([branch(ONE)], LEQ, [2, 2, 1, 1]),
+        ([branch(ONE)], LT, [2, 1, 1, 1]),
+        ([branch(ONE)], GT, [1, 1, 2, 1]),
+        ([branch(ONE, missing=True)], LT, [2, 1, 1, 2]),
+        ([branch(ONE), LEAF], LEQ, [102, 102, 101, 101]),
+        ([LEAF] * MANY, LEQ, [100 * MANY] * 4),
+        ([branch(ONE)] * MANY, LT, [2 * MANY, MANY, MANY, MANY]),
     ],
 )
-def test_graphs_of_others_are_rewritten(changes: dict[str, Any], expected: list[float]) -> None:
-    before = ensemble_of(**changes)
-    made = faster(before)
-    assert operators(made.data) == {"TreeEnsemble"}
-    for one in (before, made):
-        np.testing.assert_array_equal(open_session(one.data).run({"x": ROWS}, ["y"])[0].ravel(), expected)
-    onnx.checker.check_model(made.data, full_check=True)
+def test_one_number_per_leaf_is_added(trees: list[Tree], mode: int, expected: list[float], dtype: str) -> None:
+    found, kinds = answered(Forest.of(trees, 1, mode=mode, dtype=dtype))
+    assert kinds == {"TreeEnsemble"}
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[:, 0], expected)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"post_transform": "LOGISTIC"},
-        {"aggregate_function": "MAX"},
-        {"nodes_truenodeids": [4, 0, 0, 0]},
-        {"nodes_treeids": [1, 1, 1, 0], "target_treeids": [0, 1, 1]},
-    ],
-)
-def test_what_is_not_understood_stays_as_it_is(changes: dict[str, Any]) -> None:
-    before = ensemble_of(**changes)
-    assert faster(before) is before
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_of_trees_and_of_leaves(dtype: str) -> None:
+    apart, kinds = answered(Forest.of([branch(ONE), branch(ONE, target=1, missing=True)], 2, dtype=dtype))
+    assert kinds == {"TreeEnsemble"}
+    np.testing.assert_array_equal(apart, [[2, 2], [2, 2], [1, 1], [1, 2]])
+    # zeros add nothing, but a leaf has a weight
+    together = branch([[0.0, 0.0], [0.0, 0.0], [0.125, 2.0**-30]])
+    found, kinds = answered(Forest.of([together, LEAF], 2, dtype=dtype))
+    assert kinds == {"TreeEnsembleRegressor"}
+    right = np.array([100.125, 2.0**-30], dtype), np.array([100.0, 0.0], dtype)
+    np.testing.assert_array_equal(found, [right[0], right[0], right[1], right[1]])
+
+
+def test_splits_on_categories_are_columns() -> None:
+    """Of the last column, 3 and 7 go to the leaf of 2; null goes there too in the second tree, and -0.5 is 0."""
+    splits = [Split.among(2, [3, 7], inside=False, null=null) for null in (True, False)]
+    trees = [branch(ONE, feature=3), branch(ONE, feature=4, target=1)]
+    forest = replace(Forest.of(trees, 2), splits=tuple(splits), first_code=-1.0)
+    rows = np.r_[ROWS, [[0, 0, 100], [0, 0, -0.5], [0, 0, -9]]]
+    found, _ = answered(forest, rows)
+    np.testing.assert_array_equal(found, [[2, 2], [1, 1], [2, 2], [1, 2], [1, 1], [1, 1], [1, 1]])
 
 
 def test_a_graph_of_the_author_is_packed_as_it_is() -> None:
-    before = replace(ensemble_of(), as_given=True)
-    assert faster(before) is before
+    made = candidate(tree.DecisionTreeClassifier().fit(X, TWO))
+    assert replace(made, as_given=True).described("1", {"a": "b"}) == made.data
+    described = onnx.ModelProto.FromString(made.described("1", {"a": "b"}))
+    assert (described.producer_version, described.metadata_props[0].value) == ("1", "b")
 
 
 def test_a_graph_with_other_operators_of_trees_keeps_its_operator_set() -> None:
@@ -244,8 +255,8 @@ def test_a_graph_with_other_operators_of_trees_keeps_its_operator_set() -> None:
             ],
             voting="soft",
         ).fit(X, TWO)
-        made = [faster(item) for item in convert_estimator(model, infer_schema(X).schema, ["predict_proba"])
-                if isinstance(item, Graph)]  # fmt: skip
+        given = convert_estimator(model, infer_schema(X).schema, ["predict_proba"])
+        made = [item for item in given if isinstance(item, Graph)]
     for one in made:
         kinds = operators(one.data)
         assert not {"TreeEnsemble", "TreeEnsembleRegressor"} <= kinds

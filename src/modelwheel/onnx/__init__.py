@@ -11,15 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .boosters.graph import convert_booster as convert_booster
     from .estimators import convert as convert
+    from .estimators import convert_booster as convert_booster
     from .estimators import convert_estimator as convert_estimator
     from .exporting import onnxruntime_range as onnxruntime_range
     from .exporting import quiet as quiet
     from .externalize import WEIGHTS as WEIGHTS
     from .externalize import laid_out as laid_out
     from .externalize import stored as stored
-    from .graph import Unconvertible as Unconvertible
     from .interface import fitted as fitted
     from .interface import graph_inputs as graph_inputs
     from .keras_export import export_keras as export_keras
@@ -28,21 +27,18 @@ if TYPE_CHECKING:
     from .modelfile import read_model as read_model
     from .result import Conversion as Conversion
     from .result import Graph as Graph
+    from .result import Unconvertible as Unconvertible
     from .torch_export import export_module as export_module
-    from .trees import faster as faster
 
 _HOME = {
-    "boosters.graph": "convert_booster",
-    "estimators": "convert convert_estimator",
+    "estimators": "convert convert_booster convert_estimator",
     "exporting": "onnxruntime_range quiet",
     "externalize": "WEIGHTS laid_out stored",
-    "graph": "Unconvertible",
     "interface": "fitted graph_inputs",
     "keras_export": "export_keras export_saved_model",
     "modelfile": "OnnxModel read_model",
-    "result": "Conversion Graph",
+    "result": "Conversion Graph Unconvertible",
     "torch_export": "export_module",
-    "trees": "faster",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 

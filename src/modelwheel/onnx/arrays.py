@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .graph import STRING, Builder, Unconvertible, element_type
+from .graph import STRING, Builder, element_type
+from .result import Unconvertible
 
 Shape = tuple[int | None, ...]
 UFUNCS: dict[Any, Callable[..., Any]] = {}

@@ -10,11 +10,13 @@ from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.types import Bool, Category, Float, Integer, String, Tensor
 from modelwheel_loader.text import clip
 
+from .families.boosters import answered, read_booster
 from .families.composing import METHODS
 from .foreign import convert_by_skl2onnx
-from .graph import Unconvertible
-from .result import Conversion, Graph
+from .frames import Frame
+from .result import Conversion, Graph, Unconvertible
 from .translate import translate
+from .untyped import np
 
 _PRECISIONS = ("float64", "float32")
 
@@ -55,6 +57,45 @@ def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Con
         if place == 0:
             yield translate(model, inputs, column_names(schema), methods)
         yield convert_by_skl2onnx(model, inputs, methods)
+
+
+def convert_booster(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
+    """The graph of a booster of XGBoost, LightGBM or CatBoost, or of its scikit-learn wrapper. Needs onnx."""
+    try:
+        boosted = read_booster(model)
+        if boosted.forest.splits or boosted.categories:
+            inputs = next(graph_inputs(schema))
+        else:
+            inputs = (_numbers_input(schema, "float32" if boosted.single else "float64"),)
+    except Unconvertible as error:
+        yield str(error)
+        return
+    if isinstance(inputs, str):
+        yield inputs
+        return
+
+    def answer(model: Any, method: str, x: Frame) -> Any:
+        found = x.graph.once("boosted", (model, x), lambda: answered(model, x))
+        if method == "predict":
+            return found["labels" if "labels" in found else "scores"]
+        return np.log(found["probabilities"]) if method == "predict_log_proba" else found["probabilities"]
+
+    yield translate(boosted, inputs, column_names(schema), methods, answer)
+
+
+def _numbers_input(schema: Schema, dtype: str) -> GraphInput:
+    """The one input that all fields feed together; raises `Unconvertible` where they are not all numbers."""
+    first = schema.fields[0]
+    if schema.layout == "array" and isinstance(first.type, Tensor):
+        if first.type.sparse or len(first.type.shape) != 1:
+            raise Unconvertible("trees in ONNX take a dense row of numbers")
+        return GraphInput(name="x", dtype=dtype, fields=(first.name,), shape=(None, first.type.shape[0]))
+    if schema.layout not in ("frame", "matrix"):
+        raise Unconvertible(f"trees in ONNX have no input for data of the layout {schema.layout!r}")
+    for field in schema.fields:
+        if not isinstance(field.type, Bool | Integer | Float):
+            raise Unconvertible(f"the field {clip(field.name)!r} is a {field.type}, and trees in ONNX compare numbers")
+    return GraphInput(name="x", dtype=dtype, fields=schema.names, shape=(None, len(schema)))
 
 
 def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: str) -> Graph | str:

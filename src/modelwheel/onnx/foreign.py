@@ -12,11 +12,9 @@ from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.text import clip
 
 from .arrays import Array
-from .converters import custom
 from .exporting import quiet, sort_opsets
 from .frames import Frame
-from .graph import Unconvertible
-from .result import Graph
+from .result import Graph, Unconvertible
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """Operator sets that onnxruntime 1.20 and newer run, and that skl2onnx writes trees for."""
@@ -25,10 +23,9 @@ _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 
 def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Sequence[str]) -> Graph | str:
     """One conversion; the reason when it fails."""
-    nulls = frozenset(item.null_text for item in inputs if item.null_text is not None)
     scores = _gives_scores(model, methods)
     try:
-        made = _convert(model, _types(inputs), nulls, scores=scores)
+        made = _convert(model, _types(inputs), scores=scores)
         graph = _finished(made)
     except Exception as error:  # noqa: BLE001 - the converters of skl2onnx raise anything, NameError included
         return _told(model, error)
@@ -65,7 +62,7 @@ def _spliced(model: Any, matrix: Array, *, scores: bool) -> dict[str, Array]:
     from skl2onnx.common.data_types import DoubleTensorType
 
     try:
-        made = _convert(model, [("x", DoubleTensorType([None, matrix.shape[1]]))], frozenset(), scores=scores)
+        made = _convert(model, [("x", DoubleTensorType([None, matrix.shape[1]]))], scores=scores)
     except Exception as error:
         raise Unconvertible(_told(model, error)) from error
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
@@ -99,19 +96,16 @@ def _spliced(model: Any, matrix: Array, *, scores: bool) -> dict[str, Array]:
     return found
 
 
-def _convert(model: Any, types: Sequence[tuple[str, Any]], nulls: frozenset[str], *, scores: bool) -> Any:
+def _convert(model: Any, types: Sequence[tuple[str, Any]], *, scores: bool) -> Any:
     from skl2onnx import convert_sklearn
 
     with quiet():
-        converters, shapes = custom(nulls)
         made = convert_sklearn(
             model,
             name="model",
             initial_types=list(types),
             options=_converter_options(model, scores=scores),
             target_opset=OPSETS,
-            custom_conversion_functions=converters,
-            custom_shape_calculators=shapes,
         )
         if scores:
             _binary_scores(made, model)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import FLOAT, Array
-from .graph import STRING, Builder, Unconvertible
+from .arrays import FLOAT, SINGLE, Array
+from .graph import STRING, Builder
+from .result import Unconvertible
 from .untyped import np
 
 
@@ -41,6 +42,12 @@ class Frame:
                 raise Unconvertible("texts reach an estimator of numbers")
             self._matrix = np.concatenate([block.astype(FLOAT) for block in self.blocks], axis=1)
         return self._matrix
+
+    def single(self) -> Array:
+        """All columns as one matrix in single precision, rounded from doubles."""
+        if all(block.dtype == SINGLE for block in self.blocks):
+            return np.concatenate(self.blocks, axis=1)
+        return self.matrix().astype(SINGLE)
 
     def column(self, index: int) -> tuple[Array, str | None]:
         """One column, of shape (rows, 1), and its text for null."""

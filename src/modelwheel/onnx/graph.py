@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .blocks import WIDE, Blocks
+from .forest import Forest
+from .trees import DOMAIN, are_modern, written
 
 OPSETS: Mapping[str, int] = {"": 21, "ai.onnx.ml": 4}
 """Operator sets that onnxruntime 1.20 and newer run."""
 MICROSOFT = "com.microsoft"
+_PENDING = "modelwheel"
+"""The domain of forests that `Builder.model` has yet to write."""
 IR_VERSION = 10
 T = TypeVar("T")
 STRING = np.dtype(object)
 """The dtype of texts, as numpy has it when they come as objects."""
-
-
-class Unconvertible(Exception):
-    """Why an estimator, or what it was made with, has no graph. It ends as a reason in the manifest."""
 
 
 class Builder:
@@ -33,6 +33,7 @@ class Builder:
         self._inputs: list[Any] = []
         self._count = 0
         self._made: dict[Any, Any] = {}
+        self._forests: dict[str, Forest] = {}
         self.ties: list[Any] = []
         """Booleans of shape (rows,): where the original takes one of several equals, and any of them is right."""
         self.widest = 0
@@ -79,6 +80,15 @@ class Builder:
         self._nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         return names[0] if outputs == 1 else names
 
+    def forest(self, source: str, forest: Forest) -> str:
+        """Add the sums of a forest for the rows of `source`; the name of its output.
+
+        `model` writes its operators: which they are depends on all trees of the graph.
+        """
+        name: str = self.node("Forest", [source], domain=_PENDING)
+        self._forests[name] = forest
+        return name
+
     def splice(self, nodes: Sequence[Any], constants: Mapping[str, Any]) -> None:
         """Take in nodes made elsewhere, whose names are new here, with their constants."""
         self._nodes += nodes
@@ -90,7 +100,10 @@ class Builder:
 
         ends = [helper.make_node("Identity", [value], [name]) for name, (value, _, _) in outputs.items()]
         nodes, self.used = _needed(self._nodes, ends)
-        self.opsets = {**OPSETS, **({MICROSOFT: 1} if any(node.domain == MICROSOFT for node in nodes) else {})}
+        nodes, modern = self._with_forests(nodes)
+        self.opsets = {**OPSETS, **({DOMAIN: 5} if modern else {})}
+        if any(node.domain == MICROSOFT for node in nodes):
+            self.opsets[MICROSOFT] = 1
         used = self.used
         inputs = [item for item in self._inputs if item.name in used]
         results = [_value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()]
@@ -111,6 +124,18 @@ class Builder:
         imports = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
         model = helper.make_model(made, opset_imports=imports, producer_name="modelwheel", ir_version=IR_VERSION)
         return bytes(model.SerializeToString(deterministic=True))
+
+    def _with_forests(self, nodes: Sequence[Any]) -> tuple[list[Any], bool]:
+        """The nodes with operators of trees in the places of forests, and whether they are those of set 5."""
+        forests = [self._forests[node.output[0]] for node in nodes if node.domain == _PENDING]
+        modern = bool(forests) and are_modern(forests, nodes)
+        made: list[Any] = []
+        for node in nodes:
+            if node.domain == _PENDING:
+                made += written(self._forests[node.output[0]], node.input[0], node.output[0], modern=modern)
+            else:
+                made.append(node)
+        return made, modern
 
 
 def tensor(array: np.ndarray[Any, Any], name: str) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .arrays import BOOL, FLOAT, UFUNCS, Array, arithmetic, broadcast, compare, matmul, pair
-from .graph import STRING, Unconvertible
+from .graph import STRING
+from .result import Unconvertible
 
 
 def _float(operator: str) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 from .arrays import Array
 from .foreign import embed
 from .frames import Frame
-from .graph import Unconvertible, tensor
+from .graph import tensor
+from .result import Unconvertible
 from .untyped import np
 
 Answer = Callable[[Any, Frame], Any]

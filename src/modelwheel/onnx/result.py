@@ -12,6 +12,10 @@ USUAL = ">=1.20"
 """The versions of onnxruntime that run every graph that modelwheel writes itself."""
 
 
+class Unconvertible(Exception):
+    """Why an estimator, or what it was made with, has no graph. It ends as a reason in the manifest."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Graph:
     """A serialized ONNX model (`data`), its inputs, and which of its outputs make up each method's answer.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .arrays import FLOAT, WHOLE, Array
-from .graph import STRING, Unconvertible, tensor
+from .graph import STRING, tensor
+from .result import Unconvertible
 from .untyped import np
 
 

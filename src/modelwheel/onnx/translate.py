@@ -12,9 +12,9 @@ from modelwheel_loader.text import clip
 from . import families, numpy_names  # noqa: F401 - the converters register themselves
 from .arrays import Array
 from .frames import Frame
-from .graph import STRING, Builder, Unconvertible
+from .graph import STRING, Builder
 from .registry import ask
-from .result import Graph
+from .result import Graph, Unconvertible
 from .untyped import np
 
 

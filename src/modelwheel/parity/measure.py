@@ -22,7 +22,7 @@ from modelwheel_loader.validate.outputs import compile_output
 from ..golden.choose import Golden
 from ..golden.recording import Predict, Recorded, predict
 from ..inference.infer import Sample
-from ..onnx import Conversion, Graph, faster, laid_out
+from ..onnx import Conversion, Graph, laid_out
 from .edges import Check, Row, Rows, edge_rows
 from .steps import has_steps, step_rows, sums_first
 
@@ -66,11 +66,10 @@ def measure(conversion: Conversion, original: Original) -> Measured:
             reasons.append(candidate)
             continue
         trial = trial or _Trial(original)
-        tried = faster(candidate)
-        parity, failed = trial.of(tried)
+        parity, failed = trial.of(candidate)
         if parity and not failed:
-            kept = {name: tried.outputs[name] for name in parity}
-            return Measured(candidate=replace(tried, outputs=kept), parity=parity, reasons=())
+            kept = {name: candidate.outputs[name] for name in parity}
+            return Measured(candidate=replace(candidate, outputs=kept), parity=parity, reasons=())
         reasons += failed
     return Measured(
         candidate=None, parity={}, reasons=tuple(dict.fromkeys(reasons)) or ("no converter answers its methods",)

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .trees import Boosted, Link, NotConvertible, Trees
+from ..forest import GT, Forest, Tree
+from ..result import Unconvertible
+from . import Boosted, Link
 
 _LINKS: dict[str, Link] = {"Logloss": "sigmoid", "CrossEntropy": "sigmoid", "MultiClass": "softmax"}
 _NOT_CONVERTED = frozenset({"RMSEWithUncertainty"})
@@ -25,26 +27,27 @@ def read_catboost(model: Any) -> Boosted:
     classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
     dumped = _json(model)
     if "oblivious_trees" not in dumped:
-        raise NotConvertible("trees of CatBoost that are not symmetric are not converted")
+        raise Unconvertible("trees of CatBoost that are not symmetric are not converted")
     if any(dumped["features_info"].get(key) for key in ("categorical_features", "text_features", "embedding_features")):
-        raise NotConvertible("categories and texts in CatBoost have no counterpart in ONNX's trees")
+        raise Unconvertible("categories and texts in CatBoost have no counterpart in ONNX's trees")
     scale, bias = dumped["scale_and_bias"]
     targets = max(len(bias), 1)
-    trees = Trees(double=True, targets=targets, base=[float(value) for value in bias])
     treatment = {
         item["feature_index"]: (item["flat_feature_index"], item["nan_value_treatment"] == "AsTrue")
         for item in dumped["features_info"]["float_features"]
     }
-    for index, tree in enumerate(dumped["oblivious_trees"]):
-        _add(trees, index, tree, treatment, scale)
+    trees = [_tree(tree, treatment, scale, targets) for tree in dumped["oblivious_trees"]]
     loss = str(model.get_all_params().get("loss_function", ""))
     known = loss in _LINKS if classes is not None else loss not in _NOT_CONVERTED
     if not known:
-        raise NotConvertible(f"the loss {loss!r} of CatBoost is not converted")
+        raise Unconvertible(f"the loss {loss!r} of CatBoost is not converted")
     link: Link = _LINKS.get(loss, "identity")
     if type(model).__name__ == "CatBoostRegressor" and loss.startswith(("Poisson", "Tweedie")):
         link = "exp"  # as its `_get_default_prediction_type` has it
-    return Boosted(trees=_rounded(trees), link=link, classes=classes, label_column=targets > 1, single=True)
+    return Boosted(
+        forest=Forest.of(trees, targets, mode=GT), link=link, base=tuple(map(float, bias)), classes=classes,
+        label_column=targets > 1, single=True,
+    )  # fmt: skip
 
 
 def _json(model: Any) -> dict[str, Any]:
@@ -55,30 +58,27 @@ def _json(model: Any) -> dict[str, Any]:
         return found
 
 
-def _rounded(trees: Trees) -> Trees:
-    """Borders as the single-precision numbers that they are: the dump writes them with more digits."""
-    trees.nodes = [(*node[:4], float(np.float32(node[4])), *node[5:]) for node in trees.nodes]
-    return trees
+def _tree(tree: dict[str, Any], treatment: dict[int, tuple[int, bool]], scale: float, targets: int) -> Tree:
+    """All nodes of a level ask the same; the children of node n are 2n + 1 and 2n + 2."""
+    splits = (tree["splits"] or [])[::-1]  # the root asks the last split, the highest bit
+    inner = (1 << len(splits)) - 1
+    sizes = [1 << level for level in range(len(splits))]
+    asked = [treatment[split["float_feature_index"]] for split in splits]
+    # the dump writes borders, which are in single precision, with more digits
+    borders = [float(np.float32(split["border"])) for split in splits]
 
+    def spread(values: list[Any]) -> Any:
+        return np.r_[np.repeat(np.array(values), sizes), np.zeros(inner + 1)]
 
-def _add(trees: Trees, index: int, tree: dict[str, Any], treatment: dict[int, tuple[int, bool]], scale: float) -> None:
-    splits = tree["splits"] or []
-    depth = len(splits)
-    for level in range(depth):  # the root asks the last split, the highest bit
-        split = splits[depth - 1 - level]
-        column, missing_yes = treatment[split["float_feature_index"]]
-        first = (1 << level) - 1
-        for place in range(1 << level):
-            number = first + place
-            trees.split(
-                index, number, "BRANCH_GT", column, split["border"], 2 * number + 2, 2 * number + 1,
-                missing_yes=missing_yes,
-            )  # fmt: skip
-    first = (1 << depth) - 1
-    values = np.asarray(tree["leaf_values"], np.float64).reshape(1 << depth, trees.targets) * scale
-    for place, row in enumerate(values):
-        for target, value in enumerate(row.tolist()):
-            if target == 0:
-                trees.leaf(index, first + place, 0, value)
-            else:
-                trees.leaves.append((index, first + place, target, value))
+    number = np.arange(2 * inner + 1)
+    leaf = number >= inner
+    weight = np.zeros((len(number), targets))
+    weight[inner:] = np.asarray(tree["leaf_values"], np.float64).reshape(inner + 1, targets) * scale
+    return Tree(
+        feature=spread([column for column, _ in asked]).astype(np.int64),
+        threshold=spread(borders),
+        yes=np.where(leaf, -1, 2 * number + 2),
+        no=np.where(leaf, -1, 2 * number + 1),
+        missing=spread([missing for _, missing in asked]).astype(bool),
+        weight=weight if targets > 1 else weight[:, 0],
+    )

@@ -7,9 +7,14 @@ Source: `include/LightGBM/tree.h` (NumericalDecision, CategoricalDecision): a sp
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from .trees import Boosted, Link, NotConvertible, Table, Trees
+import numpy as np
+
+from ..forest import Forest, Split, Tree
+from ..result import Unconvertible
+from . import Boosted, Link
 
 LINKS: dict[str, Link] = {
     "regression": "identity", "regression_l1": "identity", "huber": "identity", "fair": "identity",
@@ -31,14 +36,17 @@ def read_lightgbm(model: Any) -> Boosted:
     dumped = booster.dump_model()
     objective, *options = dumped.get("objective", "none").split()
     if objective not in LINKS or (objective == "binary" and "sigmoid:1" not in options) or "sqrt" in options:
-        raise NotConvertible(f"the objective {dumped.get('objective')!r} of LightGBM is not converted")
+        raise Unconvertible(f"the objective {dumped.get('objective')!r} of LightGBM is not converted")
     if dumped.get("average_output"):
-        raise NotConvertible("random forests of LightGBM are not converted")
+        raise Unconvertible("random forests of LightGBM are not converted")
     targets = dumped["num_tree_per_iteration"]
-    trees = Trees(double=True, targets=targets, features=dumped["max_feature_idx"] + 1, first_code=_ZERO)
-    for index, tree in enumerate(dumped["tree_info"]):
-        _add(trees, index, tree["tree_structure"], index % targets)
-    return Boosted(trees=trees, link=LINKS[objective], classes=classes, categories=_categories(dumped))
+    splits: dict[Split, int] = {}
+    width = dumped["max_feature_idx"] + 1
+    trees = [
+        _tree(tree["tree_structure"], index % targets, splits, width) for index, tree in enumerate(dumped["tree_info"])
+    ]
+    forest = replace(Forest.of(trees, targets), splits=tuple(splits), first_code=_ZERO)
+    return Boosted(forest=forest, link=LINKS[objective], classes=classes, categories=_categories(dumped))
 
 
 def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
@@ -52,35 +60,36 @@ def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
             return {place: tuple(values) for place, values in zip(places, listed, strict=True)}
     if not listed:
         return {}  # categories by their numbers
-    raise NotConvertible("LightGBM does not say which of its features are the categories that it lists")
+    raise Unconvertible("LightGBM does not say which of its features are the categories that it lists")
 
 
-def _add(trees: Trees, index: int, root: dict[str, Any], target: int) -> None:
-    waiting = [(0, root)]
-    following = 1
-    while waiting:
-        number, node = waiting.pop()
+def _tree(root: dict[str, Any], target: int, splits: dict[Split, int], width: int) -> Tree:
+    nodes, rows = [root], []
+    for node in nodes:  # children are added while it runs
+        if "leaf_coeff" in node:
+            raise Unconvertible("trees of LightGBM with linear leaves are not converted")
         if "leaf_value" in node:
-            if "leaf_coeff" in node:
-                raise NotConvertible("trees of LightGBM with linear leaves are not converted")
-            trees.leaf(index, number, target, node["leaf_value"])
+            rows.append((0, 0.0, -1, -1, False, node["leaf_value"]))
             continue
-        waiting += [(following, node["left_child"]), (following + 1, node["right_child"])]
-        if node["decision_type"] == "==":  # CategoricalDecision: null, and what is none of them, goes right
-            among = frozenset(map(int, node["threshold"].split("||")))
-            table = Table(feature=node["split_feature"], among=among, among_yes=True, missing_yes=False)
-            trees.choose(index, number, "BRANCH_LEQ", table, following, following + 1)
-            following += 2
-            continue
-        if node["missing_type"] == "Zero":
-            raise NotConvertible("splits of LightGBM that take zero for null are not converted")
-        threshold = _beyond_zero(float(node["threshold"]))
-        left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
-        trees.split(
-            index, number, "BRANCH_LEQ", node["split_feature"], _finite(threshold), following, following + 1,
-            missing_yes=bool(left),
-        )  # fmt: skip
-        following += 2
+        yes = len(nodes)
+        nodes += [node["left_child"], node["right_child"]]
+        asked, limit, missing = _condition(node, splits, width)
+        rows.append((asked, limit, yes, yes + 1, missing, 0.0))
+    feature, threshold, left, right, null_left, weight = map(np.array, zip(*rows, strict=True))
+    return Tree(feature, threshold, left, right, null_left, weight, target)
+
+
+def _condition(node: dict[str, Any], splits: dict[Split, int], width: int) -> tuple[int, float, bool]:
+    """The feature, the threshold, and whether null goes left."""
+    feature = int(node["split_feature"])
+    if node["decision_type"] == "==":  # CategoricalDecision: null, and what is none of them, goes right
+        split = Split.among(feature, map(int, node["threshold"].split("||")), inside=False, null=True)
+        return width + splits.setdefault(split, len(splits)), 0.5, False
+    if node["missing_type"] == "Zero":
+        raise Unconvertible("splits of LightGBM that take zero for null are not converted")
+    threshold = _beyond_zero(float(node["threshold"]))
+    left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
+    return feature, _finite(threshold), bool(left)
 
 
 def _beyond_zero(threshold: float) -> float:

@@ -9,9 +9,14 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
-from .trees import Boosted, Link, NotConvertible, Table, Trees
+import numpy as np
+
+from ..forest import LT, Forest, Split, Tree
+from ..result import Unconvertible
+from . import Boosted, Link
 
 LINKS: dict[str, Link] = {
     "reg:squarederror": "identity", "reg:absoluteerror": "identity", "reg:pseudohubererror": "identity",
@@ -39,22 +44,25 @@ def _read(booster: Any, *, classes: tuple[Any, ...] | None, missing: float | Non
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = learner["objective"]["name"]
     if objective not in LINKS:
-        raise NotConvertible(f"the objective {objective!r} of XGBoost is not converted")
+        raise Unconvertible(f"the objective {objective!r} of XGBoost is not converted")
     link = LINKS[objective]
     kind, model, drops = _gradient_booster(learner["gradient_booster"])
     parameters = learner["learner_model_param"]
     targets = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
-    base = _base(parameters["base_score"], link, targets)
-    trees = Trees(double=False, targets=targets, base=base, features=int(parameters["num_feature"]))
     count = len(model["trees"]) if rounds is None else model["iteration_indptr"][rounds]
-    for index, tree in enumerate(model["trees"][:count]):
-        scale = drops[index] if kind == "dart" else 1.0
-        _add(trees, index, tree, model["tree_info"][index], scale)
+    splits: dict[Split, int] = {}
+    width = int(parameters["num_feature"])
+    trees = [
+        _tree(tree, model["tree_info"][index], drops[index] if kind == "dart" else 1.0, splits, width)
+        for index, tree in enumerate(model["trees"][:count])
+    ]
+    forest = replace(Forest.of(trees, targets, dtype=np.float32, mode=LT), splits=tuple(splits))
     label_only = objective == "multi:softmax" and classes is None
     found = tuple(range(targets)) if label_only else classes
     return Boosted(
-        trees=trees, link=link, classes=found, by_probability=True, single=True, missing=missing,
-        labels_only=label_only, categories=_categories(model.get("cats") or {}),
+        forest=forest, link=link, base=tuple(_base(parameters["base_score"], link, targets)), classes=found,
+        by_probability=True, single=True, missing=missing, labels_only=label_only,
+        categories=_categories(model.get("cats") or {}),
     )  # fmt: skip
 
 
@@ -63,7 +71,7 @@ def _gradient_booster(booster: dict[str, Any]) -> tuple[str, dict[str, Any], lis
     if kind == "dart":
         return kind, booster["gbtree"]["model"], booster["weight_drop"]
     if "model" not in booster or "trees" not in booster["model"]:
-        raise NotConvertible("the linear booster of XGBoost is not converted")
+        raise Unconvertible("the linear booster of XGBoost is not converted")
     return kind, booster["model"], []
 
 
@@ -78,22 +86,17 @@ def _base(text: str, link: Link, targets: int) -> list[float]:
     return values * targets if len(values) == 1 else values
 
 
-def _add(trees: Trees, index: int, tree: dict[str, Any], target: int, scale: float) -> None:
+def _tree(tree: dict[str, Any], target: int, scale: float, splits: dict[Split, int], width: int) -> Tree:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-        raise NotConvertible("trees of XGBoost with several answers in a leaf are not converted")
-    chosen = _chosen(tree)
-    rows = zip(
-        tree["left_children"], tree["right_children"], tree["split_indices"], tree["split_conditions"],
-        tree["default_left"], strict=True,
-    )  # fmt: skip
-    for node, (left, right, feature, value, default_left) in enumerate(rows):
-        if left < 0:
-            trees.leaf(index, node, target, value * scale)
-        elif node in chosen:  # src/common/categorical.h: those among them go right, and all that are unknown go left
-            table = Table(feature=feature, among=chosen[node], among_yes=False, missing_yes=bool(default_left))
-            trees.choose(index, node, "BRANCH_LT", table, left, right)
-        else:
-            trees.split(index, node, "BRANCH_LT", feature, value, left, right, missing_yes=bool(default_left))
+        raise Unconvertible("trees of XGBoost with several answers in a leaf are not converted")
+    feature, value = np.array(tree["split_indices"], np.int64), np.array(tree["split_conditions"], np.float64)
+    yes, no = np.array(tree["left_children"]), np.array(tree["right_children"])
+    missing, weight = np.array(tree["default_left"], bool), value * scale
+    for node, codes in _chosen(tree).items():
+        # src/common/categorical.h: those among them go right, and all that are unknown go left
+        split = Split.among(int(feature[node]), codes, inside=True, null=not missing[node])
+        feature[node], value[node], missing[node] = width + splits.setdefault(split, len(splits)), 0.5, False
+    return Tree(feature, value, yes, no, missing, weight, target)
 
 
 def _chosen(tree: dict[str, Any]) -> dict[int, frozenset[int]]:
@@ -115,5 +118,5 @@ def _values(given: dict[str, Any]) -> tuple[Any, ...]:
     if "offsets" not in given:
         return tuple(given["values"])
     if min(given["values"]) < 0:  # seen in 3.2: it counts characters and cuts bytes
-        raise NotConvertible("XGBoost keeps names of categories beyond ASCII cut off")
+        raise Unconvertible("XGBoost keeps names of categories beyond ASCII cut off")
     return tuple(bytes(given["values"][start:end]).decode() for start, end in itertools.pairwise(given["offsets"]))

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
-from ..graph import STRING, Unconvertible
+from ..graph import STRING
 from ..registry import answers, ask, labels
+from ..result import Unconvertible
 from ..untyped import np
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")

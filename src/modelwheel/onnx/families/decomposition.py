@@ -6,8 +6,8 @@ from typing import Any
 
 from ..arrays import Array
 from ..frames import Frame
-from ..graph import Unconvertible
 from ..registry import answers, ask
+from ..result import Unconvertible
 from ..steps import expit
 from ..untyped import np
 

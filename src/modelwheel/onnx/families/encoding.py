@@ -7,8 +7,9 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
-from ..graph import STRING, Unconvertible
+from ..graph import STRING
 from ..registry import answers
+from ..result import Unconvertible
 from ..steps import look_up, one_hot, required, searchsorted_rows
 from ..untyped import np
 

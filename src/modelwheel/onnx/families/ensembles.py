@@ -7,8 +7,8 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
-from ..graph import Unconvertible
 from ..registry import answers, ask, label, labels, largest
+from ..result import Unconvertible
 from ..steps import expit, one_hot, smallest, softmax
 from ..untyped import np
 from .multiple import response

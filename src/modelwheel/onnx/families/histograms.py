@@ -1,19 +1,22 @@
 """HistGradientBoosting, with its preprocessing and its splits on categories, in double precision.
 
-A split on categories becomes a column of its own: 0 where the row's category goes left, 1 where it goes right, found in
-a table by the category (`sklearn/ensemble/_hist_gradient_boosting/_predictor.pyx`). The trees then split at a half.
+A split on categories becomes a column of its own (`forest.Split`), which the trees split at a half. Source:
+`sklearn/ensemble/_hist_gradient_boosting/_predictor.pyx`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ..arrays import FLOAT, SINGLE, WHOLE, Array
+from ..arrays import WHOLE, Array
+from ..forest import Forest, Split, Tree
 from ..frames import Frame, frame
-from ..graph import Unconvertible, tensor
 from ..registry import answers, ask, label, largest
+from ..result import Unconvertible
 from ..steps import logistic_pair, softmax
 from ..untyped import np
+from .trees import sums
 
 _CLASSES = ("HistGradientBoostingClassifier",)
 _REGRESSORS = ("HistGradientBoostingRegressor",)
@@ -26,105 +29,32 @@ def raw(model: Any, x: Frame) -> Array:
 
 def _summed(model: Any, x: Frame) -> Array:
     matrix = _preprocessed(model, x)
-    columns = _Columns(model, matrix)
-    parts: dict[str, list[Any]] = {name: [] for name in (*_NODES, *_TARGETS)}
-    numbers: dict[str, list[float]] = {"nodes_values": [], "target_weights": []}
-    number = 0
-    for trees in model._predictors:  # noqa: SLF001
-        for target, tree in enumerate(trees):
-            _add(parts, numbers, tree, columns, number, target)
-            number += 1
-    wide = {f"{name}_as_tensor": tensor(np.array(values), name) for name, values in numbers.items()}
-    count = model.n_trees_per_iteration_
-    found = columns.matrix().emit(
-        "TreeEnsembleRegressor",
-        domain="ai.onnx.ml",
-        dtype=SINGLE,
-        shape=(None, count),
-        n_targets=count,
-        aggregate_function="SUM",
-        **parts,
-        **wide,
-    )
-    return found.astype(FLOAT) + np.asarray(model._baseline_prediction, np.float64).reshape(1, -1)  # noqa: SLF001
+    bitsets, rows = model._bin_mapper.make_known_categories_bitsets()  # noqa: SLF001
+    known = {feature: bitsets[rows[feature]] for feature in range(len(rows))} if len(bitsets) else {}
+    splits: dict[Split, int] = {}
+    trees = [
+        _read(tree, target, known, splits, matrix.shape[1] or 0)
+        for stage in model._predictors  # noqa: SLF001
+        for target, tree in enumerate(stage)
+    ]
+    forest = replace(Forest.of(trees, model.n_trees_per_iteration_), splits=tuple(splits))
+    return sums(matrix, forest) + np.asarray(model._baseline_prediction, np.float64).reshape(1, -1)  # noqa: SLF001
 
 
-_NODES = (
-    "nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_modes", "nodes_truenodeids", "nodes_falsenodeids",
-    "nodes_missing_value_tracks_true",
-)  # fmt: skip
-_TARGETS = ("target_treeids", "target_nodeids", "target_ids")
-
-
-def _add(
-    parts: dict[str, list[Any]],
-    numbers: dict[str, list[float]],
-    tree: Any,
-    columns: _Columns,
-    number: int,
-    target: int,
-) -> None:
+def _read(tree: Any, target: int, known: dict[int, Any], splits: dict[Split, int], width: int) -> Tree:
+    """A tree of a `TreePredictor`; its splits on categories are added to `splits`."""
     nodes = tree.nodes
     leaf = nodes["is_leaf"].astype(bool)
-    features = np.where(leaf, 0, nodes["feature_idx"]).astype(np.int64)
-    thresholds = np.where(leaf, 0.0, nodes["num_threshold"])
+    features, thresholds = nodes["feature_idx"].astype(np.int64), nodes["num_threshold"].copy()
     for place in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
-        node = nodes[place]
-        left = tree.raw_left_cat_bitsets[node["bitset_idx"]]
-        features[place] = columns.split(int(node["feature_idx"]), left, missing_left=bool(node["missing_go_to_left"]))
+        feature, right = int(features[place]), not nodes[place]["missing_go_to_left"]
+        goes_left, seen = _bits(tree.raw_left_cat_bitsets[nodes[place]["bitset_idx"]]), _bits(known[feature])
+        column = np.where(goes_left, 0, np.where(seen, 1, int(right))).astype(np.uint8).tobytes()
+        split = Split(feature=feature, column=column, other=right, null=right)
+        features[place] = width + splits.setdefault(split, len(splits))
         thresholds[place] = 0.5
-    count, ends = len(nodes), np.flatnonzero(leaf)
-    parts["nodes_treeids"] += [number] * count
-    parts["nodes_nodeids"] += range(count)
-    parts["nodes_featureids"] += features.tolist()
-    parts["nodes_modes"] += ["LEAF" if end else "BRANCH_LEQ" for end in leaf.tolist()]
-    parts["nodes_truenodeids"] += np.where(leaf, 0, nodes["left"]).astype(np.int64).tolist()
-    parts["nodes_falsenodeids"] += np.where(leaf, 0, nodes["right"]).astype(np.int64).tolist()
-    parts["nodes_missing_value_tracks_true"] += np.where(leaf, 0, nodes["missing_go_to_left"]).astype(np.int64).tolist()
-    parts["target_treeids"] += [number] * len(ends)
-    parts["target_nodeids"] += ends.tolist()
-    parts["target_ids"] += [target] * len(ends)
-    numbers["nodes_values"] += thresholds.tolist()
-    numbers["target_weights"] += nodes["value"][ends].tolist()
-
-
-class _Columns:
-    """The columns that trees split on: those of the matrix, and one for each set of categories that goes left."""
-
-    def __init__(self, model: Any, matrix: Array) -> None:
-        self._matrix = matrix
-        self._width = matrix.shape[1] or 0
-        bitsets, rows = model._bin_mapper.make_known_categories_bitsets()  # noqa: SLF001
-        self._known = {feature: bitsets[rows[feature]] for feature in range(len(rows))} if len(bitsets) else {}
-        self._found: dict[tuple[int, bytes, bool], int] = {}
-        self._tables: list[tuple[int, Any]] = []
-
-    def split(self, feature: int, left: Any, *, missing_left: bool) -> int:
-        """The place of the column for a split of a feature."""
-        key = (feature, left.tobytes(), missing_left)
-        if key not in self._found:
-            goes_left, known = _bits(left), _bits(self._known[feature])
-            table = np.where(goes_left, 0.0, np.where(known, 1.0, 0.0 if missing_left else 1.0))
-            self._found[key] = self._width + len(self._tables)
-            self._tables.append((feature, np.append(table, 0.0 if missing_left else 1.0)))
-        return self._found[key]
-
-    def matrix(self) -> Array:
-        """All columns, in double precision."""
-        if not self._tables:
-            return self._matrix
-        together, places = [], []
-        for feature in dict.fromkeys(feature for feature, _ in self._tables):
-            of_feature = [place for place, (other, _) in enumerate(self._tables) if other == feature]
-            value = self._matrix[:, feature]
-            outside = np.isnan(value) | (value < 0.0) | (value >= 256.0)
-            code = np.where(outside, 256.0, value).astype(WHOLE)
-            tables = np.stack([self._tables[place][1] for place in of_feature], axis=1)
-            together.append(code.of(tables).take(code))
-            places += of_feature
-        splits = np.concatenate(together, axis=1)[:, np.argsort(places)]  # as they were numbered
-        self._matrix.graph.widest = max(self._matrix.graph.widest, len(places))
-        return np.concatenate([self._matrix, splits], axis=1)
+    left, no = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
+    return Tree(features, thresholds, left, no, nodes["missing_go_to_left"], nodes["value"], target)
 
 
 def _bits(bitset: Any) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..arrays import FLOAT, Array
 from ..frames import Frame, beside
-from ..graph import STRING, Unconvertible
+from ..graph import STRING
 from ..registry import answers, ask
+from ..result import Unconvertible
 from ..steps import smallest, tied
 from ..untyped import np
 

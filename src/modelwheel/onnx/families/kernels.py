@@ -6,9 +6,9 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
-from ..graph import Unconvertible
 from ..normal import erf
 from ..registry import answers, ask, label, largest
+from ..result import Unconvertible
 from ..steps import distances, logsumexp, squared_distances
 from ..untyped import np
 from .multiple import ovr_scores

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
-from ..graph import Unconvertible
 from ..registry import answers, ask, label, largest, ones
+from ..result import Unconvertible
 from ..steps import squared_distances
 from ..untyped import np
 

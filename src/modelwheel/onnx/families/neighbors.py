@@ -6,8 +6,8 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, frame
-from ..graph import Unconvertible
 from ..registry import answers, ask, label, labels, largest
+from ..result import Unconvertible
 from ..steps import distances, smallest, squared_distances, tied
 from ..untyped import np
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
-from ..graph import Unconvertible
 from ..registry import answers, ask, largest
+from ..result import Unconvertible
 from ..steps import interpolate, logsumexp, required
 from ..untyped import np
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..arrays import Array
 from ..frames import Frame, frame
-from ..graph import Unconvertible
 from ..normal import norm_cdf, norm_ppf
 from ..registry import answers, ask, ones
+from ..result import Unconvertible
 from ..steps import interpolate, searchsorted_rows
 from ..untyped import np
 

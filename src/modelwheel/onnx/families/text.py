@@ -15,8 +15,9 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
-from ..graph import MICROSOFT, STRING, Unconvertible
+from ..graph import MICROSOFT, STRING
 from ..registry import answers, ones
+from ..result import Unconvertible
 from ..steps import look_up, required, text
 from ..untyped import np
 from .characters import character_ids, character_table

@@ -1,4 +1,9 @@
-"""What skl2onnx does not make of trees: isolation forests and embeddings, by the leaves that rows fall into."""
+"""Trees, forests, boosted trees, isolation forests and embeddings of scikit-learn, with sums in double precision.
+
+`sklearn.tree` casts X to float32 and compares that with thresholds in double; so do these graphs. Sources:
+`sklearn.tree._tree.Tree._apply_dense`, `sklearn.ensemble.ForestClassifier.predict_proba`,
+`sklearn.ensemble._gb.BaseGradientBoosting._raw_predict`.
+"""
 
 from __future__ import annotations
 
@@ -7,83 +12,98 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from ..arrays import FLOAT, SINGLE, WHOLE, Array
-from ..foreign import embed
+from ..arrays import FLOAT, WHOLE, Array
+from ..forest import Forest, Tree
 from ..frames import Frame
-from ..registry import answers, ask, labels
-from ..steps import one_hot
+from ..registry import answers, ask, label, labels, largest
+from ..result import Unconvertible
+from ..steps import one_hot, softmax
 from ..untyped import np
 
-
-def leaves(x: Array, trees: Sequence[Any], features: Sequence[Any] | None = None) -> Array:
-    """`apply` of several trees: the number of the leaf, of shape (rows, trees).
-
-    As in scikit-learn the values are rounded to single precision before they are compared. The graph has one target
-    per tree, whose weight is the leaf's number: exact in single precision up to 16 million.
-    """
-    parts: dict[str, list[Any]] = {name: [] for name in _NODES}
-    targets: dict[str, list[Any]] = {name: [] for name in _TARGETS}
-    for number, tree in enumerate(trees):
-        _add_nodes(parts, tree, number, None if features is None else features[number])
-        ends = np.flatnonzero(tree.children_left < 0)
-        targets["target_treeids"] += [number] * len(ends)
-        targets["target_nodeids"] += ends.tolist()
-        targets["target_ids"] += [number] * len(ends)
-        targets["target_weights"] += ends.astype(float).tolist()
-    found = x.astype(SINGLE).emit(
-        "TreeEnsembleRegressor",
-        domain="ai.onnx.ml",
-        dtype=SINGLE,
-        shape=(None, len(trees)),
-        n_targets=len(trees),
-        aggregate_function="SUM",
-        **parts,
-        **targets,
-    )
-    return found.astype(WHOLE)
+_CLASSIFIERS = ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier")
+_REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor")
 
 
-_NODES = (
-    "nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_values", "nodes_modes", "nodes_truenodeids",
-    "nodes_falsenodeids", "nodes_missing_value_tracks_true",
-)  # fmt: skip
-_TARGETS = ("target_treeids", "target_nodeids", "target_ids", "target_weights")
+def sums(x: Array, forest: Forest) -> Array:
+    """What the leaves add up to for each row, of shape (rows, targets), in the precision of the forest."""
+    source = _with_splits(x, forest) if forest.splits else x
+    return Array(x.graph, x.graph.forest(source.name, forest), forest.dtype, (None, forest.targets))
 
 
-def _add_nodes(parts: dict[str, list[Any]], tree: Any, number: int, features: Any) -> None:
-    count = tree.node_count
-    leaf = tree.children_left < 0
-    feature = np.where(leaf, 0, tree.feature)
-    if features is not None:
-        feature = np.asarray(features)[feature]
-    parts["nodes_treeids"] += [number] * count
-    parts["nodes_nodeids"] += range(count)
-    parts["nodes_featureids"] += feature.tolist()
-    parts["nodes_values"] += _single_thresholds(np.where(leaf, 0.0, tree.threshold)).tolist()
-    parts["nodes_modes"] += ["LEAF" if end else "BRANCH_LEQ" for end in leaf.tolist()]
-    parts["nodes_truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
-    parts["nodes_falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
-    parts["nodes_missing_value_tracks_true"] += np.where(leaf, 0, tree.missing_go_to_left).astype(int).tolist()
+def _with_splits(x: Array, forest: Forest) -> Array:
+    """The columns of the input, and behind them one for each split on categories."""
+    width: Any = x.shape[1]
+    parts, places = [x], []
+    for feature in dict.fromkeys(split.feature for split in forest.splits):
+        chosen = [place for place, split in enumerate(forest.splits) if split.feature == feature]
+        splits = [forest.splits[place] for place in chosen]
+        size = max(len(split.column) for split in splits)
+        columns = [[*split.column, *[split.other] * (size - len(split.column) + 1), split.null] for split in splits]
+        code = x[:, feature]
+        outside = (code < forest.first_code) | (code >= float(size))
+        place = np.where(outside, float(size), code)
+        place = np.where(np.isnan(code), size + 1.0, place).astype(WHOLE)
+        parts.append(code.of(np.array(columns, bool).T).take(place).astype(x.dtype))
+        places += chosen
+    x.graph.widest = max(x.graph.widest, len(places))
+    order = [*range(width), *(width + np.argsort(places)).tolist()]  # as they were numbered
+    return np.concatenate(parts, axis=1)[:, order]
 
 
-def _single_thresholds(thresholds: Any) -> Any:
-    """The largest float32 not above each threshold: values in single precision are decided by it as by the double."""
-    rounded = thresholds.astype(np.float32)
-    above = rounded.astype(np.float64) > thresholds
-    return np.where(above, np.nextafter(rounded, np.float32(-np.inf)), rounded).astype(float)
+def _rounded(x: Frame) -> Array:
+    """The columns rounded to single precision, as doubles."""
+    return x.graph.once("rounded", (x,), lambda: x.single().astype(FLOAT))
 
 
-_TREES = ("DecisionTreeClassifier", "ExtraTreeClassifier")
-_FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier")
+def _read(tree: Any, weight: Any, target: int = 0) -> Tree:
+    """A tree of `sklearn.tree` with what its nodes add."""
+    left, right = tree.children_left, tree.children_right
+    return Tree(tree.feature, tree.threshold, left, right, tree.missing_go_to_left, weight, target)
 
 
-@answers("predict_proba", *_TREES, *_FORESTS)
+def _trees(model: Any) -> list[Any]:
+    """The trees of a forest; a tree is a forest of one."""
+    return [one.tree_ for one in model.estimators_] if hasattr(model, "estimators_") else [model.tree_]
+
+
+def _mean(model: Any, x: Frame, weights: Any, width: int) -> Array:
+    """The mean over the trees of the `weights` of their leaves, which is a function of the tree."""
+    trees = _trees(model)
+    total = sums(_rounded(x), Forest.of([_read(tree, weights(tree)) for tree in trees], width))
+    return total if len(trees) == 1 else total / float(len(trees))
+
+
+# --- trees and forests ---
+
+
+@answers("predict", *_REGRESSORS)
+def _values(model: Any, x: Frame) -> Array:
+    width = model.n_outputs_
+    if width > 1:
+        return _mean(model, x, lambda tree: tree.value[:, :, 0], width)
+    return _mean(model, x, lambda tree: tree.value[:, 0, 0], 1)[:, 0]
+
+
+def _shares(model: Any, x: Frame) -> Array:
+    """The share of each class; of two classes the second's alone, in one column, for shares add up to one."""
+    count = len(model.classes_)
+
+    def made() -> Array:
+        if count == 2:
+            return _mean(model, x, lambda tree: tree.value[:, 0, 1], 1)
+        return _mean(model, x, lambda tree: tree.value[:, 0, :], count)
+
+    return x.graph.once("shares", (model, x), made)
+
+
+@answers("predict_proba", *_CLASSIFIERS)
 def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
     """One array for each output: the mean over the trees of what their leaves hold."""
     if model.n_outputs_ == 1:
-        return embed(model, "predict_proba", x)
-    trees = [tree.tree_ for tree in (model.estimators_ if hasattr(model, "estimators_") else [model])]
-    found = leaves(x.matrix(), trees)
+        shares = _shares(model, x)
+        return shares if len(model.classes_) != 2 else np.concatenate([1.0 - shares, shares], axis=1)
+    trees = _trees(model)
+    found = leaves(x, trees)
     totals = []
     for output, count in enumerate(model.n_classes_):
         parts = [found.of(tree.value[:, output, :count]).take(found[:, place]) for place, tree in enumerate(trees)]
@@ -91,18 +111,93 @@ def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
     return totals
 
 
-@answers("predict", *_TREES, *_FORESTS)
+@answers("predict", *_CLASSIFIERS)
 def _classes(model: Any, x: Frame) -> Array:
     if model.n_outputs_ == 1:
-        return embed(model, "predict", x)
+        shares = _shares(model, x)
+        two = len(model.classes_) == 2
+        return label(model, (shares > 0.5).astype(WHOLE)[:, 0]) if two else largest(model, shares)
     shares = ask(model, "predict_proba", x)
     found = [labels(classes, share.argmax(1))[:, None] for classes, share in zip(model.classes_, shares, strict=True)]
     return np.concatenate(found, axis=1)
 
 
+# --- gradient boosting ---
+
+
+def _raw(model: Any, x: Frame) -> Array:
+    """`_raw_predict`, of shape (rows, trees per iteration)."""
+    return x.graph.once("raw", (model, x), lambda: _boosted(model, x))
+
+
+def _boosted(model: Any, x: Frame) -> Array:
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    if not (isinstance(model.init_, DummyClassifier | DummyRegressor) or model.init_ == "zero"):
+        raise Unconvertible("gradient boosting that starts from an estimator (`init`) has no converter")
+    start = model._raw_predict_init(np.zeros((1, model.n_features_in_), np.float32))  # noqa: SLF001
+    trees = [
+        _read(one.tree_, model.learning_rate * one.tree_.value[:, 0, 0], target)
+        for stage in model.estimators_
+        for target, one in enumerate(stage)
+    ]
+    return sums(_rounded(x), Forest.of(trees, model.estimators_.shape[1])) + np.asarray(start, np.float64)
+
+
+@answers("predict", "GradientBoostingRegressor")
+def _boosted_value(model: Any, x: Frame) -> Array:
+    return _raw(model, x)[:, 0]
+
+
+@answers("decision_function", "GradientBoostingClassifier")
+def _boosted_scores(model: Any, x: Frame) -> Array:
+    raw = _raw(model, x)
+    return raw[:, 0] if len(model.classes_) == 2 else raw
+
+
+@answers("predict_proba", "GradientBoostingClassifier")
+def _boosted_probabilities(model: Any, x: Frame) -> Array:
+    raw = _raw(model, x)
+    if len(model.classes_) > 2:
+        return softmax(raw)
+    second = (raw if model.loss == "log_loss" else raw * 2.0).emit("Sigmoid")
+    return np.concatenate([1.0 - second, second], axis=1)
+
+
+@answers("predict", "GradientBoostingClassifier")
+def _boosted_class(model: Any, x: Frame) -> Array:
+    raw = _raw(model, x)
+    return largest(model, raw) if len(model.classes_) > 2 else label(model, (raw >= 0.0).astype(WHOLE)[:, 0])
+
+
+# --- by the leaves that rows fall into ---
+
+
+def leaves(x: Frame, trees: Sequence[Any], features: Sequence[Any] | None = None) -> Array:
+    """`apply` of several trees: the number of the leaf, of shape (rows, trees).
+
+    As in scikit-learn the values are rounded to single precision before they are compared. The forest has one target
+    per tree, whose weight is the leaf's number: exact in single precision up to 16 million. `features` are the columns
+    that each tree was fitted on, where they are not all.
+    """
+    made = []
+    for number, tree in enumerate(trees):
+        read = _read(tree, np.arange(tree.node_count), number)
+        chosen = read.feature if features is None else np.asarray(features[number])[np.maximum(read.feature, 0)]
+        made.append(read._replace(feature=chosen, threshold=_single_thresholds(read.threshold)))
+    return sums(x.single(), Forest.of(made, len(trees), dtype=np.float32)).astype(WHOLE)
+
+
+def _single_thresholds(thresholds: Any) -> Any:
+    """The largest float32 not above each threshold: values in single precision are decided by it as by the double."""
+    rounded = thresholds.astype(np.float32)
+    above = rounded.astype(np.float64) > thresholds
+    return np.where(above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
 @answers("transform", "RandomTreesEmbedding")
 def _embedding(model: Any, x: Frame) -> Array:
-    found = leaves(x.matrix(), [tree.tree_ for tree in model.estimators_])
+    found = leaves(x, _trees(model))
     columns = []
     for place, numbers in enumerate(model.one_hot_encoder_.categories_):
         table = np.full(int(numbers.max()) + 1, -1)
@@ -117,13 +212,16 @@ def _isolation(model: Any, x: Frame) -> Array:
     """`_compute_score_samples`: how deep a row lies in each tree, with what is left of the leaf's subsample."""
     from sklearn.ensemble._iforest import _average_path_length
 
-    trees = [tree.tree_ for tree in model.estimators_]
-    found = leaves(x.matrix(), trees, model.estimators_features_)
-    depths: Any = None
+    trees = _trees(model)
+    found = leaves(x, trees, model.estimators_features_)
     lengths = zip(model._decision_path_lengths, model._average_path_length_per_tree, strict=True)  # noqa: SLF001
-    for place, (path, rest) in enumerate(lengths):
-        depth = found.of(np.asarray(path + rest - 1.0, np.float64)).take(found[:, place])
-        depths = depth if depths is None else depths + depth
+    depths = functools.reduce(
+        operator.add,
+        [
+            found.of(np.asarray(path + rest - 1.0, np.float64)).take(found[:, place])
+            for place, (path, rest) in enumerate(lengths)
+        ],
+    )
     denominator = len(trees) * float(_average_path_length([model._max_samples])[0])  # noqa: SLF001
     scores = depths / denominator if denominator else depths * 0.0 + 1.0
     return -(np.exp(scores * -float(np.log(2.0)))).astype(FLOAT)
