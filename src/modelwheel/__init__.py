@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from modelwheel_loader import verify as verify
 
     from . import errors as errors
+    from . import types as types
     from .inference.infer import infer_schema as infer_schema
     from .options import Dependencies as Dependencies
     from .options import Examples as Examples
@@ -66,14 +67,15 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "Schema",
     "Trust",
     "errors",
+    "types",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _OWN:
         value = getattr(importlib.import_module(f".{_OWN[name]}", __name__), name)
-    elif name == "errors":
-        return importlib.import_module(".errors", __name__)
+    elif name in ("errors", "types"):
+        return importlib.import_module(f".{name}", __name__)
     elif name in __all__:
         value = getattr(importlib.import_module("modelwheel_loader"), name)
     else:

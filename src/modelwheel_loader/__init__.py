@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .bundle import verify as verify
     from .limits import Limits as Limits
     from .model import Model as Model
+    from .opening import types as types
     from .opening.manifest import Manifest as Manifest
     from .opening.schema import Field as Field
     from .opening.schema import Schema as Schema
@@ -40,6 +41,7 @@ _PLACES = {
     "errors": "errors:",
     "load": "bundle:load",
     "open": "bundle:open_bundle",
+    "types": "opening.types:",
     "verify": "bundle:verify",
 }
 
@@ -58,6 +60,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "SessionOptions",
     "Trust",
     "errors",
+    "types",
 ]
 
 

@@ -13,6 +13,7 @@ DOORS = {
     "arrow.read": "bridges.arrow:read_arrow",
     "arrow.write": "bridges.arrow:to_arrow",
     "check.column": "validate.columns:compile_column",
+    "check.data": "validate.inputs:check_data",
     "code": "show.codes:code",
     "diff": "show.diff:diff",
     "explain": "show.explanation:explain",
@@ -28,6 +29,7 @@ DOORS = {
     "html.schema": "show.html:schema_view",
     "open_isolated": "isolated.plan:open_isolated",
     "plan_isolated": "isolated.plan:plan",
+    "type.nested": "bridges.typetext:parse_nested",
     "json_schema": "bridges.json_schema:to_json_schema",
     "pydantic": "bridges.pydantic_model:to_pydantic",
 }

@@ -24,6 +24,7 @@ from .types import (
     Tensor,
     Timestamp,
     TypeTextError,
+    parse_scalar,
     parse_type,
     type_to_json,
 )
@@ -134,7 +135,7 @@ def _type(kind: object, name: str) -> DataType:
         return kind
     if isinstance(kind, str):
         try:
-            return parse_type(kind)
+            return parse_type(kind, complete=True)
         except TypeTextError as error:
             raise UsageError.of("schema.type", str(error), field=name) from None
     message, expected = "the type of a field is no type", "a text such as 'int64', or a type of modelwheel"
@@ -185,7 +186,7 @@ def read_type(cursor: Cursor, key: str) -> DataType:
     value = cursor.value.get(key)
     if isinstance(value, str):
         try:
-            return parse_type(value)
+            return parse_scalar(value)
         except TypeTextError:
             cursor.wrong(key, "names no type", found=shown(value))
             return DataType()
@@ -376,6 +377,15 @@ class Schema(Record):
     def to_arrow(self) -> Any:
         """The `pyarrow.Schema` of the fields, from which `from_arrow` gives this schema back; needs pyarrow."""
         return door("arrow.write")(self)
+
+    def check(self, data: Any) -> dict[str, Any]:
+        """The checked columns of `data`, which is anything that a model may be passed; it is never changed.
+
+        Each is a numpy array of the field's canonical dtype, masked where null is, or a sparse matrix. It may share the
+        memory of `data`. Raises `InputError` with every defect, `UsageError` when the schema contradicts itself.
+        """
+        checked: dict[str, Any] = door("check.data")(self, data)
+        return checked
 
     def diff(self, other: Schema) -> Any:
         """What changes for callers when this schema is replaced by `other`."""

@@ -1,13 +1,17 @@
 """The data types of the contract: Arrow's names, as small immutable records.
 
-Every type has a text (`str(type)`: `int64`, `timestamp[us, UTC]`, `list[float32]`), which `parse_type` reads back.
+Every type has a text (`str(type)`: `int64`, `timestamp[us, UTC]`, `list[float32?]`, where `?` is nullable), which
+`parse_type` reads back. It leaves out the values of a category, and of a struct's members all but name, type and null.
 The canonical numpy dtype of a type is the one that checked data of it has inside modelwheel.
 """
 
 from __future__ import annotations
 
 import re
+from json import dumps
 from typing import TYPE_CHECKING, Any, Literal
+
+from ..doors import door
 
 if TYPE_CHECKING:
     from .schema import Field
@@ -21,6 +25,10 @@ TENSOR_DTYPES = (
     *(f"float{bits}" for bits in (16, 32, 64)),
 )
 """The numpy dtypes that a tensor may have, by name. A dtype from a file is only ever looked up here."""
+
+
+BARE_NAME = r"[^\s:,\[\]\"]+"
+"""Names in the text of a struct that need no quotes."""
 
 
 class TypeTextError(ValueError):
@@ -252,7 +260,12 @@ class Struct(DataType):
         self._set(tuple(fields))
 
     def __str__(self) -> str:
-        return f"struct[{', '.join(f'{field.name}: {field.type}' for field in self.fields)}]"
+        return f"struct[{', '.join(map(_member, self.fields))}]"
+
+
+def _member(field: Field) -> str:
+    name = field.name if re.fullmatch(BARE_NAME, field.name) else dumps(field.name, ensure_ascii=False)
+    return f"{name}: {field.type}{'?' if field.nullable else ''}"
 
 
 class Tensor(DataType):
@@ -297,7 +310,19 @@ _DECIMAL = r"decimal\((\d{1,2}), (\d{1,2})\)"
 _MAX_PRECISION = 76  # Arrow's decimal256
 
 
-def parse_type(text: str) -> DataType:
+def parse_type(text: str, *, complete: bool = False) -> DataType:
+    """The type that `text` names, as `str(type)` writes it; raises `TypeTextError`.
+
+    A category has no values then; with `complete` it is an error.
+    """
+    try:
+        return parse_scalar(text)
+    except TypeTextError:
+        found: DataType = door("type.nested")(text, complete=complete)
+        return found
+
+
+def parse_scalar(text: str) -> DataType:
     """The scalar type that `text` names, such as `int64` or `timestamp[us, UTC]`; raises `TypeTextError`."""
     if text in _SIMPLE:
         return _SIMPLE[text]

@@ -41,6 +41,20 @@ def compile_input(schema: Schema) -> InputCheck:
     return InputCheck(schema)
 
 
+def check_data(schema: Schema, data: object) -> dict[str, Any]:
+    """The checked columns by name: arrays, masked where null is, or sparse matrices."""
+    batch = compile_input(schema)(data)
+    columns = {name: batch.column(name) for name in schema.names}
+    return {
+        name: values if missing is None else np.ma.MaskedArray(values, mask=_whole_rows(values, missing))
+        for name, (values, missing) in columns.items()
+    }
+
+
+def _whole_rows(values: Array, missing: Array) -> Array:
+    return np.broadcast_to(missing.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
+
+
 class InputCheck:
     """Call it with data of any supported kind; it gives a `Batch`, or raises `InputError` with every defect."""
 

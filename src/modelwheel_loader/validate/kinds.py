@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..opening.types import DataType, TypeTextError, parse_type
+from ..opening.types import DataType, TypeTextError, parse_scalar
 from ..text import clip, shown
 from .batch import Array, Column, Instant, Raw, is_decimal, is_null, items, may_be_null, objects
 
@@ -82,7 +82,7 @@ class Kind:
     def misfit(self) -> str:
         """What is wrong with a type made by hand, without the types inside it; empty when nothing."""
         try:
-            known = parse_type(str(self.type)) == self.type
+            known = parse_scalar(str(self.type)) == self.type
         except TypeTextError:
             known = False
         return "" if known else f"is not a type of the contract: {str(self.type)[:60]}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..opening.schema import Field
-from ..opening.types import TENSOR_DTYPES, DataType, Tensor, parse_type
+from ..opening.types import TENSOR_DTYPES, DataType, Tensor, parse_scalar
 from .batch import Array, Column, Raw, is_null, objects, with_none
 from .kinds import Compile, Judge, Judged, Kind, Mismatch, kind_of, some
 from .nested import joined
@@ -38,7 +38,7 @@ class _Tensor(Kind):
         """
         kind, free = self.type, field.allow_infinity
         check = compile_column(
-            Field(name=f"{field.name}[]", type=parse_type(kind.dtype), nullable=free, allow_infinity=free)
+            Field(name=f"{field.name}[]", type=parse_scalar(kind.dtype), nullable=free, allow_infinity=free)
         )
 
         def judge(raw: Raw, problems: Problems) -> Judged:
@@ -53,13 +53,13 @@ class _Tensor(Kind):
         return judge
 
     def arrow(self, pyarrow: Any) -> Any:
-        made = kind_of(parse_type(self.type.dtype)).arrow(pyarrow)
+        made = kind_of(parse_scalar(self.type.dtype)).arrow(pyarrow)
         for axis in reversed(self.type.shape):
             made = pyarrow.list_(made, -1 if axis is None else axis)
         return made
 
     def polars(self, polars: Any) -> Any:
-        made = kind_of(parse_type(self.type.dtype)).polars(polars)
+        made = kind_of(parse_scalar(self.type.dtype)).polars(polars)
         for axis in reversed(self.type.shape):
             made = polars.List(made) if axis is None else polars.Array(made, axis)
         return made
