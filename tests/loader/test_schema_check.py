@@ -35,10 +35,8 @@ def test_rows_become_columns_of_the_types_masked_where_null_is() -> None:
 
 
 def test_frames_matrices_and_sparse_rows() -> None:
-    floats = Schema(
-        fields=(Field(name="x", type=types.parse_type("float64")), Field(name="y", type=types.parse_type("float64"))),
-        layout="matrix",
-    )
+    fields = tuple(Field(name=name, type=types.Float()) for name in "xy")
+    floats = Schema(fields=fields, layout="matrix")
     data = np.arange(4.0).reshape(2, 2)
     for given in (data, pd.DataFrame(data, columns=["x", "y"]), data.tolist()):
         assert floats.check(given)["y"].tolist() == [1.0, 3.0]

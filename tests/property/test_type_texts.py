@@ -76,9 +76,9 @@ def test_a_broken_text_is_another_type_or_an_error(kind: DataType, cut: int, mor
     "text",
     [
         "", " ", "int65", "int64 ", "list", "list[]", "list[int64", "list[int64]]", "list[int64?", "int64?",
-        "struct[a]", "struct[a: int64,]", "struct[a: int8, a: int8]", 'struct["a: int8]', "struct[1: int8", "struct[null: ]",
-        "tensor[object, ()]", "tensor[float64]", "tensor[float64, (1, )]", "decimal(77, 0)", "category[",
-        "list[" * 100 + "int8" + "]" * 100, "list[" * 50_000,
+        "struct[a]", "struct[a: int64,]", "struct[a: int8, a: int8]", 'struct["a: int8]', "struct[1: int8",
+        "struct[null: ]", "tensor[object, ()]", "tensor[float64]", "tensor[float64, (1, )]", "decimal(77, 0)",
+        "category[", "list[" * 100 + "int8" + "]" * 100, "list[" * 50_000,
     ],
 )  # fmt: skip
 def test_what_is_not_the_text_of_a_type(text: str) -> None:
