@@ -25,7 +25,7 @@ LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
 CAPS = {"base + opening": (4_800, 18), "core": (14_350, 71), "loader": (19_250, 95), "src": (38_450, 255)}
 """The most lines and files of each part. Raise one only for what needs it, with the reason beside the number."""
 MOST_NAMING_A_TYPE = 17
-MOST_NAMES = 21  # `types` is the 21st: the classes of types were reached through an internal module
+MOST_NAMES = 22  # `types` is the 21st: the classes of types were in an internal module; `repack` renews old bundles
 FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
 FOREIGN |= {"xgboost", "lightgbm", "catboost", "torch", "skops", "keras", "tensorflow"}
 """What the loader may import, all but numpy inside functions."""

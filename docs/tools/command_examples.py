@@ -92,6 +92,12 @@ churn 1.2.0: OK
 …
 ```
 """,
+    "repack": """\
+```console
+$ modelwheel repack dist/churn-1.2.0-py3-none-any.whl --out renewed --summary "Who will leave?"
+wrote renewed/churn-1.2.0-py3-none-any.whl
+```
+""",
     "requirements": """\
 ```console
 $ modelwheel requirements dist/churn-1.2.0-py3-none-any.whl

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .packing.pack import pack as pack
     from .proving.prove import prove as prove
     from .wheel.metadata import About as About
+    from .wheel.repack import repack as repack
 
 __version__ = VERSION
 
@@ -44,6 +45,7 @@ _OWN = {
     "infer_schema": "inference.infer",
     "pack": "packing.pack",
     "prove": "proving.prove",
+    "repack": "wheel.repack",
 }
 
 __all__ = [  # noqa: RUF022 - grouped: verbs, then records
@@ -52,6 +54,7 @@ __all__ = [  # noqa: RUF022 - grouped: verbs, then records
     "load",
     "verify",
     "prove",
+    "repack",
     "infer_schema",
     "About",
     "Bundle",

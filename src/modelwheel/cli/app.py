@@ -29,6 +29,7 @@ COMMANDS = {
     "schema": "look",
     "list": "manage",
     "pack": "author",
+    "repack": "author",
     "env": "manage",
     "export": "author",
     "completion": "manage",

@@ -36,13 +36,12 @@ from ..onnx import WEIGHTS, Graph, stored
 from ..parity.measure import Measured
 from ..pickling.dump import Pickled
 from ..version import VERSION
-from ..wheel.metadata import About, Identity, metadata_files
+from ..wheel.metadata import About, Identity, metadata_of
 from ..wheel.writer import Pieces, Progress, write_wheel
 from .contract import Contract, Subject
 
 BUFFERS = "native/buffers.bin"
 INPUT = "examples/input.json"
-GENERATOR = f"modelwheel {VERSION}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +76,7 @@ class Draft:
             dist_info=self.identity.dist_info,
             payload=content,
             manifest=self._manifest(payloads),
-            metadata=self._metadata(payloads),
+            metadata=metadata_of(self.identity, self.about, payloads, features=()),
             progress=progress,
         )
 
@@ -201,14 +200,6 @@ class Draft:
             return None
         outputs = {method.name: _answers(method.name) for method in self.recorded}
         return ExampleFiles(source=self.golden.source, rows=self.golden.rows, input=INPUT, outputs=outputs)
-
-    def _metadata(self, payloads: Sequence[Payload]) -> dict[str, bytes]:
-        """The dist-info files: both extras always exist, with the ranges that the loader checks too."""
-        extras: dict[str, list[str]] = {"onnx": [], "native": []}
-        for payload in payloads:
-            extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
-        base = [f"modelwheel>={VERSION}"]
-        return metadata_files(self.identity, self.about, base=base, extras=extras, generator=GENERATOR)
 
 
 def onnxruntime_requirement(graph: Graph) -> Requirement:

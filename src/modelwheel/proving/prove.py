@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from modelwheel_loader.bundle import Bundle, open_bundle
-from modelwheel_loader.errors import IntegrityError, UsageError
-from modelwheel_loader.limits import DEFAULT
-from modelwheel_loader.opening.manifest import MEMBER, Digest, Proof, plain
-from modelwheel_loader.opening.resolve import open_place
-from modelwheel_loader.opening.strictjson import dump_json
+from modelwheel_loader.errors import UsageError
+from modelwheel_loader.opening.manifest import Proof, plain
 from modelwheel_loader.proof.report import Report
 from modelwheel_loader.run.isolation import Isolation
 from modelwheel_loader.run.trust import Trust
 
-from ..wheel.save import save
-from ..wheel.writer import Pieces, write_wheel
+from ..wheel.repack import with_proof
 from .room import Progress, prove_bundle
 
 
@@ -57,28 +50,4 @@ def write_copy(bundle: Bundle, proof: Proof, folder: Path) -> Path:
     if bundle.kind != "wheel":
         message = "a copy with the proof can be written of a wheel file only"
         raise UsageError.of("usage.argument", message, found=bundle.kind)
-    with contextlib.closing(open_place(bundle.path)) as place:
-        document = json.loads(place.read(place.root + MEMBER, limit=DEFAULT.manifest)) | {"proof": plain(proof)}
-
-        def manifest(digests: Mapping[str, Digest]) -> bytes:
-            if dict(digests) != dict(bundle.manifest.members):
-                raise IntegrityError.of("integrity.digest", "the bundle does not hold the bytes that were recorded")
-            return dump_json(document)
-
-        payload: dict[str, Pieces] = {name: [place.map(place.root + name)[0]] for name in bundle.manifest.members}
-        info = place.dist_info
-        metadata = {
-            name.removeprefix(info): place.read(name, limit=DEFAULT.record)
-            for name in place.members
-            if name.startswith(info) and name != f"{info}RECORD"
-        }
-        target = folder / f"{place.dist_info.removesuffix('.dist-info/')}-py3-none-any.whl"
-        save(
-            target,
-            lambda stream: write_wheel(
-                stream, root=place.root, dist_info=info, payload=payload, manifest=manifest, metadata=metadata
-            ),
-            check=lambda path: open_bundle(path).close(),
-            overwrite=True,
-        )
-    return target
+    return with_proof(bundle, plain(proof), folder)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.consistency import entry_points
+from modelwheel_loader.opening.manifest import FEATURES, FIRST_READER, Payload
 from modelwheel_loader.opening.names import DEVICES, DIST_INFO, NAMESPACE, is_name, normalize_name
 from modelwheel_loader.text import safe, shown
+
+from ..version import VERSION
 
 LONGEST_PATH = 120
 """Characters of a path inside a bundle, so that it can be installed below the long paths that Windows has."""
@@ -161,6 +164,24 @@ def _length_defects(words: Mapping[str, object]) -> Iterator[Defect]:
         yield _about_defect("description", "holds half a character (a surrogate)", description)
     elif len(description.encode("utf-8")) > LONGEST_DESCRIPTION:
         yield _about_defect("description", f"is longer than {LONGEST_DESCRIPTION:,} bytes", description)
+
+
+def metadata_of(
+    identity: Identity, about: About, payloads: Iterable[Payload], features: Sequence[str]
+) -> dict[str, bytes]:
+    """The dist-info files of a bundle: both extras always exist, with the ranges that the loader checks too."""
+    extras: dict[str, list[str]] = {"onnx": [], "native": []}
+    for payload in payloads:
+        extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
+    base = [f"modelwheel>={first_reader(features)}"]
+    return metadata_files(identity, about, base=base, extras=extras, generator=f"modelwheel {VERSION}")
+
+
+def first_reader(features: Iterable[str]) -> str:
+    """The first version of modelwheel that reads a bundle with these features."""
+    from packaging.version import Version
+
+    return max((FIRST_READER, *(FEATURES[name] for name in features)), key=Version)
 
 
 def metadata_files(

@@ -1,10 +1,10 @@
-"""`pack`, `prove` and `export`: make a bundle, test it in a clean environment, collect all that it needs."""
+"""`pack`, `repack`, `prove`, `export`: make or renew a bundle, test it in a clean environment, collect its needs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -224,6 +224,31 @@ def pack(
     return GOOD
 
 
+@click.command("repack", cls=Command, short_help="Write a bundle again in today's format.")
+@bundle_argument
+@click.option("--out", default="dist", show_default=True, help="Output folder for the wheel.")
+@click.option("--version", help="Version of the new bundle (default: the same).")
+@click.option("--overwrite", is_flag=True, help="Replace a file of this version with different content.")
+@_about
+@json_option
+def repack(bundle: str, *, out: str, version: str | None, overwrite: bool, about: About, as_json: bool) -> int:
+    """Write BUNDLE again in today's format, with new metadata and the same payloads.
+
+    Does not need the training environment, and does not import or run anything from the bundle. What no option changes
+    stays as it is.
+    """
+    from ...wheel.repack import repack as repack_bundle
+
+    said: dict[str, Any] = {name: value for name in About.__annotations__ if (value := getattr(about, name))}
+    made = repack_bundle(bundle, out=out, version=version, about=lambda old: replace(old, **said), overwrite=overwrite)
+    made.close()
+    if as_json:
+        print_json({"name": made.name, "version": made.version, "path": str(made.path), "digest": made.digest})
+    else:
+        console().print(plain(f"wrote {made.path}", "bold"), soft_wrap=True)
+    return GOOD
+
+
 def _wheels(folder: click.Path) -> Callable[[Callback], Callback]:
     return options(
         click.option(
@@ -336,4 +361,4 @@ def _python(bundle: Bundle) -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-COMMANDS = {item.name: item for item in (prove, pack, export)}
+COMMANDS = {item.name: item for item in (prove, pack, repack, export)}
