@@ -27,6 +27,7 @@ DOORS = {
     "html.model": "show.html:model_view",
     "html.report": "show.html:report_view",
     "html.schema": "show.html:schema_view",
+    "misfit": "errors:misfit",
     "open_isolated": "isolated.plan:open_isolated",
     "plan_isolated": "isolated.plan:plan",
     "type.nested": "bridges.typetext:parse_nested",

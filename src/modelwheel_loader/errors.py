@@ -33,7 +33,7 @@ from typing import Any, Self
 from .defects import SHOWN_DEFECTS, listed
 from .defects import Defect as Defect  # noqa: PLC0414 - a public name of `modelwheel.errors`
 from .doors import door
-from .text import counted, shown
+from .text import counted, nearest, shown
 
 
 class ModelwheelError(Exception):
@@ -220,6 +220,20 @@ class UsageError(ModelwheelError, TypeError):
     def argument(cls, name: str, value: object, expected: str) -> Self:
         """The error for an argument with a value that it cannot have; `expected` says what it must be."""
         return cls.of("usage.argument", f"{name} must be {expected}", found=shown(value))
+
+
+def misfit(
+    kind: type, fields: Sequence[str], needed: Iterable[str], unnamed: Sequence[object], values: Iterable[str]
+) -> UsageError:
+    """The error for a record that was made without an attribute that it needs, or with one that it does not have."""
+    name, code = kind.__name__, "schema.attribute" if kind.__name__ == "Field" else "usage.argument"
+    if unnamed:
+        message = f"{name} takes its attributes by name, such as {fields[0]}=…"
+        return UsageError.of(code, message, found=shown(unnamed[0]))
+    if unknown := sorted(set(values) - set(fields)):
+        hint = nearest(unknown[0], fields)
+        return UsageError.of(code, f"{name} has no {', '.join(map(repr, unknown))}", hint=hint)
+    return UsageError.of(code, f"{name} needs {', '.join(map(repr, sorted(set(needed) - set(values))))}")
 
 
 class NoSuchMethod(UsageError, AttributeError):

@@ -14,7 +14,7 @@ import modelwheel
 from builders import FILE_NAME, archive, files
 from modelwheel.errors import InvalidBundle, ModelwheelError, UsageError
 from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Category, DataType, Float, Integer, String, Tensor
+from modelwheel_loader.opening.types import Category, DataType, Float, String, Tensor
 from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.proof.examples import decode_output, encode_columns
 
@@ -29,8 +29,8 @@ PATTERNS = {
 @pytest.mark.parametrize("kind", [String(), Category(("x", "y"))], ids=str)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_patterns_that_python_cannot_read_are_our_errors(pattern: str, kind: DataType, tmp_path: Path) -> None:
-    field = Field(name="a", type=kind, pattern=PATTERNS[pattern])
-    schema = Schema(fields=(field,), layout="records")
+    field = {**Field(name="a", type=kind).to_dict(), "pattern": PATTERNS[pattern]}
+    schema = Schema.from_dict({"fields": [field], "layout": "records"})
     path = tmp_path / FILE_NAME
     path.write_bytes(archive(files(input=schema.to_dict())))
     with modelwheel.open(path) as bundle:
@@ -43,7 +43,7 @@ def test_patterns_that_python_cannot_read_are_our_errors(pattern: str, kind: Dat
 
 @pytest.mark.parametrize("limit", ["minimum", "maximum"])
 def test_a_text_is_no_limit_of_a_number(limit: str) -> None:
-    schema = Schema(fields=(Field(name="a", type=Integer()).replace(**{limit: "2020"}),))
+    schema = Schema.from_dict({"fields": [{"name": "a", "type": "int64", limit: "2020"}], "layout": "records"})
     for use in (schema.to_json_schema, schema.to_pydantic):
         with pytest.raises(UsageError) as caught:
             use()

@@ -539,17 +539,19 @@ def test_arrays_of_other_libraries() -> None:
 
 
 def test_schemas_whose_rules_do_not_fit() -> None:
-    for field in (
-        Field(name="x", type=Integer(8), minimum=1000),
-        Field(name="x", type=Integer(), minimum="a"),
-        Field(name="x", type=Bool(), pattern="a"),
-        Field(name="x", type=String(), pattern="("),
-        Field(name="x", type=Float(), max_length=3),
-        Field(name="x", type=List(Integer()), minimum=3),
-        Field(name="x", type=Date(), allowed=("soon",)),
-    ):
+    rules: list[tuple[DataType, dict[str, Any]]] = [
+        (Integer(8), {"minimum": 1000}),
+        (Integer(), {"minimum": "a"}),
+        (Bool(), {"pattern": "a"}),
+        (String(), {"pattern": "("}),
+        (Float(), {"max_length": 3}),
+        (List(Integer()), {"minimum": 3}),
+        (Date(), {"allowed": ["soon"]}),
+    ]
+    for kind, rule in rules:
+        written = {**Field(name="x", type=kind).to_dict(), **rule}
         with pytest.raises(UsageError):
-            compile_input(Schema(fields=(field,)))
+            compile_input(Schema.from_dict({"fields": [written], "layout": "records"}))
 
 
 def test_rules() -> None:

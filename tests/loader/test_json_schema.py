@@ -138,9 +138,13 @@ def test_rows_presence_and_extra_fields() -> None:
 
 
 def test_times_have_a_format_for_people_and_generators() -> None:
-    kinds = {"a": "timestamp[us, UTC]", "b": "duration[s]", "c": "date"}
+    kinds = {
+        "a": ("timestamp[us, UTC]", "2026-01-31T00:00:00Z"),
+        "b": ("duration[s]", "PT1S"),
+        "c": ("date", "2026-01-31"),
+    }
     schema = Schema(
-        fields=tuple(Field(name=name, type=parse_type(kind), allowed=("x",)) for name, kind in kinds.items())
+        fields=tuple(Field(name=name, type=parse_type(kind), allowed=(one,)) for name, (kind, one) in kinds.items())
     )
     properties = to_json_schema(schema)["properties"]
     assert [properties[name]["format"] for name in kinds] == ["date-time", "duration", "date"]

@@ -16,7 +16,7 @@ import modelwheel
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import InputError, UsageError
 from modelwheel_loader.model import BoundMethod
-from modelwheel_loader.opening.manifest import read_parameters
+from modelwheel_loader.opening.manifest import PARAMETERS
 from modelwheel_loader.opening.schema import Field, Schema
 from modelwheel_loader.opening.strictjson import Cursor
 from modelwheel_loader.opening.types import Category, List, parse_type
@@ -146,7 +146,7 @@ def test_a_graph_has_the_defaults_built_in(tmp_path: Path) -> None:
 )
 def test_a_manifest_with_other_parameters_is_refused(field: dict[str, Any]) -> None:
     defects: list[Defect] = []
-    read_parameters(Cursor({"fields": [field], "layout": "records"}, "parameters", defects))
+    PARAMETERS.read_from(Cursor({"fields": [field], "layout": "records"}, "parameters", defects))
     assert [defect.code for defect in defects] == ["manifest.invalid"]
 
 

@@ -120,7 +120,7 @@ def test_every_type(kind: DataType, nullable: bool) -> None:
         ("duration[s]", {"maximum": "PT1H30M"}),
         ("duration[us]", {"allowed": ("-PT1.5S",)}),
         ("decimal(6, 2)", {"minimum": "0.5", "maximum": 3}),
-        ("decimal(6, 2)", {"allowed": ("1.1", 3)}),
+        ("decimal(6, 2)", {"allowed": ("1.1", "3")}),
     ],
     ids=str,
 )

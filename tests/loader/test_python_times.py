@@ -72,7 +72,7 @@ def test_zones_are_names_or_offsets(zone: str, hours: float) -> None:
     assert moment.utcoffset() == dt.timedelta(hours=hours)
 
 
-@pytest.mark.parametrize("zone", ["Mars/Base", "+25:00", "../../etc/passwd"])
+@pytest.mark.parametrize("zone", ["Mars/Base", "+25:00", "/etc/passwd"])
 @pytest.mark.parametrize("container", ["list", "pandas", "polars"])
 def test_an_unknown_zone_is_named_before_any_call(zone: str, container: Any) -> None:
     field = Field(name="at", type=Timestamp("us", zone))

@@ -87,7 +87,7 @@ def test_wrong_values_are_told_first() -> None:
 
 
 def test_a_key_is_a_field_of_single_values() -> None:
-    with pytest.raises(UsageError, match="names what is no field"):
+    with pytest.raises(UsageError, match="names what is not a field"):
         compile_input(Schema(fields=FIELDS, unique=("other",)))
     tags = Field(name="tags", type=List(parse_type("string")))
     with pytest.raises(UsageError, match="only single values can be a key"):
@@ -102,7 +102,7 @@ def test_they_travel_and_are_shown() -> None:
     assert (made["minItems"], made["maxItems"]) == (1, 1000)
     assert list(table_notes(schema)) == ["1 to 1,000 rows at a time", "each id, day once"]
     assert list(table_notes(Schema(fields=FIELDS, min_rows=2))) == ["at least 2 rows"]
-    with pytest.raises(modelwheel.errors.InvalidBundle, match="names what is no field"):
+    with pytest.raises(modelwheel.errors.InvalidBundle, match="names what is not a field"):
         Schema.from_dict({**schema.to_dict(), "unique": ["other"]})
 
 

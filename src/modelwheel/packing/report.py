@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.opening.manifest import LockFile, Manifest, OnnxPayload, Payload, plain
+from modelwheel_loader.opening.manifest import LockFile, Manifest, OnnxPayload, Payload
+from modelwheel_loader.opening.strictjson import plain
 from modelwheel_loader.show.inspection import (
     cost_lines,
     fields_text,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..defects import Defect
 from ..errors import UsageError
-from ..opening.schema import Field, read_field
+from ..opening.schema import FIELD, Field
 from ..opening.strictjson import Cursor
 from ..opening.types import (
     Binary,
@@ -188,7 +188,7 @@ def _from_field(item: Any) -> Field:
     stored = _metadata(item)
     if stored is not None:
         defects: list[Defect] = []
-        found = read_field(Cursor(stored, "", defects))
+        found: Field = FIELD.read_from(Cursor(stored, "", defects))
         if not defects and _still_fits(found, item):
             return found
     return from_arrow_field(item)

@@ -1,19 +1,40 @@
-"""A field of a schema: a name, a type, its limits, and what people and the model need to know of it. And its reader."""
+"""The schema: what a model takes or returns, as data. Immutable, usable without a model, written as JSON.
+
+`validate/` compiles it into validators; this file only describes. The declaration of an attribute says how it is read,
+written, and checked when it is given by hand.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
-from ..defects import Defect
 from ..doors import door
 from ..errors import InvalidBundle, UsageError
-from ..records import Record
+from ..records import Contradiction, Record, optional, required, sparse
 from ..text import clip, nearest, shown
-from .strictjson import Cursor
+from .strictjson import (
+    ANYTHING,
+    COUNT,
+    FLAG,
+    OBJECT,
+    SCALAR,
+    TEXT,
+    Array,
+    Choice,
+    Cursor,
+    Integer,
+    Kind,
+    Nullable,
+    Object,
+    Text,
+    defects_by_hand,
+    plain,
+    read_keys,
+    write_keys,
+)
 from .types import (
-    NESTED,
     TENSOR_DTYPES,
     Category,
     CategoryValue,
@@ -26,11 +47,13 @@ from .types import (
     TypeTextError,
     parse_scalar,
     parse_type,
-    type_to_json,
 )
 
 Null = Literal["none", "nan", "nat", "na"]
-NULLS: tuple[str, ...] = get_args(Null)
+Layout = Literal["frame", "matrix", "array", "arrays", "columns", "records"]
+Container = Literal["numpy", "pandas", "polars", "pyarrow", "list"]
+Extra = Literal["ignore", "error"]
+Order = Literal["C", "F"]
 
 
 class _NoDefault:
@@ -46,6 +69,51 @@ class _NoDefault:
 NO_DEFAULT: Final = _NoDefault()
 
 
+class _Type(Kind):
+    """A type: a text, or an object whose one key names a type that holds others (`NESTED`)."""
+
+    plain = False
+    harmless = DataType()
+
+    def read(self, at: Cursor, key: str, value: Any) -> Any:
+        if isinstance(value, DataType):
+            return value
+        if isinstance(value, str):
+            try:
+                return parse_scalar(value)
+            except TypeTextError:
+                at.wrong(key, "names no type", shown(value))
+                return self.harmless
+        if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in NESTED):
+            at.wrong(key, f"must be the name of a type, or an object with one of {', '.join(NESTED)}", shown(value))
+            return self.harmless
+        (name,) = value
+        kind, keys = NESTED[name]
+        before = len(at.defects)
+        found = read_keys(keys, at.inner(key, value).get(name, OBJECT))
+        try:
+            return kind(**found) if len(at.defects) == before else self.harmless
+        except UsageError as error:
+            at.wrong(key, error.message)
+        return self.harmless
+
+    def write(self, value: Any) -> Any:
+        for name, (kind, keys) in NESTED.items():
+            if type(value) is kind:
+                return {name: write_keys(keys, value)}
+        return str(value)
+
+
+class _Bound(Kind):
+    """A limit: a number, or a time as ISO 8601 text."""
+
+    types = frozenset({int, float, str})
+    must = "a number, or a time as text"
+
+
+TYPE, BOUND, SCALARS = _Type(), _Bound(), Array(SCALAR, distinct=True)
+
+
 class Physical(Record):
     """How the model saw a column, restored exactly when it is called.
 
@@ -53,9 +121,9 @@ class Physical(Record):
     stood for a missing value, None when none was seen; `label` is the column's label when that was an integer.
     """
 
-    dtype: str
-    null: Null | None = None
-    label: int | None = None
+    dtype: str = required(Text(100))
+    null: Null | None = sparse(Choice(*get_args(Null)), default=None)
+    label: int | None = sparse(Integer(-(2**63)), default=None)
 
 
 class Observed(Record):
@@ -64,11 +132,11 @@ class Observed(Record):
     `minimum` and `maximum` are of numbers and times (as text); `distinct` counts values up to a bound, None above it.
     """
 
-    rows: int
-    nulls: int
-    minimum: float | int | str | None = None
-    maximum: float | int | str | None = None
-    distinct: int | None = None
+    rows: int = required(COUNT)
+    nulls: int = required(COUNT)
+    minimum: float | int | str | None = sparse(BOUND, default=None)
+    maximum: float | int | str | None = sparse(BOUND, default=None)
+    distinct: int | None = sparse(COUNT, default=None)
 
 
 class Field(Record):
@@ -76,37 +144,48 @@ class Field(Record):
 
     `minimum` and `maximum` are inclusive, in the unit of the type (times as ISO 8601 text); `allowed` lists the only
     values that are accepted; `pattern` is a regular expression that the whole text matches; lengths count characters,
-    bytes or list items. Floats are finite unless `allow_infinity`.
+    bytes or list items. Floats are finite unless `allow_infinity`. Raises `UsageError` with everything that is wrong.
     """
 
-    name: str
-    type: DataType
-    nullable: bool = False
-    default: Any = NO_DEFAULT
-    minimum: float | int | str | None = None
-    maximum: float | int | str | None = None
-    allowed: tuple[CategoryValue, ...] | None = None
-    pattern: str | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    allow_infinity: bool = False
-    unit: str = ""
-    description: str = ""
-    deprecated: bool = False
-    physical: Physical | None = None
-    observed: Observed | None = None
+    name: str = required(TEXT)
+    type: DataType = required(TYPE)
+    nullable: bool = sparse(FLAG, default=False)
+    default: Any = sparse(ANYTHING, default=NO_DEFAULT)
+    minimum: float | int | str | None = sparse(BOUND, default=None)
+    maximum: float | int | str | None = sparse(BOUND, default=None)
+    allowed: tuple[CategoryValue, ...] | None = sparse(SCALARS, default=None)
+    pattern: str | None = sparse(TEXT, default=None)
+    min_length: int | None = sparse(COUNT, default=None)
+    max_length: int | None = sparse(COUNT, default=None)
+    allow_infinity: bool = sparse(FLAG, default=False)
+    unit: str = sparse(TEXT, default="")
+    description: str = sparse(TEXT, default="")
+    deprecated: bool = sparse(FLAG, default=False)
+    physical: Physical | None = sparse(Object(Physical), default=None)
+    observed: Observed | None = sparse(Object(Observed), default=None)
 
     def __post_init__(self) -> None:
+        given = self.__dict__.get("allowed")
+        if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+            listed: tuple[Any, ...] = tuple(given)
+            mixed = set(map(type, listed)) == {int, float}
+            self.__dict__["allowed"] = tuple(map(float, listed)) if mixed else listed
         name: object = self.name
-        if not isinstance(name, str):
-            raise UsageError.of("schema.name", "the name of a field is no text", found=shown(name))
-        self.__dict__["type"] = _type(self.type, name)
-        allowed: object = self.allowed
-        if isinstance(allowed, str | bytes):
-            message = "the allowed values are one text, and must be several"
-            raise UsageError.of("schema.bound", message, field=name, found=shown(allowed))
-        if self.allowed is not None:
-            self.__dict__["allowed"] = tuple(self.allowed)
+        kind: object = self.type
+        if isinstance(kind, str):
+            try:
+                self.__dict__["type"] = parse_type(kind, complete=True)
+            except TypeTextError as error:
+                raise UsageError.of("schema.type", str(error), field=clip(name)) from None
+        defects = []
+        for defect in defects_by_hand(self):
+            code = _CODES.get(defect.where.partition("[")[0], "schema.attribute")
+            message = f"{defect.where} {defect.message}"
+            defects.append(defect.replace(code=code, field=clip(name), where="", message=message))
+        if defects:
+            raise UsageError(f"the field {clip(name)!r} contradicts its own rules", defects)
+        if not self.required or any(getattr(self, limit) is not None for limit in _LIMITS):
+            door("check.column")(self)
 
     def __hash__(self) -> int:
         return hash((self.name, self.type, self.nullable))  # defaults may be lists
@@ -118,28 +197,29 @@ class Field(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """The field as JSON types, without what is at its default."""
-        made: dict[str, Any] = {"name": self.name, "type": type_to_json(self.type)}
-        for name in self._fields[2:]:
-            value, usual = getattr(self, name), getattr(Field, name)
-            if value is usual or value == usual:
-                continue
-            if isinstance(value, Record):
-                value = {k: v for k, v in value.attributes().items() if v is not None}
-            made[name] = list(value) if isinstance(value, tuple) else value
+        made: dict[str, Any] = plain(self)
         return made
 
 
-def _type(kind: object, name: str) -> DataType:
-    """The type that was given, or that its text names; raises `UsageError`."""
-    if isinstance(kind, DataType):
-        return kind
-    if isinstance(kind, str):
-        try:
-            return parse_type(kind, complete=True)
-        except TypeTextError as error:
-            raise UsageError.of("schema.type", str(error), field=name) from None
-    message, expected = "the type of a field is no type", "a text such as 'int64', or a type of modelwheel"
-    raise UsageError.of("schema.type", message, field=name, found=shown(kind), expected=expected)
+FIELD = Object(Field)
+_LIMITS = ("minimum", "maximum", "allowed", "pattern", "min_length", "max_length")
+"""What must fit the type of a field: the contract engine compares them where a field is made by hand."""
+_CODES = {"name": "schema.name", "type": "schema.type", **dict.fromkeys(_LIMITS, "schema.bound")}
+
+NESTED: dict[str, tuple[Callable[..., DataType], dict[str, Any]]] = {
+    "category": (Category, {"values": required(SCALARS), "ordered": optional(FLAG, default=False)}),
+    "list": (List, {"item": required(TYPE), "nullable": optional(FLAG, default=False)}),
+    "struct": (Struct, {"fields": required(Array(FIELD))}),
+    "tensor": (
+        Tensor,
+        {
+            "dtype": required(Choice(*TENSOR_DTYPES)),
+            "shape": required(Array(Nullable(COUNT), most=32)),
+            "sparse": optional(FLAG, default=False),
+        },
+    ),
+}
+"""The types that JSON writes as an object with one key, the name of the type; all others are a text."""
 
 
 UNREADABLE: Final = (re.error, OverflowError, RecursionError, Warning)
@@ -162,112 +242,14 @@ def usual_physical(kind: DataType, label: int | None = None) -> Physical:
     return Physical(dtype=kind.canonical, null="nan" if isinstance(kind, Float) else "none", label=label)
 
 
-def read_field(cursor: Cursor) -> Field:
-    """The field in an object of a schema; what is wrong is collected by the cursor."""
-    optional: dict[str, Any] = {key: _bound(cursor, key) for key in ("minimum", "maximum") if cursor.has(key)}
-    optional |= {key: cursor.integer(key) for key in ("min_length", "max_length") if cursor.has(key)}
-    optional |= {key: cursor.flag(key, default=False) for key in ("nullable", "allow_infinity", "deprecated")}
-    optional |= {key: cursor.text(key, "") for key in ("unit", "description")}
-    if cursor.has("pattern"):
-        optional["pattern"] = cursor.text("pattern")
-    if cursor.has("allowed"):
-        optional["allowed"] = _scalars(cursor, "allowed")
-    if "default" in cursor.value:
-        optional["default"] = cursor.value["default"]
-    if cursor.has("physical"):
-        optional["physical"] = _physical(cursor.object("physical"))
-    if cursor.has("observed"):
-        optional["observed"] = _observed(cursor.object("observed"))
-    return Field(name=cursor.text("name"), type=read_type(cursor, "type"), **optional)
+class _Fields(Array):
+    """The fields of a schema, within its limit."""
 
-
-def read_type(cursor: Cursor, key: str) -> DataType:
-    """The type at `key`: a text, or an object with one key that names a type which holds others."""
-    value = cursor.value.get(key)
-    if isinstance(value, str):
-        try:
-            return parse_scalar(value)
-        except TypeTextError:
-            cursor.wrong(key, "names no type", found=shown(value))
-            return DataType()
-    if not (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in NESTED):
-        cursor.wrong(
-            key, f"must be the name of a type, or an object with one of {', '.join(NESTED)}", found=shown(value)
-        )
-        return DataType()
-    (kind,) = value
-    inner = cursor.object(key).object(kind)
-    match kind:
-        case "category":
-            return Category(_scalars(inner, "values"), inner.flag("ordered", default=False))
-        case "list":
-            return List(read_type(inner, "item"), inner.flag("nullable", default=False))
-        case "struct":
-            return Struct(tuple(read_field(item) for item in inner.objects("fields")))
-    return Tensor(inner.choice("dtype", TENSOR_DTYPES), _shape(inner), inner.flag("sparse", default=False))
-
-
-def _scalars(cursor: Cursor, key: str) -> tuple[CategoryValue, ...]:
-    values = cursor.list(key)
-    if not all(type(value) in (str, int, float, bool) for value in values):
-        cursor.wrong(key, "must hold texts, numbers or Booleans only")
-        return ()
-    if len({type(value) for value in values}) > 1 or len(set(values)) != len(values):
-        cursor.wrong(key, "must hold different values of one type")
-    return tuple(values)
-
-
-def _shape(cursor: Cursor) -> tuple[int | None, ...]:
-    axes = cursor.list("shape")
-    if not all(axis is None or (type(axis) is int and axis >= 0) for axis in axes) or len(axes) > 32:
-        cursor.wrong("shape", "must hold at most 32 lengths, each an integer or null")
-        return ()
-    return tuple(axes)
-
-
-def _bound(cursor: Cursor, key: str) -> float | int | str | None:
-    value = cursor.value[key]
-    if type(value) not in (int, float, str):
-        cursor.wrong(key, "must be a number, or a time as text", found=shown(value))
-        return None
-    return value  # type: ignore[no-any-return]
-
-
-def _physical(cursor: Cursor) -> Physical:
-    null: Any = cursor.choice("null", NULLS) if cursor.has("null") else None
-    label = cursor.integer("label", minimum=-(2**63)) if cursor.has("label") else None
-    return Physical(dtype=cursor.text("dtype", limit=100), null=null, label=label)
-
-
-def _observed(cursor: Cursor) -> Observed:
-    bounds = {key: _bound(cursor, key) for key in ("minimum", "maximum") if cursor.has(key)}
-    distinct = cursor.integer("distinct") if cursor.has("distinct") else None
-    return Observed(rows=cursor.integer("rows"), nulls=cursor.integer("nulls"), distinct=distinct, **bounds)
-
-
-# The schema: what a model takes or answers, as data. Immutable, usable without a model, written as JSON.
-#
-# `validate/inputs.py` and `validate/columns.py` compile it into validators; this file only describes.
-
-
-__all__ = [
-    "NO_DEFAULT",
-    "Container",
-    "Extra",
-    "Field",
-    "Layout",
-    "Null",
-    "Observed",
-    "Physical",
-    "Schema",
-    "read_schema",
-]
-Layout = Literal["frame", "matrix", "array", "arrays", "columns", "records"]
-Container = Literal["numpy", "pandas", "polars", "pyarrow", "list"]
-Extra = Literal["ignore", "error"]
-Order = Literal["C", "F"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
-CONTAINERS: tuple[str, ...] = get_args(Container)
+    def take(self, at: Cursor, key: str, value: Any) -> Any:
+        if len(value) > at.limits.fields:
+            at.wrong(key, f"more than {at.limits.fields:,} fields")
+            return self.harmless
+        return super().take(at, key, value)
 
 
 class Schema(Record):
@@ -288,23 +270,40 @@ class Schema(Record):
     One call takes `min_rows` to `max_rows` rows, and no two rows that agree in all fields of `unique`.
     """
 
-    fields: tuple[Field, ...]
-    layout: Layout = "frame"
-    container: Container = "numpy"
-    dtype: str | None = None
-    order: Order | None = None
-    extra: Extra = "ignore"
-    min_rows: int | None = None
-    max_rows: int | None = None
-    unique: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = required(_Fields(FIELD))
+    layout: Layout = required(Choice(*get_args(Layout)), default="frame")
+    container: Container = optional(Choice(*get_args(Container)), default="numpy")
+    dtype: str | None = sparse(Choice(*TENSOR_DTYPES, "object"), default=None)
+    order: Order | None = sparse(Choice(*get_args(Order)), default=None)
+    extra: Extra = optional(Choice(*get_args(Extra)), default="ignore")
+    min_rows: int | None = sparse(COUNT, default=None)
+    max_rows: int | None = sparse(COUNT, default=None)
+    unique: tuple[str, ...] = sparse(Array(TEXT), default=())
 
     def __post_init__(self) -> None:
         fields: object = self.fields
-        self.__dict__["fields"] = (fields,) if isinstance(fields, Field) else tuple(self.fields)
         unique: object = self.unique
+        self.__dict__["fields"] = (fields,) if isinstance(fields, Field | str) else tuple(self.fields)
         self.__dict__["unique"] = (unique,) if isinstance(unique, str) else tuple(self.unique)
-        if defects := list(_contradictions(self)):
+        if found := defects_by_hand(self):
+            defects = [
+                item.replace(code="schema.table", message=f"{item.where} {item.message}", where="") for item in found
+            ]
             raise UsageError("the schema contradicts itself", defects)
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Fields of one name, and rules for fields or rows that are not possible."""
+        names = self.names
+        known = {name: place for place, name in enumerate(names)}
+        if len(known) != len(names):
+            twice = next(name for place, name in enumerate(names) if known[name] != place)
+            yield "fields", "holds two fields with the same name", clip(twice)
+        if self.layout == "array" and len(names) != 1:
+            yield "layout", "'array' is for exactly one field", f"{len(names)} fields"
+        if unknown := [name for name in self.unique if name not in known]:
+            yield "unique", "names what is not a field", clip(", ".join(unknown))
+        if self.min_rows is not None and self.max_rows is not None and self.min_rows > self.max_rows:
+            yield "min_rows", "is more than max_rows", f"{self.min_rows} and {self.max_rows}"
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -347,18 +346,12 @@ class Schema(Record):
         if changed.type != before.type and "physical" not in changes:
             label = before.physical.label if before.physical is not None else None
             changed = changed.replace(physical=usual_physical(changed.type, label))
-        door("check.column")(changed)
         return self.replace(fields=tuple(changed if f.name == name else f for f in self.fields))
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON types; `Schema.from_dict` reads it back equal."""
-        made: dict[str, Any] = {"fields": [field.to_dict() for field in self.fields], "layout": self.layout}
-        made |= {"container": self.container, "extra": self.extra}
-        made |= {"dtype": self.dtype} if self.dtype else {}
-        made |= {"order": self.order} if self.order else {}
-        made |= {"unique": list(self.unique)} if self.unique else {}
-        counts = {"min_rows": self.min_rows, "max_rows": self.max_rows}
-        return made | {name: count for name, count in counts.items() if count is not None}
+        made: dict[str, Any] = plain(self)
+        return made
 
     def to_json_schema(self, *, rows: Literal["one", "many"] = "one", title: str = "") -> dict[str, Any]:
         """The schema of one row, or of a list of rows, as JSON Schema 2020-12."""
@@ -397,10 +390,10 @@ class Schema(Record):
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Schema:
         """The schema that `to_dict` wrote; raises `InvalidBundle` with every defect."""
-        defects: list[Defect] = []
-        schema = read_schema(Cursor(dict(value), "schema", defects))
-        if defects:
-            raise InvalidBundle("the schema is not valid", defects)
+        at = Cursor(dict(value), "schema", [])
+        schema: Schema = SCHEMA.read_from(at)
+        if at.defects:
+            raise InvalidBundle("the schema is not valid", at.defects)
         return schema
 
     @classmethod
@@ -455,65 +448,4 @@ class Schema(Record):
         return cls(fields=fields, layout="frame", container="pyarrow")
 
 
-def _contradictions(schema: Schema) -> Iterator[Defect]:
-    """What is wrong with a schema that was made by hand; `read_schema` tells the same of one in a file."""
-    choices = {"layout": LAYOUTS, "container": CONTAINERS, "extra": get_args(Extra), "order": get_args(Order)}
-    for name, known in choices.items():
-        value: object = getattr(schema, name)
-        if value not in known and not (name == "order" and value is None):
-            yield _wrong(f"{name} is none of {', '.join(known)}", shown(value))
-    if strange := [item for item in schema.fields if not isinstance(item, Field)]:
-        yield _wrong("what is no Field stands among the fields", shown(strange[0]))
-        return
-    names = schema.names
-    if len(set(names)) != len(names):
-        yield _wrong("two fields have the same name", clip(next(name for name in names if names.count(name) > 1)))
-    if schema.layout == "array" and len(names) > 1:
-        yield _wrong("layout 'array' is for one field", f"{len(names)} fields")
-    if unknown := [name for name in schema.unique if name not in names]:
-        yield _wrong("unique names what is no field", clip(", ".join(map(str, unknown))))
-    if (schema.min_rows or 0) > (schema.max_rows if schema.max_rows is not None else schema.min_rows or 0):
-        yield _wrong("min_rows is more than max_rows", f"{schema.min_rows} and {schema.max_rows}")
-
-
-def _wrong(message: str, found: str) -> Defect:
-    return Defect(code="schema.table", message=message, found=found)
-
-
-def read_schema(cursor: Cursor) -> Schema:
-    """The schema in an object of a manifest; what is wrong is collected by the cursor."""
-    before = len(cursor.defects)
-    if len(cursor.list("fields")) > cursor.limits.fields:
-        cursor.wrong("fields", f"more than {cursor.limits.fields:,} fields")
-        return Schema(fields=())
-    listed = list(cursor.objects("fields"))
-    fields = tuple(read_field(item) for item in listed)
-    names = [field.name for field in fields]
-    if len(set(names)) != len(names):
-        cursor.wrong("fields", "two fields have the same name")
-    layout: Any = cursor.choice("layout", LAYOUTS)
-    container: Any = cursor.choice("container", CONTAINERS, "numpy")
-    extra: Any = cursor.choice("extra", get_args(Extra), "ignore")
-    if layout == "array" and len(fields) != 1:
-        cursor.wrong("layout", "'array' is for exactly one field", found=f"{len(fields)} fields")
-    dtype = cursor.choice("dtype", (*TENSOR_DTYPES, "object"), "") if cursor.has("dtype") else None
-    order: Any = cursor.choice("order", get_args(Order), "C") if cursor.has("order") else None
-    counts = {key: cursor.integer(key) for key in ("min_rows", "max_rows") if cursor.has(key)}
-    unique = cursor.texts("unique", required=False)
-    if unknown := [name for name in unique if name not in names]:
-        cursor.wrong("unique", "names what is no field", found=clip(", ".join(unknown)))
-    if counts.get("min_rows", 0) > counts.get("max_rows", 2**63):
-        cursor.wrong("min_rows", "is more than max_rows", found=str(counts["min_rows"]))
-    if len(cursor.defects) > before:
-        return Schema(fields=())
-    return Schema(
-        fields=fields,
-        layout=layout,
-        container=container,
-        dtype=dtype,
-        order=order,
-        extra=extra,
-        unique=unique,
-        min_rows=counts.get("min_rows"),
-        max_rows=counts.get("max_rows"),
-    )
+SCHEMA = Object(Schema)

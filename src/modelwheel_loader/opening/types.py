@@ -2,22 +2,26 @@
 
 Every type has a text (`str(type)`: `int64`, `timestamp[us, UTC]`, `list[float32?]`, where `?` is nullable), which
 `parse_type` reads back. It leaves out the values of a category, and of a struct's members all but name, type and null.
-The canonical numpy dtype of a type is the one that checked data of it has inside modelwheel.
+The canonical numpy dtype of a type is the one that checked data of it has inside modelwheel. A type that cannot be is
+refused where it is made, with `UsageError`.
 """
 
 from __future__ import annotations
 
 import re
 from json import dumps
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..doors import door
+from ..errors import UsageError
+from ..text import clip
 
 if TYPE_CHECKING:
     from .schema import Field
 
 
 Unit = Literal["s", "ms", "us", "ns"]
+_UNITS = get_args(Unit)
 CategoryValue = str | int | float | bool
 TENSOR_DTYPES = (
     "bool",
@@ -49,6 +53,11 @@ class DataType:
     def _set(self, *values: object) -> None:
         for name, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
+
+    def _must(self, right: bool, what: str) -> None:
+        if not right:
+            message = f"{type(self).__name__}: {what}"
+            raise UsageError.of("schema.type", message, found=clip(repr(self)))
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
@@ -98,6 +107,8 @@ class Integer(DataType):
 
     def __init__(self, bits: int = 64, signed: bool = True) -> None:
         self._set(bits, signed)
+        right = type(bits) is int and bits in (8, 16, 32, 64) and type(signed) is bool
+        self._must(right, "bits must be 8, 16, 32 or 64, signed a Boolean")
 
     def __str__(self) -> str:
         return f"{'' if self.signed else 'u'}int{self.bits}"
@@ -121,6 +132,7 @@ class Float(DataType):
 
     def __init__(self, bits: int = 64) -> None:
         self._set(bits)
+        self._must(type(bits) is int and bits in (16, 32, 64), "bits must be 16, 32 or 64")
 
     def __str__(self) -> str:
         return f"float{self.bits}"
@@ -177,6 +189,8 @@ class Timestamp(DataType):
 
     def __init__(self, unit: Unit = "us", zone: str | None = None) -> None:
         self._set(unit, zone)
+        self._must(unit in _UNITS, "the unit must be s, ms, us or ns")
+        self._must(zone is None or _is_zone(zone), "the zone must be the name of a time zone, such as 'Europe/Paris'")
 
     def __str__(self) -> str:
         return f"timestamp[{self.unit}, {self.zone}]" if self.zone else f"timestamp[{self.unit}]"
@@ -195,6 +209,7 @@ class Duration(DataType):
 
     def __init__(self, unit: Unit = "us") -> None:
         self._set(unit)
+        self._must(unit in _UNITS, "the unit must be s, ms, us or ns")
 
     def __str__(self) -> str:
         return f"duration[{self.unit}]"
@@ -214,6 +229,9 @@ class Decimal(DataType):
 
     def __init__(self, precision: int = 38, scale: int = 0) -> None:
         self._set(precision, scale)
+        whole = type(precision) is int and type(scale) is int
+        rule = "the precision must be from 1 to 76, the scale from 0 to the precision"
+        self._must(whole and 0 < precision <= _MAX_PRECISION and 0 <= scale <= precision, rule)
 
     def __str__(self) -> str:
         return f"decimal({self.precision}, {self.scale})"
@@ -229,6 +247,10 @@ class Category(DataType):
 
     def __init__(self, values: tuple[CategoryValue, ...] = (), ordered: bool = False) -> None:
         self._set(tuple(values), ordered)
+        kinds = set(map(type, self.values))
+        right = len(kinds) < 2 and kinds <= {str, int, float, bool} and len(set(self.values)) == len(self.values)
+        self._must(right, "the values must be different texts, numbers or Booleans of one type")
+        self._must(type(ordered) is bool, "ordered must be a Boolean")
 
     def __str__(self) -> str:
         return "category"
@@ -244,6 +266,8 @@ class List(DataType):
 
     def __init__(self, item: DataType, nullable: bool = False) -> None:
         self._set(item, nullable)
+        self._must(isinstance(item, DataType), "the item must be a type")
+        self._must(type(nullable) is bool, "nullable must be a Boolean")
 
     def __str__(self) -> str:
         return f"list[{self.item}{'?' if self.nullable else ''}]"
@@ -258,6 +282,8 @@ class Struct(DataType):
 
     def __init__(self, fields: tuple[Field, ...] = ()) -> None:
         self._set(tuple(fields))
+        right = all(isinstance(getattr(field, "type", None), DataType) for field in self.fields)
+        self._must(right, "every one of the fields must be a Field")
 
     def __str__(self) -> str:
         return f"struct[{', '.join(map(_member, self.fields))}]"
@@ -282,6 +308,10 @@ class Tensor(DataType):
 
     def __init__(self, dtype: str = "float64", shape: tuple[int | None, ...] = (), sparse: bool = False) -> None:
         self._set(dtype, tuple(shape), sparse)
+        self._must(dtype in TENSOR_DTYPES, "the dtype must be that of numbers or Booleans, such as 'float64'")
+        axes = all(axis is None or (type(axis) is int and axis >= 0) for axis in self.shape)
+        self._must(axes and len(self.shape) <= 32, "the shape must be at most 32 lengths, None where one is free")
+        self._must(type(sparse) is bool, "sparse must be a Boolean")
 
     def __str__(self) -> str:
         axes = ", ".join("*" if axis is None else str(axis) for axis in self.shape)
@@ -304,10 +334,13 @@ _SIMPLE: dict[str, DataType] = {
         *(Duration(unit) for unit in ("s", "ms", "us", "ns")),
     )
 }
-# patterns are texts here: `re` compiles them when they are first used, and keeps them
-_TIMESTAMP = r"timestamp\[(s|ms|us|ns)(?:, ([A-Za-z0-9_+\-/:]{1,64}))?\]"
-_DECIMAL = r"decimal\((\d{1,2}), (\d{1,2})\)"
 _MAX_PRECISION = 76  # Arrow's decimal256
+_ZONE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/:")
+
+
+def _is_zone(text: object) -> bool:
+    """Whether `text` has the form of a zone; that this machine knows it shows when data is checked."""
+    return isinstance(text, str) and 0 < len(text) <= 64 and _ZONE.issuperset(text)
 
 
 def parse_type(text: str, *, complete: bool = False) -> DataType:
@@ -326,29 +359,14 @@ def parse_scalar(text: str) -> DataType:
     """The scalar type that `text` names, such as `int64` or `timestamp[us, UTC]`; raises `TypeTextError`."""
     if text in _SIMPLE:
         return _SIMPLE[text]
-    if match := re.fullmatch(_TIMESTAMP, text):
-        unit: Any = match[1]
-        return Timestamp(unit, match[2])
-    if match := re.fullmatch(_DECIMAL, text):
+    # patterns are texts: `re` compiles them when they are first used, and keeps them
+    unit: Any
+    if match := re.fullmatch(r"timestamp\[(s|ms|us|ns)(?:, ([^\]]+))?\]", text):
+        unit, zone = match.groups()
+        if zone is None or _is_zone(zone):
+            return Timestamp(unit, zone)
+    if match := re.fullmatch(r"decimal\(([0-9]{1,2}), ([0-9]{1,2})\)", text):
         precision, scale = int(match[1]), int(match[2])
         if 0 < precision <= _MAX_PRECISION and scale <= precision:
             return Decimal(precision, scale)
-    raise TypeTextError(f"unknown type {text[:60]!r}")
-
-
-NESTED = ("category", "list", "struct", "tensor")
-"""The kinds that JSON writes as an object with one key, the kind; all other types are a text."""
-
-
-def type_to_json(kind: DataType) -> Any:
-    """The type as JSON: a text for scalar types, an object for those that hold others."""
-    match kind:
-        case Category():
-            return {"category": {"values": list(kind.values), "ordered": kind.ordered}}
-        case List():
-            return {"list": {"item": type_to_json(kind.item), "nullable": kind.nullable}}
-        case Struct():
-            return {"struct": {"fields": [field.to_dict() for field in kind.fields]}}
-        case Tensor():
-            return {"tensor": {"dtype": kind.dtype, "shape": list(kind.shape), "sparse": kind.sparse}}
-    return str(kind)
+    raise TypeTextError(f"unknown type {clip(text)!r}")

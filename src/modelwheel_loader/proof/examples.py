@@ -7,13 +7,14 @@ outside: types, sizes and structure, before anything is built from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..defects import Defect
 from ..errors import InvalidBundle, UsageError
-from ..opening.strictjson import Cursor, dump_json, parse_json
+from ..opening.strictjson import COUNT, LIST, OBJECT, TEXT, Array, Cursor, dump_json, parse_json
 from ..opening.types import List, Struct, Tensor, Timestamp
 from ..text import clip
 from ..validate.outputs import answer_dtype
@@ -139,11 +140,11 @@ def _together(columns: list[Any], schema: Schema) -> Any:
 def _read(data: bytes, schema: Schema, where: str, form: Form) -> list[Any]:
     defects: list[Defect] = []
     document = Cursor(parse_json(data, where), where, defects)
-    rows = document.integer("rows")
-    entries = list(document.objects("columns"))
-    if [entry.text("name") for entry in entries] != list(schema.names):
+    rows = document.get("rows", COUNT)
+    entries: Sequence[Cursor] = document.get("columns", Array(OBJECT))
+    if [entry.get("name", TEXT) for entry in entries] != list(schema.names):
         document.wrong("columns", "are not those of the schema")
-        entries = []
+        entries = ()
     columns = [_read_column(entry, field, rows, form) for entry, field in zip(entries, schema.fields, strict=False)]
     if defects:
         raise InvalidBundle("the golden examples are not valid", defects)
@@ -159,7 +160,7 @@ def _read_column(entry: Cursor, field: Field, rows: int, form: Form) -> Any:
             if field.type.sparse:
                 return as_scipy(read_sparse(entry.value.get(key), field.type, rows))
             return read_tensor(entry.value.get(key), field.type, rows)
-        return _read_values(entry.list(key), field, rows, form)
+        return _read_values(entry.get(key, LIST), field, rows, form)
     except CodecError as error:
         entry.wrong(key, str(error))
     return np.zeros(0)

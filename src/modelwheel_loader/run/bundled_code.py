@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from ..defects import Defect
 from ..errors import EnvironmentMismatch, InvalidBundle
-from ..opening.strictjson import Cursor, parse_json
+from ..opening.strictjson import FLAG, OBJECT, Cursor, Text, parse_json
 from ..records import Record
 from ..text import clip
 
@@ -43,9 +43,10 @@ def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
     Raises `InvalidBundle` with all defects.
     """
     defects: list[Defect] = []
-    cursor = Cursor(parse_json(data, MEMBER), MEMBER, defects).object("modules")
+    cursor = Cursor(parse_json(data, MEMBER), MEMBER, defects).get("modules", OBJECT)
     found: dict[str, Source] = {}
-    for name, item in cursor.items():
+    for name in cursor.value:
+        item: Cursor = cursor.get(name, OBJECT)
         top, parent = name.partition(".")[0], name.rpartition(".")[0]
         if not all(part.isidentifier() for part in name.split(".")):
             cursor.wrong(name, "must be the dotted name of a module")
@@ -55,8 +56,9 @@ def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
             cursor.wrong(name, "must be among the modules that the manifest names")
         elif parent and not (type(cursor.value.get(parent)) is dict and cursor.value[parent].get("package")):
             cursor.wrong(name, "must be in a package that is there too")
-        files = dict(_files(item.object("files"))) if item.has("files") else {}
-        found[name] = Source(text=item.text("source", limit=len(data)), package=item.flag("package"), files=files)
+        files = dict(_files(item.get("files", OBJECT, Cursor({}, "", []))))
+        text = item.get("source", Text(len(data)))
+        found[name] = Source(text=text, package=item.get("package", FLAG), files=files)
     if defects:
         raise InvalidBundle("the code of the bundle is not valid", defects)
     return found
@@ -64,7 +66,7 @@ def read_sources(data: bytes, tops: Sequence[str]) -> dict[str, Source]:
 
 def _files(cursor: Cursor) -> Iterator[tuple[str, bytes]]:
     for path in cursor.value:
-        text = cursor.text(path, limit=len(str(cursor.value[path])))
+        text = cursor.get(path, Text(len(str(cursor.value[path]))))
         if not all(part.strip(".") and not set(part) & set("\\\0") for part in path.split("/")):
             cursor.wrong(path, "must be the path of a file below the package")
         try:

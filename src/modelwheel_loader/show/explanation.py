@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..defects import Defect
-from ..opening.manifest import FORMATS, ISOLATED, Cost, LeftOut, NativePayload, Parity, Payload, Requirement, plain
+from ..opening.manifest import FORMATS, ISOLATED, Cost, LeftOut, NativePayload, Parity, Payload, Requirement
+from ..opening.strictjson import plain
 from ..records import Record
 from ..run.environment import reason_for
 from ..run.model_files import SCANNERS
