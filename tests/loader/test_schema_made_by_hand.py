@@ -226,7 +226,7 @@ def test_a_misspelt_keyword_is_told_the_right_one(call: Any, code: str, hint: st
 
 
 def test_attributes_without_names_are_refused() -> None:
-    refused("schema.attribute", lambda: Field("age", "int64"))  # type: ignore[call-arg]
+    refused("schema.attribute", lambda: Field("age", "int64"))  # type: ignore[call-arg, arg-type]
 
 
 def test_misspelt_names_are_told_the_right_one() -> None:
