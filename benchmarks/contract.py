@@ -231,11 +231,11 @@ def shown(seconds: float) -> str:
 
 
 HEAD = """\
-# Benchmarks of the contract
+# Benchmarks of input checks
 
-Made by `benchmarks/contract.py`: the shortest of {turns} runs, all in turn, on one machine. The ratio is what holds
-elsewhere; the times do not. On a machine that does other work too, lines differ between runs by a factor of three:
-repeat it before you quote one.
+`benchmarks/contract.py` writes this page: the shortest of {turns} alternating runs, on one machine. The ratios hold
+elsewhere; the times do not. On a busy machine, lines differ between runs by a factor of three: repeat it before you
+quote one.
 
 Machine: {machine}
 """

@@ -222,11 +222,11 @@ def main() -> None:
             deep = [f"## A forest of {30 if quick else 300} trees of depth 12", "", *forest(quick, many, Path(name))]
     text = "\n".join(
         [
-            "# ONNX beside the originals",
+            "# How fast is ONNX?",
             "",
-            "Made by `python benchmarks/estimators.py`: the least of several runs in turn, on one machine. 30 columns",
-            "of double precision (PyTorch: single); everything by `load(…)`, checked. Originals use one core,",
-            "PyTorch and onnxruntime all. Models that were not run have no line.",
+            "`python benchmarks/estimators.py` writes this page: the least of several runs in turn, on one machine.",
+            "30 columns of double precision (PyTorch: single); everything by `load(…)`, checked. Originals use one",
+            "core, PyTorch and onnxruntime all. Models that were not run have no line.",
             "",
             f"Machine: {machine()}",
             "",
@@ -234,7 +234,7 @@ def main() -> None:
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
             *table,
             "",
-            "*apart* is the largest difference that `pack` found between the two, made-up rows included.",
+            "*apart* is the largest difference that `pack` found between the two, generated rows included.",
             "",
             *deep,
             "",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-HEAD = """# What converts
+HEAD = """# Which scikit-learn estimators convert to ONNX?
 
 `docs/tools/estimator_table.py` writes this page: it packs every estimator of scikit-learn that has a prediction or
 transform method. A test checks the table. **Native**: the loaded bundle gives the original's answers bit for bit.
