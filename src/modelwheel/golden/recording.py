@@ -17,6 +17,7 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Float, Tensor
 from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.batch import where_null
 from modelwheel_loader.validate.reading import library_of
 
 from ..adapters.base import Adapter
@@ -146,7 +147,7 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
 def _refuse_nan(name: str, whole: Any) -> None:
     """Raise `PackError` when every number of the answer is NaN: weights that broke in training give such."""
     values = _numbers(whole)
-    if values and all(array.size and np.isnan(array).all() for array in values):
+    if values and all((missing := where_null(array)) is not None and missing.all() for array in values):
         raise PackError.of(_NAN, f"the model's {name}() gives NaN for every row of the sample")
 
 

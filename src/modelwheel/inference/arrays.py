@@ -9,6 +9,7 @@ import numpy as np
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening.schema import Field, Observed, Order, Physical
 from modelwheel_loader.opening.types import TENSOR_DTYPES, Float, Integer, Tensor, parse_type
+from modelwheel_loader.validate.batch import where_null
 
 from .columns import Array, Note, constant
 
@@ -41,27 +42,28 @@ def matrix_fields(values: Array) -> tuple[list[Field], list[Note]] | None:
     infinite: Array = np.zeros(values.shape[1], bool)
     finite = values
     if isinstance(kind, Float):
-        nulls = np.asarray(np.isnan(values).sum(axis=0))
+        missing = where_null(values)
+        nulls = nulls if missing is None else np.asarray(missing.sum(axis=0))
         infinite = np.asarray(np.isinf(values).any(axis=0))
         if infinite.any():
             finite = np.where(np.isinf(values), np.nan, values)
     low, high = np.fmin.reduce(finite, axis=0).tolist(), np.fmax.reduce(finite, axis=0).tolist()
     fields, notes = [], []
-    for index, missing in enumerate(nulls.tolist()):
+    for index, count in enumerate(nulls.tolist()):
         bounds: Any = (low[index], high[index])
         if not isinstance(kind, Integer | Float) or bounds[0] != bounds[0]:  # NaN: nothing finite
             bounds = (None, None)
-        observed = Observed(rows=rows, nulls=missing, minimum=bounds[0], maximum=bounds[1])
+        observed = Observed(rows=rows, nulls=count, minimum=bounds[0], maximum=bounds[1])
         field = Field(
             name=f"x{index}",
             type=kind,
-            nullable=missing > 0,
+            nullable=count > 0,
             allow_infinity=bool(infinite[index]),
-            physical=Physical(dtype=dtype, null="nan" if missing else None),
+            physical=Physical(dtype=dtype, null="nan" if count else None),
             observed=observed,
         )
         fields.append(field)
-        if rows > 1 and bounds[0] is not None and bounds[0] == bounds[1] and not (infinite[index] or missing):
+        if rows > 1 and bounds[0] is not None and bounds[0] == bounds[1] and not (infinite[index] or count):
             notes.append(constant(field.name))
     return fields, notes
 

@@ -11,15 +11,14 @@ import numpy as np
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.opening.schema import Field, Null, Observed, Physical
-from modelwheel_loader.opening.types import Binary, Bool, DataType, Date, Duration, Float, Integer, String, Timestamp
+from modelwheel_loader.opening.types import Binary, Bool, DataType, Date, Float, Integer, String, parse_type
+from modelwheel_loader.validate.batch import where_null
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Array = np.ndarray[Any, Any]
 
-RANGED = (Integer, Float, Date, Timestamp, Duration)
-"""Types whose smallest and largest values are recorded."""
 COUNTED_VALUES = 1000
 """Distinct values are counted up to here."""
 _CHUNK = 4096
@@ -95,9 +94,7 @@ def from_array(values: Array) -> Column:
 
 
 def _from_floats(values: Array) -> Column:
-    missing = np.isnan(values)
-    nulls = int(missing.sum())
-    present = values[~missing] if nulls else values
+    nulls, present = _without_null(values)
     infinite = bool(np.isinf(present).any())
     kind = Float(values.dtype.itemsize * 8)
     null: Null | None = "nan" if nulls else None
@@ -110,17 +107,16 @@ def _from_times(values: Array) -> Column:
     if count != 1 or unit not in (*_TIME_UNITS, *(("D",) if calendar else ())):
         hint = "Convert it to seconds, milliseconds, microseconds or nanoseconds."
         raise ColumnError("counts time in a unit that the contract does not have", found=str(values.dtype), hint=hint)
-    missing = np.isnat(values)
-    nulls = int(missing.sum())
-    known: Any = unit
-    kind: DataType = Date() if unit == "D" else Timestamp(known) if calendar else Duration(known)
-    return Column(
-        type=kind,
-        dtype=str(values.dtype).lstrip("<>"),
-        nulls=nulls,
-        null="nat" if nulls else None,
-        present=values[~missing] if nulls else values,
-    )
+    nulls, present = _without_null(values)
+    kind = Date() if unit == "D" else parse_type(f"{'timestamp' if calendar else 'duration'}[{unit}]")
+    dtype = str(values.dtype).lstrip("<>")
+    return Column(type=kind, dtype=dtype, nulls=nulls, null="nat" if nulls else None, present=present)
+
+
+def _without_null(values: Array) -> tuple[int, Array]:
+    """How many values are null, and the others."""
+    missing = where_null(values)
+    return (0, values) if missing is None else (int(missing.sum()), values[~missing])
 
 
 def to_field(name: str, column: Column, rows: int, *, label: int | None = None) -> tuple[Field, tuple[Note, ...]]:
@@ -181,10 +177,15 @@ def _plain(values: Array | Sequence[Any]) -> Iterable[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else values
 
 
+def has_range(kind: DataType) -> bool:
+    """Whether the smallest and largest values of that type are recorded."""
+    return kind.family in ("numbers", "times") and not isinstance(kind, Bool)
+
+
 def _range(column: Column) -> tuple[Any, Any]:
     """The smallest and the largest finite value, as JSON types: times as text."""
     values = column.present
-    if values is None or len(values) == 0 or not isinstance(column.type, RANGED):
+    if values is None or len(values) == 0 or not has_range(column.type):
         return None, None
     array = values if isinstance(values, np.ndarray) else np.array(list(values))
     if column.infinite:
@@ -195,10 +196,9 @@ def _range(column: Column) -> tuple[Any, Any]:
 
 
 def _json(value: Any, kind: DataType) -> Any:
-    match kind:
-        case Date():
-            return str(np.datetime64(value, "D"))
-        case Timestamp() | Duration():
-            return str(value) + ("Z" if getattr(kind, "zone", None) else "")
+    if kind.family == "times":
+        return str(np.datetime64(value, "D") if isinstance(kind, Date) else value) + (
+            "Z" if getattr(kind, "zone", None) else ""
+        )
     plain = value.item() if isinstance(value, np.generic) else value
     return plain if not isinstance(plain, float) or math.isfinite(plain) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -26,12 +25,12 @@ from modelwheel_loader.opening.types import (
     Timestamp,
     parse_type,
 )
+from modelwheel_loader.validate.batch import may_be_null, null_name
 
 from .columns import Column, ColumnError, Note, from_array
 
 Array = np.ndarray[Any, Any]
 
-_NULLS: dict[str, Null] = {"NoneType": "none", "NaTType": "nat", "NAType": "na"}
 # the order matters: bool is an int, datetime is a date, and to numpy a timedelta64 is an integer
 _GROUPS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("bool", (bool, np.bool_)),
@@ -61,7 +60,10 @@ def from_objects(values: Array | Sequence[Any]) -> Column:
     groups, nulls = _survey(items)
     null, count = _usual(nulls), sum(nulls.values())
     notes: list[Note] = []
-    present = [item for item in items if null_of(item) is None] if count else items
+    # a decimal NaN stays, to be rejected by name
+    present = (
+        [item for item in items if null_name(item) is None or isinstance(item, decimal.Decimal)] if count else items
+    )
     mixed = len(nulls) > 1
     if mixed:
         notes.append(
@@ -77,7 +79,7 @@ def from_objects(values: Array | Sequence[Any]) -> Column:
     if isinstance(kind, Struct) and not all(field.required for field in kind.fields):
         notes.append(Note(code="absent", message="has keys that are missing in some rows: taken as null"))
         items = [
-            item if null_of(item) else {field.name: item.get(field.name) for field in kind.fields} for item in items
+            item if null_name(item) else {field.name: item.get(field.name) for field in kind.fields} for item in items
         ]
         mixed = True
     return Column(
@@ -92,39 +94,21 @@ def from_objects(values: Array | Sequence[Any]) -> Column:
     )
 
 
-def null_of(value: object) -> Null | None:
-    """How `value` writes null; None when it is a value."""
-    name = type(value).__name__
-    if name in _NULLS:
-        return _NULLS[name]
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else None
-    if isinstance(value, _NUMPY_TIMES):
-        return "nat" if np.isnat(value) else None
-    return None
-
-
 def _survey(items: Sequence[Any]) -> tuple[set[str], Counter[Null]]:
     """The groups of types that the values belong to, and how often each way to write null occurs."""
     groups: set[str] = set()
     nulls: Counter[Null] = Counter()
     for kind, number in Counter(map(type, items)).items():
-        if kind.__name__ in _NULLS:
-            nulls[_NULLS[kind.__name__]] += number
-            continue
+        if may_be_null(kind) or issubclass(kind, _NUMPY_TIMES):
+            found = Counter(name for item in items if type(item) is kind and (name := null_name(item)))
+            nulls.update(found)
+            if found.total() == number:
+                continue
         group = next((name for name, types in _GROUPS if issubclass(kind, types)), "")
         if not group:
-            raise ColumnError("holds objects that are no data", found=f"{kind.__module__}.{kind.__qualname__}")
-        missing = _missing(items, kind) if group == "float" or issubclass(kind, _NUMPY_TIMES) else 0
-        if missing:
-            nulls["nan" if group == "float" else "nat"] += missing
-        if missing < number:
-            groups.add(group)
+            raise ColumnError("holds objects that are not data", found=f"{kind.__module__}.{kind.__qualname__}")
+        groups.add(group)
     return groups, nulls
-
-
-def _missing(items: Sequence[Any], kind: type) -> int:
-    return sum(1 for item in items if type(item) is kind and null_of(item) is not None)
 
 
 def _usual(nulls: Counter[Null]) -> Null | None:
@@ -139,9 +123,9 @@ def _listed(nulls: Counter[Null]) -> str:
 
 def _rebuilt(items: Sequence[Any], null: Null | None, kind: DataType) -> list[Any]:
     """The column with one way to write null and one type of number."""
-    marker = next((item for item in items if null_of(item) == null), None)
+    marker = next((item for item in items if null_name(item) == null), None)
     number = isinstance(kind, Float)
-    return [marker if null_of(item) else float(item) if number else item for item in items]
+    return [marker if null_name(item) else float(item) if number else item for item in items]
 
 
 def _type_of(groups: set[str], present: Sequence[Any]) -> DataType:

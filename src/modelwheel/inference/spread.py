@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from modelwheel_loader.validate.batch import where_null
+
 from .columns import Array, object_array
-from .objects import null_of
 from .samples import Sample
 
 _MOST_COLUMNS = 256
@@ -71,13 +72,8 @@ def _columns(sample: Sample) -> Iterator[tuple[Array, Array]]:
     """The first columns as arrays, each with the mask of its nulls."""
     for values in islice(sample.columns(), _MOST_COLUMNS):
         array = _as_array(values)
-        if array.dtype.kind == "O":
-            mask = np.fromiter((null_of(item) is not None for item in array.tolist()), dtype=bool, count=len(array))
-        elif array.dtype.kind in "fmM":
-            mask = np.isnat(array) if array.dtype.kind in "mM" else np.isnan(array)
-        else:
-            mask = np.zeros(len(array), dtype=bool)
-        yield array, mask
+        mask = where_null(array)
+        yield array, np.zeros(len(array), dtype=bool) if mask is None else mask
 
 
 def _as_array(values: Any) -> Array:

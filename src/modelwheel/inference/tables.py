@@ -29,10 +29,11 @@ from modelwheel_loader.opening.types import (
     parse_type,
 )
 from modelwheel_loader.text import clip
+from modelwheel_loader.validate.batch import null_name
 from modelwheel_loader.validate.building import arrow_type_of
 from modelwheel_loader.validate.reading import unwrapped
 
-from .columns import RANGED, Column, ColumnError, Note, from_array, object_array
+from .columns import Column, ColumnError, Note, from_array, has_range, object_array
 from .objects import from_values
 
 _NUMBERS = (Bool, Integer, Float)
@@ -48,7 +49,7 @@ def from_pandas(series: Any, max_categories: int) -> Column:
     nulls = int(series.isna().sum())
     match type(dtype).__name__:
         case "StringDtype":
-            missing = "na" if type(dtype.na_value).__name__ == "NAType" else "nan"
+            missing = null_name(dtype.na_value)
             return _extension(series, String(), nulls, missing)
         case "CategoricalDtype":
             return _pandas_category(series, nulls, max_categories)
@@ -157,7 +158,7 @@ def from_arrow(values: Any, max_categories: int) -> Column:
     if isinstance(kind, Float):
         return _with_nan(values, from_array(present.to_numpy()), nulls, str(values.type), _arrow_nan_to_null)
     statistics: Any = None
-    if isinstance(kind, RANGED):
+    if has_range(kind):
         statistics = present.to_numpy()
     elif isinstance(kind, Bool | String | Binary):
         statistics = present.to_pylist()
@@ -238,7 +239,7 @@ def from_polars(series: Any, max_categories: int) -> Column:
     if isinstance(kind, Float):
         return _with_nan(series, from_array(present.to_numpy()), nulls, name, lambda values: values.fill_nan(None))
     statistics: Any = None
-    if isinstance(kind, (Bool, *RANGED)):
+    if isinstance(kind, Bool) or has_range(kind):
         statistics = present.to_numpy()
     elif isinstance(kind, String | Binary):
         statistics = present.to_list()

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError, OutputError
 from ..proof.codec import SparseRows, as_scipy
 from ..text import shown
-from ..validate.batch import Array, Batch, Column, objects
+from ..validate.batch import Array, Batch, Column, is_null, objects
 
 if TYPE_CHECKING:
     from ..opening.schema import Schema
@@ -70,7 +70,6 @@ class Buffers:
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_NULL_TYPES = frozenset({"NAType", "NaTType"})
 _DTYPE = re.compile(
     r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU][1-9]\d{0,8}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])"
 )
@@ -103,7 +102,7 @@ def encode(value: Any, buffers: Buffers, depth: int = 0) -> Any:
             return write(value, buffers, depth)
     if hasattr(value, "tocsr"):
         return _encode_sparse(value, buffers, depth)
-    if kind.__name__ in _NULL_TYPES:
+    if is_null(value):
         return None
     raise WireError(f"{shown(value)} cannot be sent between processes")
 

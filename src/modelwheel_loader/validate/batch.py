@@ -46,8 +46,16 @@ def may_be_null(kind: type) -> bool:
 
 
 def where_null(values: Array) -> Array | None:
-    """Where an array of floats or times is null; None when it is nowhere."""
-    missing: Array = np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
+    """Where an array of any dtype is null; None when it is nowhere."""
+    match values.dtype.kind:
+        case "f":
+            missing: Array = np.isnan(values)
+        case "m" | "M":
+            missing = np.isnat(values)
+        case "O":
+            missing = np.fromiter(map(is_null, values.flat), dtype=bool, count=values.size).reshape(values.shape)
+        case _:
+            return None
     return missing if missing.any() else None
 
 

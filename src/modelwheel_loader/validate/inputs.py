@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import ModelwheelError
 from ..opening.schema import compile_pattern
 from ..opening.types import Category, Float, Tensor
-from .batch import Array, Batch, Column, Raw
+from .batch import Array, Batch, Column, Raw, where_null
 from .columns import allowed_values, bound, compile_column
 from .kinds import Accept, Check, kind_of
 from .numbers import EXACT_IN_FLOAT, OVERFLOW, all_finite
@@ -286,8 +286,8 @@ class Block:
         """Whether all that is not finite is NaN, was so before, and stands where null may be."""
         if bool(np.isinf(after).any()):
             return False
-        absent = np.isnan(before).any(axis=0)
-        return bool(self._nullable[absent].all())
+        missing = where_null(before)
+        return missing is None or bool(self._nullable[missing.any(axis=0)].all())
 
     def _within(self, block: Array) -> bool:
         return not bool(((block < self._low) | (block > self._high)).any())

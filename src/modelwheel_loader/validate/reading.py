@@ -19,7 +19,6 @@ from ..text import clip, shown
 from .batch import Array, Raw, items, objects
 
 ReadColumn = Callable[[Any], Raw]
-_POLARS_TIMES = frozenset({"Date", "Datetime", "Duration"})
 _ARROW_LISTS = ("list<", "large_list<", "fixed_size_list<")
 
 
@@ -54,7 +53,7 @@ def _arrow_lists(values: Any, column: ReadColumn) -> tuple[Any, list[int]]:
 
 def holds_times(dtype: Any) -> bool:
     """Whether a Polars type has times inside."""
-    if str(dtype.base_type()) in _POLARS_TIMES:
+    if dtype.is_temporal():
         return True
     members = [field.dtype for field in getattr(dtype, "fields", ())]
     inner = getattr(dtype, "inner", None)
@@ -271,7 +270,6 @@ def _tensor(values: Any, kind: Any) -> Array | None:
 # Columns of pandas and Polars as arrays, not copied where their memory is as numpy's. Neither is imported.
 
 
-_POLARS_PLAIN = frozenset({"Float32", "Float64", "Date", "Duration"})
 _POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
 
 
@@ -330,7 +328,7 @@ def polars_column(values: Any) -> Raw:
         return Raw(values.cast(sys.modules["polars"].String).to_list())
     if kind == "Datetime":
         return Raw(values.to_numpy(), utc=values.dtype.time_zone is not None)
-    if kind in _POLARS_PLAIN:
+    if values.dtype.is_float() or (values.dtype.is_temporal() and kind != "Time"):
         return Raw(values.to_numpy())
     if kind == "Boolean" or kind in _POLARS_INTEGERS:
         if not values.null_count():
