@@ -14,9 +14,9 @@ from .families.boosters import answered, read_booster
 from .families.composing import METHODS
 from .foreign import convert_by_skl2onnx
 from .frames import Frame
+from .numpy_names import np
 from .result import Conversion, Graph, Unconvertible
 from .translate import translate
-from .untyped import np
 
 _PRECISIONS = ("float64", "float32")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from .arrays import FLOAT, SINGLE, Array
 from .graph import STRING, Builder
+from .numpy_names import np
 from .result import Unconvertible
-from .untyped import np
 
 
 class Frame:

@@ -1,15 +1,18 @@
-"""NumPy's functions on `Array`: what converters call, and what functions of users are made of."""
+"""NumPy for converters: its functions take an `Array` of a graph too, also when functions of users call them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import numpy as typed  # noqa: ICN001
 
 from .arrays import BOOL, FLOAT, UFUNCS, Array, arithmetic, broadcast, compare, matmul, pair
 from .graph import STRING
 from .result import Unconvertible
+
+np: Any = typed
+"""Without its types: its stubs cannot know `Array`."""
 
 
 def _float(operator: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .arrays import Array
+from .arrays import WHOLE, Array
 from .foreign import embed
 from .frames import Frame
 from .graph import tensor
+from .numpy_names import np
 from .result import Unconvertible
-from .untyped import np
 
 Answer = Callable[[Any, Frame], Any]
 _BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
@@ -88,6 +88,11 @@ def labels(classes: Any, places: Array) -> Array:
 def largest(model: Any, scores: Array) -> Array:
     """The class with the highest score."""
     return label(model, scores.argmax(1))
+
+
+def decided(model: Any, scores: Array, threshold: float = 0.0) -> Array:
+    """The class by scores: the second of two where its score, of shape (rows,), is above `threshold`; the highest."""
+    return label(model, (scores > threshold).astype(WHOLE)) if scores.ndim == 1 else largest(model, scores)
 
 
 def ones(x: Frame, width: int | None = None) -> Array:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Iterable
 from typing import Any
 
 from .arrays import FLOAT, WHOLE, Array
 from .graph import STRING, tensor
+from .numpy_names import np
 from .result import Unconvertible
-from .untyped import np
 
 
 def expit(value: Array) -> Array:
@@ -16,10 +19,29 @@ def expit(value: Array) -> Array:
     return np.where(value >= 0.0, 1.0, power) / (power + 1.0)
 
 
-def logistic_pair(scores: Array) -> Array:
-    """Probabilities of two classes from the scores of the second."""
-    second = expit(scores)
+def both(second: Array) -> Array:
+    """Probabilities of two classes from those of the second, of shape (rows,)."""
     return np.stack([1.0 - second, second], axis=1)
+
+
+def logistic(scores: Array) -> Array:
+    """Probabilities from scores: of the second of two classes, of shape (rows,), or of each class."""
+    return both(expit(scores)) if scores.ndim == 1 else softmax(scores)
+
+
+def added(parts: Iterable[Any]) -> Any:
+    """The sum, in order."""
+    return functools.reduce(operator.add, parts)
+
+
+def flat(values: Array) -> Array:
+    """One column as a vector; other values as they are."""
+    return values[:, 0] if values.ndim > 1 and values.shape[1] == 1 else values
+
+
+def dense(values: Any) -> Any:
+    """A constant, sparse or not, as an array of doubles."""
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values, np.float64)
 
 
 def softmax(scores: Array) -> Array:

@@ -9,13 +9,13 @@ from typing import Any
 from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.text import clip
 
-from . import families, numpy_names  # noqa: F401 - the converters register themselves
+from . import families  # noqa: F401 - the converters register themselves
 from .arrays import Array
 from .frames import Frame
 from .graph import STRING, Builder
+from .numpy_names import np
 from .registry import ask
 from .result import Graph, Unconvertible
-from .untyped import np
 
 
 def translate(

@@ -12,9 +12,9 @@ from ..boosters.lightgbm_trees import read_lightgbm
 from ..boosters.xgboost_trees import read_xgboost
 from ..frames import Frame
 from ..graph import STRING
+from ..numpy_names import np
 from ..registry import answers, labels
-from ..steps import softmax
-from ..untyped import np
+from ..steps import flat, softmax
 from .encoding import codes
 from .trees import sums
 
@@ -98,8 +98,7 @@ def _probabilities(model: Any, x: Frame) -> Array:
 
 @answers("decision_function", "LGBMClassifier")
 def _raw(model: Any, x: Frame) -> Array:
-    found = _once(model, x)["raw"]
-    return found[:, 0] if found.shape[1] == 1 else found
+    return flat(_once(model, x)["raw"])
 
 
 @answers("predict", *_OTHERS)

@@ -16,9 +16,9 @@ from typing import Any
 from ..arrays import WHOLE, Array
 from ..frames import Frame
 from ..graph import MICROSOFT, STRING
+from ..numpy_names import np
 from ..result import Unconvertible
 from ..steps import look_up
-from ..untyped import np
 from .ngrams import code_of, moved_behind, windows
 
 _BLANK = " "

@@ -7,9 +7,9 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
 from ..graph import STRING
+from ..numpy_names import np
 from ..registry import answers, ask, labels
 from ..result import Unconvertible
-from ..untyped import np
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")
 
@@ -28,6 +28,7 @@ _delegate("best_estimator_", "GridSearchCV", "RandomizedSearchCV", "HalvingGridS
 _delegate("estimator_", "SelfTrainingClassifier", "RANSACRegressor", "FixedThresholdClassifier",
           "TunedThresholdClassifierCV")  # fmt: skip
 _delegate("estimator", "FrozenEstimator")
+_delegate("base_estimator_", "GaussianProcessClassifier")
 
 
 def _pipeline(method: str) -> Any:

@@ -6,15 +6,14 @@ from typing import Any
 
 from ..arrays import Array
 from ..frames import Frame
+from ..numpy_names import np
 from ..registry import answers, ask
 from ..result import Unconvertible
-from ..steps import expit
-from ..untyped import np
+from ..steps import dense, expit
 
 
 def _components(model: Any) -> Any:
-    components = model.components_
-    return np.asarray(components.toarray() if hasattr(components, "toarray") else components, np.float64)
+    return dense(model.components_)
 
 
 @answers("transform", "PCA", "IncrementalPCA")
@@ -27,18 +26,13 @@ def _pca(model: Any, x: Frame) -> Array:
     return made / np.maximum(scale, np.finfo(scale.dtype).eps)
 
 
-@answers("score_samples", "PCA")
+@answers("score_samples", "PCA", "FactorAnalysis")
 def _pca_likelihood(model: Any, x: Frame) -> Array:
     """The logarithm of the likelihood under the probabilistic model of Tipping and Bishop."""
     centered, precision = x.matrix() - model.mean_, model.get_precision()
     determinant = np.linalg.slogdet(precision)[1]
     distance = (centered * (centered @ precision)).sum(1)
     return distance * -0.5 - 0.5 * (x.width * np.log(2.0 * np.pi) - determinant)
-
-
-@answers("score_samples", "FactorAnalysis")
-def _factor_likelihood(model: Any, x: Frame) -> Array:
-    return _pca_likelihood(model, x)
 
 
 @answers("transform", "FactorAnalysis")

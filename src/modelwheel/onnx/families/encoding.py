@@ -8,10 +8,10 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..graph import STRING
+from ..numpy_names import np
 from ..registry import answers
 from ..result import Unconvertible
 from ..steps import look_up, one_hot, required, searchsorted_rows
-from ..untyped import np
 
 
 def codes(x: Frame, index: int, categories: Any) -> Array:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
-from ..registry import answers, ask, label, labels, largest
+from ..numpy_names import np
+from ..registry import answers, ask, decided, labels, largest
 from ..result import Unconvertible
-from ..steps import expit, one_hot, smallest, softmax
-from ..untyped import np
+from ..steps import added, both, expit, normalized, one_hot, smallest, softmax
 from .multiple import response
 
 
 def mean(arrays: Sequence[Array], weights: Any = None) -> Array:
     """`numpy.average` of arrays of one shape."""
     factors = np.ones(len(arrays)) if weights is None else np.asarray(weights, np.float64)
-    total: Any = None
-    for array, factor in zip(arrays, factors.tolist(), strict=True):
-        part = array.astype(FLOAT) * factor if factor != 1.0 else array.astype(FLOAT)
-        total = part if total is None else total + part
+    pairs = zip([array.astype(FLOAT) for array in arrays], factors.tolist(), strict=True)
+    total: Array = added(array * factor if factor != 1.0 else array for array, factor in pairs)
     return total / float(factors.sum())
 
 
@@ -38,10 +37,8 @@ def _voted(model: Any, x: Frame) -> Array:
         return labels(model.le_.classes_, ask(model, "predict_proba", x).argmax(1))
     votes = _votes(model, x)
     weights = model._weights_not_none or [1.0] * len(votes)  # noqa: SLF001
-    total: Any = None
-    for vote, weight in zip(votes, weights, strict=True):
-        part = one_hot(vote.astype(WHOLE), len(model.classes_)) * float(weight)
-        total = part if total is None else total + part
+    pairs = zip(votes, weights, strict=True)
+    total = added(one_hot(vote.astype(WHOLE), len(model.classes_)) * float(weight) for vote, weight in pairs)
     return labels(model.le_.classes_, total.argmax(1))
 
 
@@ -85,30 +82,22 @@ def _stacked(model: Any, x: Frame) -> Frame:
     return beside([*parts, x] if model.passthrough else parts)
 
 
-def _last(model: Any, method: str, x: Frame) -> Any:
+def _last(model: Any, x: Frame, *, method: str) -> Any:
     return ask(model.final_estimator_, method, ask(model, "transform", x))
 
 
-@answers("predict", "StackingRegressor")
-def _stacked_value(model: Any, x: Frame) -> Any:
-    return _last(model, "predict", x)
+answers("predict", "StackingRegressor")(functools.partial(_last, method="predict"))
 
 
 @answers("predict", "StackingClassifier")
 def _stacked_class(model: Any, x: Frame) -> Array:
     if isinstance(model._label_encoder, list):  # noqa: SLF001
         raise Unconvertible("stacking of several targets has no converter")
-    return labels(model.classes_, _last(model, "predict", x))
+    return labels(model.classes_, _last(model, x, method="predict"))
 
 
-@answers("predict_proba", "StackingClassifier")
-def _stacked_proba(model: Any, x: Frame) -> Any:
-    return _last(model, "predict_proba", x)
-
-
-@answers("decision_function", "StackingClassifier")
-def _stacked_scores(model: Any, x: Frame) -> Any:
-    return _last(model, "decision_function", x)
+for _method in ("predict_proba", "decision_function"):
+    answers(_method, "StackingClassifier")(functools.partial(_last, method=_method))
 
 
 # -- bagging -------------------------------------------------------------------------------------------------------
@@ -173,8 +162,8 @@ def _bagged_scores(model: Any, x: Frame) -> Array:
     return mean([ask(estimator, "decision_function", part) for estimator, part in _bagged(model, x)])
 
 
-@answers("predict", "BaggingClassifier")
-def _bagged_class(model: Any, x: Frame) -> Array:
+@answers("predict", "BaggingClassifier", "CalibratedClassifierCV", "LabelPropagation", "LabelSpreading")
+def _likeliest(model: Any, x: Frame) -> Array:
     return largest(model, ask(model, "predict_proba", x))
 
 
@@ -184,19 +173,14 @@ def _bagged_class(model: Any, x: Frame) -> Array:
 @answers("decision_function", "AdaBoostClassifier")
 def _boosted_scores(model: Any, x: Frame) -> Array:
     count = model.n_classes_
-    total: Any = None
     if count == 1:
         raise Unconvertible("it knows one class only")
-    for estimator, weight in zip(model.estimators_, model.estimator_weights_.tolist(), strict=False):
-        chosen = ask(estimator, "predict", x)[:, None] == _as_labels(model.classes_)
-        part = np.where(chosen, weight, -weight / (count - 1))
-        total = part if total is None else total + part
-    total = total / float(model.estimator_weights_.sum())
+    classes = model.classes_.astype(object) if model.classes_.dtype.kind in "US" else model.classes_
+    total = added(
+        np.where(ask(estimator, "predict", x)[:, None] == classes, weight, -weight / (count - 1))
+        for estimator, weight in zip(model.estimators_, model.estimator_weights_.tolist(), strict=False)
+    ) / float(model.estimator_weights_.sum())
     return total[:, 1] - total[:, 0] if count == 2 else total
-
-
-def _as_labels(classes: Any) -> Any:
-    return np.asarray(classes, dtype=object) if classes.dtype.kind in "US" else classes
 
 
 @answers("predict_proba", "AdaBoostClassifier")
@@ -209,8 +193,7 @@ def _boosted_proba(model: Any, x: Frame) -> Array:
 
 @answers("predict", "AdaBoostClassifier")
 def _boosted_class(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
-    return label(model, (scores > 0).astype(WHOLE)) if model.n_classes_ == 2 else largest(model, scores)
+    return decided(model, ask(model, "decision_function", x))
 
 
 @answers("predict", "AdaBoostRegressor")
@@ -243,14 +226,11 @@ def _one_calibrated(model: Any, x: Frame) -> Array:
     places = np.searchsorted(known, model.estimator.classes_)
     found = [_calibrator(one, column) for one, column in zip(model.calibrators, columns, strict=True)]
     if count == 2:
-        second = found[0]
-        return _at_most_one(np.stack([1.0 - second, second], axis=1))
+        return _at_most_one(both(found[0]))
     made: list[Any] = [found[0] * 0.0] * count
     for place, column in zip(places.tolist(), found, strict=True):
         made[place] = column
-    proba = np.stack(made, axis=1)
-    total = proba.sum(1, keepdims=True)
-    return _at_most_one(np.where(total == 0.0, 1.0 / count, proba / np.where(total == 0.0, 1.0, total)))
+    return _at_most_one(normalized(np.stack(made, axis=1)))
 
 
 def _at_most_one(proba: Any) -> Any:
@@ -270,8 +250,3 @@ def _temperature(model: Any, scores: Array, method: str) -> Array:
         pair = scores
     logits = np.log(pair + 1e-12) if method == "predict_proba" else pair
     return _at_most_one(softmax(logits * float(model.calibrators[0].beta_)))
-
-
-@answers("predict", "CalibratedClassifierCV")
-def _calibrated_class(model: Any, x: Frame) -> Array:
-    return largest(model, ask(model, "predict_proba", x))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..arrays import WHOLE, Array
+from ..arrays import Array
 from ..forest import Forest, Split, Tree
 from ..frames import Frame, frame
-from ..registry import answers, ask, label, largest
+from ..numpy_names import np
+from ..registry import answers, ask, decided
 from ..result import Unconvertible
-from ..steps import logistic_pair, softmax
-from ..untyped import np
+from ..steps import flat, logistic
 from .trees import sums
 
 _CLASSES = ("HistGradientBoostingClassifier",)
@@ -86,17 +86,14 @@ def _value(model: Any, x: Frame) -> Array:
 
 @answers("decision_function", *_CLASSES)
 def _scores(model: Any, x: Frame) -> Array:
-    found = raw(model, x)
-    return found[:, 0] if model.n_trees_per_iteration_ == 1 else found
+    return flat(raw(model, x))
 
 
 @answers("predict_proba", *_CLASSES)
 def _proba(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
-    return logistic_pair(scores) if scores.ndim == 1 else softmax(scores)
+    return logistic(ask(model, "decision_function", x))
 
 
 @answers("predict", *_CLASSES)
 def _class(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
-    return label(model, (scores > 0).astype(WHOLE)) if scores.ndim == 1 else largest(model, scores)
+    return decided(model, ask(model, "decision_function", x))

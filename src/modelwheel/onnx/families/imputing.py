@@ -7,10 +7,10 @@ from typing import Any
 from ..arrays import FLOAT, Array
 from ..frames import Frame, beside
 from ..graph import STRING
+from ..numpy_names import np
 from ..registry import answers, ask
 from ..result import Unconvertible
 from ..steps import smallest, tied
-from ..untyped import np
 
 
 def _mask(model: Any, column: Array, null: str | None) -> Array | None:

@@ -7,10 +7,10 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..normal import erf
+from ..numpy_names import np
 from ..registry import answers, ask, label, largest
 from ..result import Unconvertible
-from ..steps import distances, logsumexp, squared_distances
-from ..untyped import np
+from ..steps import added, both, dense, distances, flat, logsumexp, squared_distances
 from .multiple import ovr_scores
 from .scaling import normalize
 
@@ -19,7 +19,7 @@ def kernel(x: Frame, points: Any, name: Any, *, gamma: Any = None, degree: float
     """`sklearn.metrics.pairwise.pairwise_kernels` of rows with constant points."""
     if name == "precomputed":
         return x.matrix()
-    points = np.asarray(points.toarray() if hasattr(points, "toarray") else points, np.float64)
+    points = dense(points)
     matrix = x.matrix()
     factor = 1.0 / points.shape[1] if gamma is None else float(gamma)
     if name == "rbf":
@@ -67,23 +67,13 @@ def _support_kernel(model: Any, x: Frame) -> Array:
 
 
 def _coefficients(model: Any) -> Any:
-    found = model._dual_coef_
-    return np.asarray(found.toarray() if hasattr(found, "toarray") else found, np.float64)
-
-
-@answers("predict", "SVR", "NuSVR")
-def _svr(model: Any, x: Frame) -> Array:
-    return (_support_kernel(model, x) @ _coefficients(model).T + model._intercept_)[:, 0]
+    return dense(model._dual_coef_)
 
 
 @answers("decision_function", "OneClassSVM")
-def _one_class(model: Any, x: Frame) -> Array:
-    return _svr(model, x)
-
-
-@answers("score_samples", "OneClassSVM")
-def _one_class_scores(model: Any, x: Frame) -> Array:
-    return ask(model, "decision_function", x) + float(np.ravel(model.offset_)[0])
+@answers("predict", "SVR", "NuSVR")
+def _svr(model: Any, x: Frame) -> Array:
+    return (_support_kernel(model, x) @ _coefficients(model).T + model._intercept_)[:, 0]
 
 
 @answers("predict", "OneClassSVM")
@@ -149,11 +139,6 @@ def _propagated(model: Any, x: Frame) -> Array:
     else:
         total = kernel(x, model.X_, model.kernel, gamma=model.gamma) @ model.label_distributions_
     return total / total.sum(1, keepdims=True)
-
-
-@answers("predict", "LabelPropagation", "LabelSpreading")
-def _propagated_class(model: Any, x: Frame) -> Array:
-    return largest(model, ask(model, "predict_proba", x))
 
 
 @answers("score_samples", "KernelDensity")
@@ -242,7 +227,7 @@ def _process(model: Any, x: Frame) -> Array:
         raise Unconvertible("it was never fitted")
     mean = covariance(model.kernel_, x.matrix(), model.X_train_) @ model.alpha_
     made = mean * np.asarray(model._y_train_std) + np.asarray(model._y_train_mean)  # noqa: SLF001
-    return made[:, 0] if made.ndim > 1 and made.shape[1] == 1 else made
+    return flat(made)
 
 
 def _latent(model: Any, x: Frame) -> tuple[Array, Array]:
@@ -261,12 +246,12 @@ def _second_class(model: Any, x: Frame) -> Array:
     variance = _diagonal(model.kernel_, x.matrix()) - (inner * inner).sum(1)
     alpha = 1.0 / (variance * 2.0)
     lambdas, coefficients = np.ravel(_gpc.LAMBDAS), np.ravel(_gpc.COEFS)
-    total: Any = None
+    parts = []
     for value, coefficient in zip(lambdas.tolist(), coefficients.tolist(), strict=True):
         spread = alpha / (alpha + value**2)
         part = np.sqrt(np.pi / alpha) * erf(mean * value * np.sqrt(spread)) / (np.sqrt(variance * 2.0 * np.pi) * 2.0)
-        total = part * coefficient if total is None else total + part * coefficient
-    return total + 0.5 * float(coefficients.sum())
+        parts.append(part * coefficient)
+    return added(parts) + 0.5 * float(coefficients.sum())
 
 
 def _diagonal(part: Any, x: Array) -> Any:
@@ -286,20 +271,9 @@ def _diagonal(part: Any, x: Array) -> Any:
 
 @answers("predict_proba", "_BinaryGaussianProcessClassifierLaplace")
 def _laplace_proba(model: Any, x: Frame) -> Array:
-    second = _second_class(model, x)
-    return np.stack([1.0 - second, second], axis=1)
+    return both(_second_class(model, x))
 
 
 @answers("predict", "_BinaryGaussianProcessClassifierLaplace")
 def _laplace(model: Any, x: Frame) -> Array:
     return label(model, (_latent(model, x)[1] > 0).astype(WHOLE))
-
-
-@answers("predict", "GaussianProcessClassifier")
-def _process_class(model: Any, x: Frame) -> Any:
-    return ask(model.base_estimator_, "predict", x)
-
-
-@answers("predict_proba", "GaussianProcessClassifier")
-def _process_proba(model: Any, x: Frame) -> Any:
-    return ask(model.base_estimator_, "predict_proba", x)

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..arrays import Array
 from ..frames import Frame
-from ..registry import answers, ask, label, labels, largest, ones
+from ..numpy_names import np
+from ..registry import answers, ask, decided, labels, largest, ones
 from ..result import Unconvertible
-from ..steps import expit, logistic_pair, normalized, softmax
-from ..untyped import np
+from ..steps import both, dense, expit, flat, logistic, normalized, softmax
 
 _REGRESSORS = (
     "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "Lars",
@@ -26,16 +26,11 @@ _SCORED = (
 
 def linear(model: Any, x: Frame) -> Array:
     """`X @ coef_.T + intercept_`; of one axis when `coef_` is."""
-    return x.matrix() @ np.asarray(_dense(model.coef_), np.float64).T + np.asarray(model.intercept_, np.float64)
+    # coefficients are sparse after `sparsify()`
+    return x.matrix() @ dense(model.coef_).T + np.asarray(model.intercept_, np.float64)
 
 
-def _dense(coefficients: Any) -> Any:
-    return coefficients.toarray() if hasattr(coefficients, "toarray") else coefficients  # after `sparsify()`
-
-
-@answers("predict", *_REGRESSORS)
-def _predict(model: Any, x: Frame) -> Array:
-    return linear(model, x)
+answers("predict", *_REGRESSORS)(linear)
 
 
 @answers("predict", "PoissonRegressor", "GammaRegressor", "TweedieRegressor")
@@ -50,8 +45,7 @@ def _generalized(model: Any, x: Frame) -> Array:
 @answers("decision_function", *_SCORED)
 def _scores(model: Any, x: Frame) -> Array:
     """`LinearClassifierMixin.decision_function`."""
-    scores = linear(model, x)
-    return scores[:, 0] if scores.ndim > 1 and scores.shape[1] == 1 else scores
+    return flat(linear(model, x))
 
 
 @answers("predict", *_SCORED)
@@ -60,15 +54,12 @@ def _predict_by_scores(model: Any, x: Frame) -> Array:
     binarizer = getattr(model, "_label_binarizer", None)
     if binarizer is not None and binarizer.y_type_.startswith("multilabel"):
         return (scores > 0).astype(np.int64)
-    if scores.ndim == 1:
-        return label(model, (scores > 0).astype(np.int64))
-    return largest(model, scores)
+    return decided(model, scores)
 
 
 @answers("predict_proba", "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
 def _logistic_proba(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
-    return logistic_pair(scores) if scores.ndim == 1 else softmax(scores)
+    return logistic(ask(model, "decision_function", x))
 
 
 @answers("predict_log_proba", "LinearDiscriminantAnalysis")
@@ -80,12 +71,8 @@ def _never_zero(model: Any, x: Frame) -> Array:
 @answers("predict_proba", "SGDClassifier")
 def _sgd_proba(model: Any, x: Frame) -> Array:
     scores = ask(model, "decision_function", x)
-    if model.loss == "log_loss":
-        return logistic_pair(scores) if scores.ndim == 1 else normalized(expit(scores))
-    second = (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
-    if scores.ndim == 1:
-        return np.stack([1.0 - second, second], axis=1)
-    return normalized(second)
+    second = expit(scores) if model.loss == "log_loss" else (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
+    return both(second) if scores.ndim == 1 else normalized(second)
 
 
 @answers("transform", "LinearDiscriminantAnalysis")
@@ -128,11 +115,6 @@ def _qda_log_proba(model: Any, x: Frame) -> Array:
     return log_softmax_stable(_qda_scores(model, x))
 
 
-@answers("predict_proba", "QuadraticDiscriminantAnalysis")
-def _qda_proba(model: Any, x: Frame) -> Array:
-    return np.exp(ask(model, "predict_log_proba", x))
-
-
 # -- perceptrons of several layers ---------------------------------------------------------------------------------
 
 _ACTIVATIONS = {
@@ -154,18 +136,16 @@ def _forward(model: Any, x: Frame) -> Array:
         if name not in _ACTIVATIONS:
             raise Unconvertible(f"the activation {name!r} has no converter")
         value = _ACTIVATIONS[name](value)
-    return value[:, 0] if model.n_outputs_ == 1 else value
+    return flat(value)
 
 
-@answers("predict", "MLPRegressor")
-def _mlp_values(model: Any, x: Frame) -> Array:
-    return _forward(model, x)
+answers("predict", "MLPRegressor")(_forward)
 
 
 @answers("predict_proba", "MLPClassifier")
 def _mlp_proba(model: Any, x: Frame) -> Array:
     value = _forward(model, x)
-    return np.stack([1.0 - value, value], axis=1) if value.ndim == 1 else value
+    return both(value) if value.ndim == 1 else value
 
 
 @answers("predict", "MLPClassifier")
@@ -174,9 +154,7 @@ def _mlp_classes(model: Any, x: Frame) -> Array:
     value = _forward(model, x)
     if model._label_binarizer.y_type_.startswith("multilabel"):  # noqa: SLF001
         return (value > 0.5).astype(np.int64)
-    if value.ndim == 1:
-        return labels(model.classes_, (value > 0.5).astype(np.int64))
-    return largest(model, value)
+    return decided(model, value, 0.5)
 
 
 # -- outliers ------------------------------------------------------------------------------------------------------
@@ -187,9 +165,14 @@ def _one_class(model: Any, x: Frame) -> Array:
     return x.matrix() @ np.ravel(model.coef_) - float(np.ravel(model.offset_)[0])
 
 
-@answers("score_samples", "SGDOneClassSVM")
+@answers("score_samples", "SGDOneClassSVM", "OneClassSVM")
 def _one_class_scores(model: Any, x: Frame) -> Array:
     return ask(model, "decision_function", x) + float(np.ravel(model.offset_)[0])
+
+
+@answers("decision_function", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
+def _above_offset(model: Any, x: Frame) -> Array:
+    return ask(model, "score_samples", x) - float(model.offset_)
 
 
 @answers("predict", "SGDOneClassSVM", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
@@ -203,9 +186,7 @@ def inliers(model: Any, x: Frame) -> Array:
 
 @answers("predict", "DummyRegressor")
 def _constant(model: Any, x: Frame) -> Array:
-    constant = np.asarray(model.constant_, np.float64).ravel()
-    made = ones(x, model.n_outputs_) * constant
-    return made[:, 0] if model.n_outputs_ == 1 else made
+    return flat(ones(x, model.n_outputs_) * np.asarray(model.constant_, np.float64).ravel())
 
 
 @answers("predict_proba", "DummyClassifier")

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
-from ..registry import answers, ask, label, largest, ones
+from ..numpy_names import np
+from ..registry import answers, ask, decided, label, largest, ones
 from ..result import Unconvertible
 from ..steps import squared_distances
-from ..untyped import np
 
 
 def response(estimator: Any, methods: Sequence[str], x: Frame) -> tuple[Any, str]:
@@ -109,9 +109,7 @@ def _one_vs_one(model: Any, x: Frame) -> Array:
 @answers("predict", "OneVsOneClassifier")
 def _one_vs_one_class(model: Any, x: Frame) -> Array:
     scores = ask(model, "decision_function", x)
-    if model.n_classes_ == 2:
-        return label(model, (scores > _threshold(model.estimators_[0])).astype(WHOLE))
-    return largest(model, scores)
+    return decided(model, scores, _threshold(model.estimators_[0]))
 
 
 @answers("predict", "OutputCodeClassifier")

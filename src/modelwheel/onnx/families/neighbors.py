@@ -6,10 +6,10 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, frame
+from ..numpy_names import np
 from ..registry import answers, ask, label, labels, largest
 from ..result import Unconvertible
 from ..steps import distances, smallest, squared_distances, tied
-from ..untyped import np
 
 MOST_DIFFERENCES = 64
 """Up to so many features, distances are sums of differences, which are exact; beyond, products of matrices."""
@@ -227,11 +227,6 @@ def _outlier_factor(model: Any, x: Frame) -> Array:
     return -ratios.mean(1)
 
 
-@answers("decision_function", "LocalOutlierFactor")
-def _outlier_scores(model: Any, x: Frame) -> Array:
-    return ask(model, "score_samples", x) - float(model.offset_)
-
-
 # -- centres -------------------------------------------------------------------------------------------------------
 
 
@@ -302,8 +297,3 @@ def _centroid_logs(model: Any, x: Frame) -> Array:
     from .linear import log_softmax_stable
 
     return log_softmax_stable(_centroid_scores(model, x))
-
-
-@answers("predict_proba", "NearestCentroid")
-def _centroid_proba(model: Any, x: Frame) -> Array:
-    return np.exp(ask(model, "predict_log_proba", x))

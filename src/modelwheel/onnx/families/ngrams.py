@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..arrays import WHOLE, Array
-from ..untyped import np
+from ..numpy_names import np
 
 
 def code_of(places: Iterable[int], base: int) -> int:

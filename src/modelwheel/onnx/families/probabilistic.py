@@ -6,10 +6,10 @@ from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
+from ..numpy_names import np
 from ..registry import answers, ask, largest
 from ..result import Unconvertible
-from ..steps import interpolate, logsumexp, required
-from ..untyped import np
+from ..steps import added, interpolate, logsumexp, required
 
 _BAYES = ("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB", "CategoricalNB")
 
@@ -41,13 +41,12 @@ def _gaussian(model: Any, x: Frame) -> Array:
 
 def _categorical(model: Any, x: Frame) -> Array:
     """Categories beyond those of the training are an error, as in the original."""
-    total: Any = None
     matrix = x.matrix().astype(WHOLE)
+    parts = []
     for place, logs in enumerate(model.feature_log_prob_):
         codes = required(matrix[:, place], logs.shape[1])
-        part = codes.of(np.ascontiguousarray(logs.T)).take(codes)
-        total = part if total is None else total + part
-    return total + model.class_log_prior_
+        parts.append(codes.of(np.ascontiguousarray(logs.T)).take(codes))
+    return added(parts) + model.class_log_prior_
 
 
 @answers("predict", *_BAYES)
@@ -61,8 +60,8 @@ def _bayes_logs(model: Any, x: Frame) -> Array:
     return likelihood - logsumexp(likelihood)
 
 
-@answers("predict_proba", *_BAYES)
-def _bayes_proba(model: Any, x: Frame) -> Array:
+@answers("predict_proba", *_BAYES, "QuadraticDiscriminantAnalysis", "NearestCentroid")
+def _from_logs(model: Any, x: Frame) -> Array:
     return np.exp(ask(model, "predict_log_proba", x))
 
 
@@ -136,11 +135,6 @@ def _mixture_density(model: Any, x: Frame) -> Array:
 def _envelope(model: Any, x: Frame) -> Array:
     centered = x.matrix() - model.location_
     return -(centered * (centered @ model.get_precision())).sum(1)
-
-
-@answers("decision_function", "EllipticEnvelope")
-def _envelope_scores(model: Any, x: Frame) -> Array:
-    return ask(model, "score_samples", x) - float(model.offset_)
 
 
 @answers("predict", "IsotonicRegression")

@@ -7,10 +7,10 @@ from typing import Any
 from ..arrays import Array
 from ..frames import Frame, frame
 from ..normal import norm_cdf, norm_ppf
+from ..numpy_names import np
 from ..registry import answers, ask, ones
 from ..result import Unconvertible
 from ..steps import interpolate, searchsorted_rows
-from ..untyped import np
 
 
 @answers("transform", "StandardScaler")

@@ -16,10 +16,10 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..graph import MICROSOFT, STRING
+from ..numpy_names import np
 from ..registry import answers, ones
 from ..result import Unconvertible
 from ..steps import look_up, required, text
-from ..untyped import np
 from .characters import character_ids, character_table
 from .ngrams import code_of, moved_behind, windows
 from .scaling import normalize

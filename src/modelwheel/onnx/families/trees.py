@@ -7,18 +7,16 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 from ..arrays import FLOAT, WHOLE, Array
 from ..forest import Forest, Tree
 from ..frames import Frame
+from ..numpy_names import np
 from ..registry import answers, ask, label, labels, largest
 from ..result import Unconvertible
-from ..steps import one_hot, softmax
-from ..untyped import np
+from ..steps import added, flat, one_hot, softmax
 
 _CLASSIFIERS = ("DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier")
 _REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor")
@@ -107,7 +105,7 @@ def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
     totals = []
     for output, count in enumerate(model.n_classes_):
         parts = [found.of(tree.value[:, output, :count]).take(found[:, place]) for place, tree in enumerate(trees)]
-        totals.append(functools.reduce(operator.add, parts) / float(len(trees)))
+        totals.append(added(parts) / float(len(trees)))
     return totals
 
 
@@ -151,8 +149,7 @@ def _boosted_value(model: Any, x: Frame) -> Array:
 
 @answers("decision_function", "GradientBoostingClassifier")
 def _boosted_scores(model: Any, x: Frame) -> Array:
-    raw = _raw(model, x)
-    return raw[:, 0] if len(model.classes_) == 2 else raw
+    return flat(_raw(model, x))
 
 
 @answers("predict_proba", "GradientBoostingClassifier")
@@ -215,18 +212,10 @@ def _isolation(model: Any, x: Frame) -> Array:
     trees = _trees(model)
     found = leaves(x, trees, model.estimators_features_)
     lengths = zip(model._decision_path_lengths, model._average_path_length_per_tree, strict=True)  # noqa: SLF001
-    depths = functools.reduce(
-        operator.add,
-        [
-            found.of(np.asarray(path + rest - 1.0, np.float64)).take(found[:, place])
-            for place, (path, rest) in enumerate(lengths)
-        ],
+    depths = added(
+        found.of(np.asarray(path + rest - 1.0, np.float64)).take(found[:, place])
+        for place, (path, rest) in enumerate(lengths)
     )
     denominator = len(trees) * float(_average_path_length([model._max_samples])[0])  # noqa: SLF001
     scores = depths / denominator if denominator else depths * 0.0 + 1.0
     return -(np.exp(scores * -float(np.log(2.0)))).astype(FLOAT)
-
-
-@answers("decision_function", "IsolationForest")
-def _isolation_scores(model: Any, x: Frame) -> Array:
-    return ask(model, "score_samples", x) - float(model.offset_)
