@@ -14,6 +14,8 @@ import onnx
 import pandas as pd
 import pytest
 from scipy import sparse
+from skl2onnx import update_registered_converter
+from skl2onnx.algebra.onnx_ops import OnnxDiv
 from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -28,7 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 from models import flights_like_pipeline
 from modelwheel.adapters.sklearn import SklearnAdapter
 from modelwheel.inference.infer import infer_schema
-from modelwheel.onnx import Graph, convert_estimator
+from modelwheel.onnx import Graph, Unconvertible, convert, convert_estimator
 from modelwheel.onnx.estimators import graph_inputs
 from modelwheel_loader.errors import MissingExtra
 from modelwheel_loader.opening.manifest import GraphInput
@@ -323,6 +325,30 @@ def test_tensors_of_one_axis_are_a_matrix() -> None:
     assert [item[0].shape for item in graph_inputs(schema) if not isinstance(item, str)] == [(None, 7)] * 2
 
 
+# -- the face ------------------------------------------------------------------------------------------------------
+
+
+def test_convert_gives_a_graph_for_inputs_by_name() -> None:
+    model = ensemble.RandomForestClassifier(5, random_state=0).fit(X, TWO)
+    made = convert(model, {"rows": ("float64", (None, 5))}, ["predict"])
+    (found,) = open_session(made.data).run({"rows": X}, made.outputs["predict"])
+    np.testing.assert_array_equal(found, model.predict(X))
+    assert set(made.outputs) == {"predict"}
+
+
+def test_convert_takes_columns_by_name() -> None:
+    model, frame = flights_like_pipeline()
+    kinds = {"object": "string", "str": "string", "int64": "int64", "float64": "float64", "bool": "bool"}
+    made = convert(model, {name: (kinds[str(frame[name].dtype)], (None, 1)) for name in frame})
+    assert set(made.outputs) == {"predict", "predict_proba", "predict_log_proba"}
+    assert {item.name for item in made.inputs} <= set(frame)
+
+
+def test_convert_says_why_there_is_no_graph() -> None:
+    with pytest.raises(Unconvertible, match="Own is a class of its own"):
+        convert(Own().fit(X), {"x": ("float64", (None, 5))})
+
+
 # -- graphs --------------------------------------------------------------------------------------------------------
 
 
@@ -400,6 +426,31 @@ class Own(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Any) -> Any:
         return X
+
+
+class Halved(Own):
+    """A class of somebody else's, for which a converter is registered at skl2onnx."""
+
+    def transform(self, X: Any) -> Any:
+        return X / 2.0
+
+
+def halved_shape(operator: Any) -> None:
+    operator.outputs[0].type = type(operator.inputs[0].type)([None, operator.inputs[0].type.shape[1]])
+
+
+def halved(scope: Any, operator: Any, container: Any) -> None:
+    two = OnnxDiv(operator.inputs[0], np.array([2.0]), output_names=operator.outputs[:1], op_version=14)
+    two.add_to(scope, container)
+
+
+def test_a_converter_that_is_registered_at_skl2onnx_is_used_inside_our_graph() -> None:
+    update_registered_converter(Halved, "TestHalved", halved_shape, halved)
+    model = make_pipeline(Halved(), ensemble.RandomForestClassifier(5, random_state=0)).fit(X, TWO)
+    assert answers(model, X, BOTH) == dict.fromkeys(BOTH, "float64")
+    first = candidates(model, X)[0]
+    assert isinstance(first, Graph)
+    assert "TreeEnsemble" in {node.op_type for node in onnx.load_from_string(first.data).graph.node}
 
 
 @pytest.mark.parametrize(

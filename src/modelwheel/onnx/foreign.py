@@ -1,4 +1,4 @@
-"""skl2onnx: whole estimators by its converters, and parts of our graphs that it has good ones for (trees)."""
+"""skl2onnx: estimators without a converter of our own, whole or as parts of our graphs, by its public API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Seque
         made = _convert(model, _types(inputs), scores=scores)
         graph = _finished(made)
     except Exception as error:  # noqa: BLE001 - the converters of skl2onnx raise anything, NameError included
-        return _told(model, error)
+        return _reason(model, error)
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
         return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which slim machines do not have"
     outputs = _outputs(model, [item.name for item in made.graph.output], methods, scores=scores)
@@ -64,7 +64,7 @@ def _spliced(model: Any, matrix: Array, *, scores: bool) -> dict[str, Array]:
     try:
         made = _convert(model, [("x", DoubleTensorType([None, matrix.shape[1]]))], scores=scores)
     except Exception as error:
-        raise Unconvertible(_told(model, error)) from error
+        raise Unconvertible(_reason(model, error)) from error
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
         raise Unconvertible("skl2onnx writes a graph that needs the locale en_US.UTF-8")
     graph = matrix.graph
@@ -112,11 +112,11 @@ def _convert(model: Any, types: Sequence[tuple[str, Any]], *, scores: bool) -> A
     return made
 
 
-def _told(model: Any, error: Exception) -> str:
+def _reason(model: Any, error: Exception) -> str:
     if type(error).__name__ == "MissingShapeCalculator":
         return f"skl2onnx has no converter for {type(model).__name__} or a part of it"
-    told = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])
-    return f"skl2onnx does not convert {type(model).__name__}: {type(error).__name__}: {clip(told, 200)}"
+    message = _CLASS.sub(r"\1", str(error).strip().partition("\n")[0])
+    return f"skl2onnx does not convert {type(model).__name__}: {type(error).__name__}: {clip(message, 200)}"
 
 
 def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:

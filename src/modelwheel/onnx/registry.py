@@ -57,7 +57,7 @@ def _made(model: Any, method: str, x: Frame) -> Any:
     kind = type(model)
     package = kind.__module__.partition(".")[0]
     if package != "sklearn" and package not in _BOOSTERS and kind.__module__ not in _ALIKE:
-        raise Unconvertible(f"{kind.__name__} is a class of its own, which has no converter")
+        return _foreign(model, method, x)
     if kind.__name__ in _NO_GRAPH.get(method, ()):
         raise Unconvertible(f"{kind.__name__} has no graph for {method}: {_NO_GRAPH[method][kind.__name__]}")
     if (kind.__name__, method) in _ANSWERS:
@@ -68,6 +68,15 @@ def _made(model: Any, method: str, x: Frame) -> Any:
     if package in _BOOSTERS:
         raise Unconvertible(f"{kind.__name__}.{method} has no converter")
     return embed(model, method, x)
+
+
+def _foreign(model: Any, method: str, x: Frame) -> Array:
+    """By a converter that was registered at skl2onnx for a class that is not one of scikit-learn's."""
+    try:
+        return embed(model, method, x)
+    except Unconvertible as error:
+        message = f"{type(model).__name__} is a class of its own, which has no converter"
+        raise Unconvertible(message) from error
 
 
 def label(model: Any, places: Array) -> Array:
