@@ -94,7 +94,7 @@ def test_recorded_numbers_fit_their_type(bits: int, number: float) -> None:
     """NumPy warns and makes them infinite."""
     schema = Schema(fields=(Field(name="a", type=Float(bits)),), layout="array")
     data = json.dumps({"rows": 1, "columns": [{"name": "a", "values": [float(number)]}]}).encode()
-    with pytest.raises(InvalidBundle, match=f"is no float{bits}"):
+    with pytest.raises(InvalidBundle, match=f"is not a value of float{bits}"):
         decode_output(data, schema, "x.json")
     good = json.dumps({"rows": 2, "columns": [{"name": "a", "values": [65504.0, "Infinity"]}]}).encode()
     assert decode_output(good, schema, "x.json").tolist() == [65504.0, np.inf]

@@ -200,7 +200,7 @@ def test_every_column_that_no_type_describes_is_told_at_once() -> None:
             "huge": pd.Series([2**64, 1], dtype=object),
             "both signs": pd.Series([2**63, -1], dtype=object),
             "zones": pd.Series([dt.datetime(2026, 1, 1), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)], dtype=object),  # noqa: DTZ001
-            "decimals": [decimal.Decimal("NaN"), decimal.Decimal(1)],
+            "decimals": [decimal.Decimal("Infinity"), decimal.Decimal(1)],
             "long": [decimal.Decimal("1e-80"), decimal.Decimal(1)],
             "keys": [{1: 2}, {1: 3}],
             "fine": pd.Series([pd.Timestamp("2026-01-01T00:00:00.000000001")] * 2, dtype=object),

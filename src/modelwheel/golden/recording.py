@@ -17,7 +17,7 @@ from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.opening.types import Float, Tensor
 from modelwheel_loader.proof.comparison import compare
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.batch import where_null
+from modelwheel_loader.validate.batch import objects, where_null
 from modelwheel_loader.validate.reading import library_of
 
 from ..adapters.base import Adapter
@@ -200,4 +200,12 @@ def _numbers(answer: Any) -> list[Any]:
         parts = [answer[name] for name in answer.columns]
     else:
         parts = [answer]
-    return [array for array in map(np.asarray, parts) if array.dtype.kind == "f"]
+    return [array for array in map(_as_array, parts) if array.dtype.kind == "f"]
+
+
+def _as_array(values: Any) -> Any:
+    """An array of the values; of objects when they are lists of different lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return objects(values)

@@ -60,10 +60,7 @@ def from_objects(values: Array | Sequence[Any]) -> Column:
     groups, nulls = _survey(items)
     null, count = _usual(nulls), sum(nulls.values())
     notes: list[Note] = []
-    # a decimal NaN stays, to be rejected by name
-    present = (
-        [item for item in items if null_name(item) is None or isinstance(item, decimal.Decimal)] if count else items
-    )
+    present = [item for item in items if null_name(item) is None] if count else items
     mixed = len(nulls) > 1
     if mixed:
         notes.append(
@@ -99,7 +96,7 @@ def _survey(items: Sequence[Any]) -> tuple[set[str], Counter[Null]]:
     groups: set[str] = set()
     nulls: Counter[Null] = Counter()
     for kind, number in Counter(map(type, items)).items():
-        if may_be_null(kind) or issubclass(kind, _NUMPY_TIMES):
+        if may_be_null(kind) or issubclass(kind, (*_NUMPY_TIMES, decimal.Decimal)):
             found = Counter(name for item in items if type(item) is kind and (name := null_name(item)))
             nulls.update(found)
             if found.total() == number:

@@ -71,7 +71,7 @@ class Buffers:
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _DTYPE = re.compile(
-    r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU][1-9]\d{0,8}|[mM]8\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])"
+    r"[<>|=]?([biufc](1|2|4|8|16|32)|[SU][1-9]\d{0,8}|[mM]8(\[(\d{1,6})?(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
 )
 _SEPARATOR = "\0"
 _DEEPEST = 200

@@ -11,97 +11,99 @@
 | decimal         | text                                                                                       |
 | list, struct    | a list, an object                                                                          |
 | null            | null                                                                                       |
+
+Null is what `null_name` says; NaN among floats is a number.
 """
 
 from __future__ import annotations
 
-import binascii
 import decimal
 import math
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..opening.types import (
-    Binary,
-    Bool,
-    Category,
-    DataType,
-    Date,
-    Decimal,
-    Duration,
-    Float,
-    Integer,
-    List,
-    String,
-    Struct,
-    Timestamp,
-)
+from ..opening.types import Binary, Category, DataType, Decimal, Float, List, String, Struct, Tensor
 from ..text import shown
+from ..validate.batch import Array, null_name
 from ..validate.numbers import OVERFLOW
 
 if TYPE_CHECKING:
-    from ..opening.types import Tensor
-
+    from ..opening.schema import Field
 
 Encode = Callable[[Any], Any]
 Decode = Callable[[Any], Any]
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_NULL_TYPES = frozenset({"NoneType", "NaTType", "NAType"})
 _ISO = re.compile(r"-?\d{4,12}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?")
 _DECIMAL = re.compile(r"-?\d{1,80}(\.\d{1,80})?(E[+-]?\d{1,3})?")
 
 
 class CodecError(ValueError):
-    """A value cannot be written, or a text read, as its type demands; the reader or writer adds the place."""
-
-
-def is_null(value: object) -> bool:
-    """Whether `value` is None, NaT or NA. NaN is a number here."""
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return type(value).__name__ in _NULL_TYPES
-
-
-def is_nan(value: object) -> bool:
-    """Whether `value` is a float that is not a number."""
-    return isinstance(value, float) and value != value  # noqa: PLR0124 - NaN differs from itself
+    """A value cannot be written, or a text read, as its type requires; the reader or writer adds the place."""
 
 
 def encoder(kind: DataType) -> Encode:
     """The function that writes one value of `kind` as JSON. Null becomes null; NaN too, except among floats."""
-    write = _writer(kind)
-    if isinstance(kind, Float):
-        return lambda value: None if is_null(value) else write(value)
-    return lambda value: None if is_null(value) or is_nan(value) else write(value)
+    write, _ = _form(kind)
+    numbers = (None, "nan") if isinstance(kind, Float) else (None,)
+    return lambda value: write(value) if null_name(value) in numbers else None
 
 
-def _writer(kind: DataType) -> Encode:
-    if type(kind) not in _WRITERS:
-        raise CodecError(f"values of type {kind} cannot be written inside others")
-    return _WRITERS[type(kind)](kind)
+def decoder(kind: DataType) -> Decode:
+    """The function that reads one value of `kind` from JSON, strictly; raises `CodecError`. Null becomes None."""
+    _, read = _form(kind)
+    return lambda value: None if value is None else read(value)
 
 
-def _list_writer(kind: List) -> Encode:
-    item = encoder(kind.item)
-    return lambda value: [item(part) for part in value]
+def _form(kind: DataType) -> tuple[Encode, Decode]:
+    """What writes and what reads one value that is not null."""
+    make = _FORMS.get(type(kind)) or _FORMS.get(np.dtype(kind.canonical).kind)
+    if make is None or isinstance(kind, Tensor):
+        raise CodecError(f"values of type {kind} cannot be inside others")
+    return make(kind)
 
 
-def _struct_writer(kind: Struct) -> Encode:
-    inner = {field.name: encoder(field.type) for field in kind.fields}
-    return lambda value: {name: write(value.get(name)) for name, write in inner.items()}
+def _of_type(value: Any, *types: type) -> Any:
+    if type(value) not in types:
+        raise CodecError(f"{shown(value)} is not of type {types[0].__name__}")
+    return value
 
 
-def _write_float(value: Any) -> float | str:
-    number = float(value)
-    if math.isfinite(number):
-        return number
-    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"  # noqa: PLR0124 - NaN differs
+def _booleans(_: DataType) -> tuple[Encode, Decode]:
+    return bool, lambda value: _of_type(value, bool)
+
+
+def _integers(kind: Any) -> tuple[Encode, Decode]:
+    low, high = kind.range
+
+    def read(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise CodecError(f"{shown(value)} is not a value of {kind}")
+        return value
+
+    return int, read
+
+
+def _floats(kind: Any) -> tuple[Encode, Decode]:
+    def write(value: Any) -> float | str:
+        number = float(value)
+        if math.isfinite(number):
+            return number
+        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+    def read(value: Any) -> float:
+        if type(value) is str and value in _SPECIAL:
+            return _SPECIAL[value]
+        if abs(_of_type(value, float, int)) >= OVERFLOW[kind.bits]:
+            raise CodecError(f"{shown(value)} is not a value of {kind}")
+        return float(value)
+
+    return write, read
 
 
 def _write_text(value: Any) -> str:
@@ -109,146 +111,123 @@ def _write_text(value: Any) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise CodecError("a text holds half of a surrogate pair, which is no Unicode text") from None
+        raise CodecError("a text holds half of a surrogate pair, which is not Unicode") from None
     return text
 
 
-def _write_category(value: Any) -> Any:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return _write_text(plain) if isinstance(plain, str) else plain
+def _texts(_: DataType) -> tuple[Encode, Decode]:
+    return _write_text, lambda value: _of_type(value, str)
 
 
-def to_datetime64(value: Any, kind: Timestamp) -> Any:
-    """A datetime of Python, numpy or pandas as numpy's, in the unit of `kind`, in UTC when it has a zone."""
-    if isinstance(value, np.datetime64):
-        return value.astype(f"datetime64[{kind.unit}]")
-    if hasattr(value, "to_datetime64"):  # pandas.Timestamp: nanoseconds, already UTC
-        return np.datetime64(value.to_datetime64(), kind.unit)
-    if value.tzinfo is not None:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(value, kind.unit)
+def _categories(_: DataType) -> tuple[Encode, Decode]:
+    def write(value: Any) -> Any:
+        plain = value.item() if isinstance(value, np.generic) else value
+        return _write_text(plain) if isinstance(plain, str) else plain
+
+    return write, lambda value: _of_type(value, str, int, float, bool)
 
 
-def _to_timedelta64(value: Any, kind: Duration) -> np.timedelta64:
-    exact = value.to_timedelta64() if hasattr(value, "to_timedelta64") else value  # pandas.Timedelta has nanoseconds
-    return np.timedelta64(exact, kind.unit)
-
-
-_WRITERS: dict[type[DataType], Callable[[Any], Encode]] = {
-    Bool: lambda _: bool,
-    Integer: lambda _: int,
-    Float: lambda _: _write_float,
-    String: lambda _: _write_text,
-    Binary: lambda _: lambda value: b64encode(value).decode("ascii"),
-    Date: lambda _: lambda value: str(np.datetime64(value, "D")),
-    Timestamp: lambda kind: lambda value: str(to_datetime64(value, kind)) + ("Z" if kind.zone else ""),
-    Duration: lambda kind: lambda value: int(_to_timedelta64(value, kind).astype(np.int64)),
-    Decimal: lambda _: str,
-    Category: lambda _: _write_category,
-    List: _list_writer,
-    Struct: _struct_writer,
-}
-
-
-def decoder(kind: DataType) -> Decode:
-    """The function that reads one value of `kind` from JSON, strictly; raises `CodecError`. Null becomes None."""
-    read = _reader(kind)
-    return lambda value: None if value is None else read(value)
-
-
-def _reader(kind: DataType) -> Decode:
-    if type(kind) not in _READERS:
-        raise CodecError(f"values of type {kind} cannot be read inside others")
-    return _READERS[type(kind)](kind)
-
-
-def _of_type(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise CodecError(f"{shown(value)} is no {kind.__name__}")
-    return value
-
-
-def _read_integer(value: Any, kind: Integer) -> int:
-    low, high = kind.range
-    if type(value) is not int or not low <= value <= high:
-        raise CodecError(f"{shown(value)} is no {kind}")
-    return value
-
-
-def _read_float(value: Any, kind: Float) -> float:
-    if type(value) is str and value in _SPECIAL:
-        return _SPECIAL[value]
-    if type(value) not in (int, float):
-        raise CodecError(f"{shown(value)} is no number")
-    if abs(value) >= OVERFLOW[kind.bits]:
-        raise CodecError(f"{shown(value)} is no {kind}")
-    return float(value)
+def _binaries(_: DataType) -> tuple[Encode, Decode]:
+    return lambda value: b64encode(value).decode("ascii"), read_base64
 
 
 def read_base64(value: Any) -> bytes:
     """The bytes that a base64 text holds."""
     try:
         return b64decode(_of_type(value, str), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise CodecError("a text is not base64") from None
 
 
-def _read_time(value: Any, unit: str, suffix: str) -> np.datetime64:
-    text = _of_type(value, str)
-    if not text.endswith(suffix) or not _ISO.fullmatch(text.removesuffix(suffix)):
-        raise CodecError(f"{shown(value)} is no ISO 8601 time")
-    day: Any = np.datetime64  # numpy's annotations want the unit as a literal
-    try:
-        made: np.datetime64 = day(text.removesuffix(suffix), unit)
-    except (ValueError, OverflowError, TypeError):  # a day that no month has, or beyond the unit's range
-        made = np.datetime64("NaT")
-    if str(made) != text.removesuffix(suffix):  # numpy wraps around where the unit's range ends
-        raise CodecError(f"{shown(value)} is no time in the unit {unit}")
-    return made
+def _decimals(_: DataType) -> tuple[Encode, Decode]:
+    def read(value: Any) -> decimal.Decimal:
+        if not _DECIMAL.fullmatch(_of_type(value, str)):
+            raise CodecError(f"{shown(value)} is not a decimal number")
+        return decimal.Decimal(value)
+
+    return str, read
 
 
-def _read_decimal(value: Any) -> decimal.Decimal:
-    if not _DECIMAL.fullmatch(_of_type(value, str)):
-        raise CodecError(f"{shown(value)} is no decimal number")
-    return decimal.Decimal(value)
+def to_datetime64(value: Any, unit: Any) -> Any:
+    """A date or time of Python, numpy or pandas as numpy's, in `unit`, in UTC when it has a zone."""
+    if isinstance(value, np.datetime64):
+        return value.astype(f"datetime64[{unit}]")
+    if hasattr(value, "to_datetime64"):  # pandas.Timestamp: nanoseconds, already UTC
+        return np.datetime64(value.to_datetime64(), unit)
+    if getattr(value, "tzinfo", None) is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(value, unit)
 
 
-def _read_category(value: Any) -> Any:
-    if type(value) not in (str, int, float, bool):
-        raise CodecError(f"{shown(value)} is no value of a category")
-    return value
+def _moments(kind: DataType) -> tuple[Encode, Decode]:
+    """Dates and timestamps."""
+    unit: Any = np.datetime_data(kind.canonical)[0]
+    suffix = "Z" if getattr(kind, "zone", None) else ""
+
+    def read(value: Any) -> Any:
+        text = _of_type(value, str).removesuffix(suffix)
+        if not value.endswith(suffix) or not _ISO.fullmatch(text):
+            raise CodecError(f"{shown(value)} is not an ISO 8601 time")
+        try:
+            made = np.datetime64(text, unit)
+        except (ValueError, OverflowError, TypeError):  # a day that no month has, or beyond the unit's range
+            made = np.datetime64("NaT")
+        if str(made) != text:  # numpy wraps around where the unit's range ends
+            raise CodecError(f"{shown(value)} is not a time in the unit {unit}")
+        return made
+
+    return lambda value: str(to_datetime64(value, unit)) + suffix, read
 
 
-def _read_struct(value: dict[str, Any], inner: Mapping[str, Decode]) -> dict[str, Any]:
-    if set(value) != set(inner):
-        raise CodecError("the names in a struct are not those of its type")
-    return {name: read(value[name]) for name, read in inner.items()}
+def _spans(kind: DataType) -> tuple[Encode, Decode]:
+    """Lengths of time."""
+    unit: Any = np.datetime_data(kind.canonical)[0]
+
+    def write(value: Any) -> int:
+        exact = value.to_timedelta64() if hasattr(value, "to_timedelta64") else value  # pandas' has nanoseconds
+        return int(np.timedelta64(exact, unit).astype(np.int64))
+
+    def read(value: Any) -> Any:
+        if abs(_of_type(value, int)) >= 2**63:
+            raise CodecError(f"{shown(value)} is not a value of {kind}")
+        return np.timedelta64(value, unit)
+
+    return write, read
 
 
-def _list_reader(kind: List) -> Decode:
-    item = decoder(kind.item)
-    return lambda value: [item(part) for part in _of_type(value, list)]
+def _lists(kind: Any) -> tuple[Encode, Decode]:
+    write, read = encoder(kind.item), decoder(kind.item)
+    return lambda value: list(map(write, value)), lambda value: list(map(read, _of_type(value, list)))
 
 
-def _struct_reader(kind: Struct) -> Decode:
-    inner = {field.name: decoder(field.type) for field in kind.fields}
-    return lambda value: _read_struct(_of_type(value, dict), inner)
+def _structs(kind: Any) -> tuple[Encode, Decode]:
+    fields: tuple[Field, ...] = kind.fields
+    writers = {field.name: encoder(field.type) for field in fields}
+    readers = {field.name: decoder(field.type) for field in fields}
+
+    def read(value: Any) -> dict[str, Any]:
+        if set(_of_type(value, dict)) != set(readers):
+            raise CodecError("the names in a struct are not those of its type")
+        return {name: read_one(value[name]) for name, read_one in readers.items()}
+
+    return lambda value: {name: write(value.get(name)) for name, write in writers.items()}, read
 
 
-_READERS: dict[type[DataType], Callable[[Any], Decode]] = {
-    Bool: lambda _: lambda value: _of_type(value, bool),
-    Integer: lambda kind: lambda value: _read_integer(value, kind),
-    Float: lambda kind: lambda value: _read_float(value, kind),
-    String: lambda _: lambda value: _of_type(value, str),
-    Binary: lambda _: read_base64,
-    Date: lambda _: lambda value: _read_time(value, "D", ""),
-    Timestamp: lambda kind: lambda value: _read_time(value, kind.unit, "Z" if kind.zone else ""),
-    Duration: lambda kind: lambda value: np.timedelta64(_read_integer(value, Integer()), kind.unit),
-    Decimal: lambda _: _read_decimal,
-    Category: lambda _: _read_category,
-    List: _list_reader,
-    Struct: _struct_reader,
+_FORMS: dict[object, Callable[[Any], tuple[Encode, Decode]]] = {
+    String: _texts,
+    Binary: _binaries,
+    Category: _categories,
+    Decimal: _decimals,
+    List: _lists,
+    Struct: _structs,
+    "b": _booleans,
+    "i": _integers,
+    "u": _integers,
+    "f": _floats,
+    "M": _moments,
+    "m": _spans,
 }
+"""The JSON forms: by type where numpy holds objects, else by the kind of the canonical dtype."""
 
 
 # Columns of tensors as JSON and back: dtype from the schema, shape checked against it and against the bytes.
@@ -256,11 +235,8 @@ _READERS: dict[type[DataType], Callable[[Any], Decode]] = {
 # No pickle and no dtype from a file is ever used (THREATS rows 10 and 12).
 
 
-Array = np.ndarray[Any, Any]
-
-
 class SparseRows:
-    """A CSR matrix with the attributes that readers of SciPy's look at, for where SciPy is not installed."""
+    """A CSR matrix with the attributes of SciPy's that readers use, for where SciPy is not installed."""
 
     format = "csr"
 
@@ -282,12 +258,12 @@ def as_scipy(rows: SparseRows) -> Any:
 
 
 def write_tensor(values: Any, kind: Tensor) -> dict[str, Any]:
-    """A whole column of tensors: (rows, …), as its shape and the base64 of its little-endian values."""
-    return {"shape": list(np.shape(values)), "data": _base64(values, kind.dtype)}
+    """A whole column of tensors, (rows, …), as its shape and the base64 of its little-endian values.
 
-
-def write_sparse(values: Any, kind: Tensor) -> dict[str, Any]:
-    """A sparse matrix of SciPy, or `SparseRows`, as its three arrays."""
+    Of a sparse matrix, SciPy's or `SparseRows`, these are the values of its three arrays.
+    """
+    if not kind.sparse:
+        return {"shape": list(np.shape(values)), "data": _base64(values, kind.dtype)}
     matrix = values.tocsr()
     parts = {"data": kind.dtype, "indices": "int64", "indptr": "int64"}
     texts = {name: _base64(getattr(matrix, name), dtype) for name, dtype in parts.items()}
@@ -303,49 +279,37 @@ def _read_array(value: Any, dtype: str) -> Array:
     data = read_base64(value)
     kind = np.dtype(dtype).newbyteorder("<")
     if len(data) % kind.itemsize:
-        raise CodecError("the bytes are no whole number of values")
+        raise CodecError("the bytes are not a whole number of values")
     array: Array = np.frombuffer(data, dtype=kind).astype(dtype)
     if dtype == "bool" and data.strip(b"\x00\x01"):
         raise CodecError("the bytes of Booleans are neither 0 nor 1")
     return array
 
 
-def read_tensor(value: Any, kind: Tensor, rows: int) -> Array:
-    """The column that `write_tensor` wrote. The size is checked before anything is shaped."""
-    entry = _exactly(value, {"shape", "data"})
-    shape = _read_shape(entry["shape"])
+def read_tensor(value: Any, kind: Tensor, rows: int) -> Any:
+    """The column that `write_tensor` wrote: an array, or `SparseRows`. Sizes are checked before anything is shaped."""
+    keys = {"shape", "data", "indices", "indptr"} if kind.sparse else {"shape", "data"}
+    if not isinstance(value, dict) or set(value) != keys:
+        raise CodecError(f"must be an object with {', '.join(sorted(keys))}")
+    shape = value["shape"]
+    if not isinstance(shape, list) or not all(type(axis) is int and axis >= 0 for axis in shape) or len(shape) > 32:
+        raise CodecError("a shape must be a list of lengths")
     right = len(shape) == len(kind.shape) + 1 and shape[0] == rows
     if not right or any(b is not None and a != b for a, b in zip(shape[1:], kind.shape, strict=True)):
         raise CodecError(f"the shape {shown(str(shape))} does not fit {rows} rows of {kind}")
-    array = _read_array(entry["data"], kind.dtype)
-    if math.prod(shape) != array.size:
-        raise CodecError(f"the shape {shown(str(shape))} is not that of {array.size} values")
-    return array.reshape(shape)
+    data = _read_array(value["data"], kind.dtype)
+    if kind.sparse:
+        return _read_sparse(data, value, shape)
+    if math.prod(shape) != data.size:
+        raise CodecError(f"the shape {shown(str(shape))} is not that of {data.size} values")
+    return data.reshape(shape)
 
 
-def read_sparse(value: Any, kind: Tensor, rows: int) -> SparseRows:
-    """The column that `write_sparse` wrote, its structure checked."""
-    entry = _exactly(value, {"shape", "data", "indices", "indptr"})
-    shape = _read_shape(entry["shape"])
-    if len(shape) != 2 or shape[0] != rows or kind.shape[0] not in (None, shape[1]):
-        raise CodecError(f"the shape {shown(str(shape))} does not fit {rows} rows of {kind}")
-    data = _read_array(entry["data"], kind.dtype)
+def _read_sparse(data: Array, entry: dict[str, Any], shape: list[int]) -> SparseRows:
     indices, indptr = _read_array(entry["indices"], "int64"), _read_array(entry["indptr"], "int64")
-    right = indptr.size == rows + 1 and indptr[0] == 0 and indptr[-1] == data.size == indices.size
+    right = indptr.size == shape[0] + 1 and indptr[0] == 0 and indptr[-1] == data.size == indices.size
     if not right or bool((np.diff(indptr) < 0).any()):
         raise CodecError("the row pointers are not those of the values")
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < shape[1]):
         raise CodecError("a column number is outside the matrix")
     return SparseRows(data, indices, indptr, (shape[0], shape[1]))
-
-
-def _exactly(value: Any, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != keys:
-        raise CodecError(f"must be an object with {', '.join(sorted(keys))}")
-    return value
-
-
-def _read_shape(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(axis) is int and axis >= 0 for axis in value) or len(value) > 32:
-        raise CodecError("a shape must be a list of lengths")
-    return tuple(value)

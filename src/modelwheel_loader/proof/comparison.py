@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from ..defects import Defect
-from ..opening.types import Timestamp
 from ..records import Record
 from ..text import clip, shown
-from .codec import is_null, to_datetime64
+from ..validate.batch import Array, null_name, objects
+from .codec import to_datetime64
 
-Array = np.ndarray[Any, Any]
 _CODE = "predict.differs"
 _PLAIN_LABELS = {str, type(None)}
-"""Types that compare as one would think, so that a column of them is compared at once."""
+"""Types whose arrays `!=` compares correctly, so that a column of them is compared at once."""
+_FLOATS = (float, np.floating)
 
 
 class Comparison(Record):
@@ -46,11 +46,8 @@ def compare(expected: Any, found: Any, *, absolute: float = 0.0, relative: float
     left, right = _parts(expected), _parts(found)
     if len(left) != len(right):
         return _apart(f"{len(left)} parts", f"{len(right)} parts", "another number of parts")
-    results = []
-    for index, name in enumerate(left):
-        other = name if name in right else list(right)[index]
-        results.append(_compare_arrays(left[name], right[other], absolute, relative, str(name)))
-    return _worst(results)
+    pairs = [(name, right[name if name in right else by_place]) for name, by_place in zip(left, right, strict=True)]
+    return _worst([_compare_arrays(left[name], other, absolute, relative, str(name)) for name, other in pairs])
 
 
 def _worst(results: list[Comparison]) -> Comparison:
@@ -103,11 +100,10 @@ def _array(values: Any) -> Any:
     if hasattr(values, "null_count"):  # Polars: numpy would show null as NaN
         values = values.to_list()
     if hasattr(values, "to_numpy"):
-        zoned = (
-            hasattr(values, "dt") and getattr(values.dtype, "tz", None) is not None
-        )  # pandas gives objects for these
-        if zoned or isinstance(values.dtype, np.dtype):
-            return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zoned else values.to_numpy()
+        if hasattr(values, "dt") and getattr(values.dtype, "tz", None) is not None:  # pandas gives objects for these
+            values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+        if isinstance(values.dtype, np.dtype):
+            return values.to_numpy()
         values = list(values)  # of pandas' own dtypes: numpy would show NA as NaN
     items = list(values) if isinstance(values, list | tuple) else [values]
     kinds = set(map(type, items))
@@ -116,10 +112,7 @@ def _array(values: Any) -> Any:
             return np.array(items)
         except OverflowError:
             pass
-    made = np.empty(len(items), dtype=object)
-    for index, item in enumerate(items):
-        made[index] = item
-    return made
+    return objects(items)
 
 
 def _compare_arrays(expected: Any, found: Any, absolute: float, relative: float, name: str) -> Comparison:
@@ -197,63 +190,53 @@ def _compare_labels(expected: Array, found: Array, name: str) -> Comparison:
 def _compare_objects(
     pairs: list[tuple[Any, Any]], shape: tuple[int, ...], absolute: float, relative: float, name: str
 ) -> Comparison:
-    """Element by element: floats by the tolerance, all else must be equal."""
-    floats = [(a, b) for a, b in pairs if isinstance(a, float) and isinstance(b, float)]
+    """Element by element: floats by the tolerance, everything else must be equal."""
+    floats = [isinstance(a, _FLOATS) and isinstance(b, _FLOATS) for a, b in pairs]
     numbers = _SAME
-    if floats:
-        columns = [np.array(column, dtype=np.float64) for column in zip(*floats, strict=True)]
-        numbers = _compare_floats(columns[0], columns[1], absolute, relative, name)
-    flags = [not (isinstance(a, float) and isinstance(b, float)) and not _same(a, b) for a, b in pairs]
+    if any(floats):
+        chosen = [pair for pair, both in zip(pairs, floats, strict=True) if both]
+        left, right = np.array(chosen, dtype=np.float64).T
+        numbers = _compare_floats(left, right, absolute, relative, name)
+    flags = [not both and not _same(a, b) for (a, b), both in zip(pairs, floats, strict=True)]
     different = np.array(flags, dtype=bool).reshape(shape)
     if not bool(different.any()):
         return numbers
     index = int(different.ravel().argmax())
-    place = Defect(
-        code=_CODE,
-        message="the answer differs from the recorded one",
-        row=index // max(different[0].size, 1),
-        field=name or None,
-        expected=shown(pairs[index][0]),
-        found=shown(pairs[index][1]),
-    )
+    place = _differs(index // max(different[0].size, 1), name, *pairs[index])
     labels = Comparison(exact=False, within=False, disagreements=int(different.sum()), first=place)
     return _worst([labels, numbers])
 
 
 def _same(expected: Any, found: Any) -> bool:
-    """Whether two values of no array are equal, of one kind: True is not 1, and null is only null."""
+    """Whether two single values are equal, of one kind: True is not 1, and null equals null, however it is written."""
     expected, found = _plain_instant(expected), _plain_instant(found)
-    if is_null(expected) or is_null(found):
-        return is_null(expected) and is_null(found)
+    nulls = null_name(expected) is not None, null_name(found) is not None
+    if any(nulls):
+        return all(nulls)
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         return expected.keys() == found.keys() and all(_same(expected[key], found[key]) for key in expected)
     if isinstance(expected, list | tuple | np.ndarray) and isinstance(found, list | tuple | np.ndarray):
         return len(expected) == len(found) and all(map(_same, expected, found))
     if isinstance(expected, bool | np.bool_) != isinstance(found, bool | np.bool_):
         return False
-    return bool(expected == found) or bool(expected != expected and found != found)  # noqa: PLR0124 - NaN
+    return bool(expected == found)
 
 
 def _plain_instant(value: Any) -> Any:
-    """A time with a zone, of Python or pandas, as numpy's instant in UTC, which is what examples are read as."""
+    """A time with a zone, of Python or pandas, as numpy's instant in UTC, as examples are read."""
     if getattr(value, "tzinfo", None) is None or not hasattr(value, "astimezone"):
         return value
-    return to_datetime64(value, Timestamp("ns" if hasattr(value, "nanosecond") else "us", "UTC"))
+    return to_datetime64(value, "ns" if hasattr(value, "nanosecond") else "us")
 
 
 def _first(different: Array, expected: Array, found: Array, name: str) -> Defect | None:
     if not bool(different.any()):
         return None
     place = np.unravel_index(int(different.argmax()), different.shape)
-    return Defect(
-        code=_CODE,
-        message="the answer differs from the recorded one",
-        row=int(place[0]),
-        field=clip(name) or None,
-        expected=shown(_plain(expected[place])),
-        found=shown(_plain(found[place])),
-    )
+    return _differs(int(place[0]), name, expected[place], found[place])
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _differs(row: int, name: str, expected: Any, found: Any) -> Defect:
+    message = "the answer differs from the recorded one"
+    one, other = (shown(value.item() if isinstance(value, np.generic) else value) for value in (expected, found))
+    return Defect(code=_CODE, message=message, row=row, field=clip(name) or None, expected=one, found=other)

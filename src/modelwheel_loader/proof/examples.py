@@ -15,10 +15,11 @@ import numpy as np
 from ..defects import Defect
 from ..errors import InvalidBundle, UsageError
 from ..opening.strictjson import COUNT, LIST, OBJECT, TEXT, Array, Cursor, dump_json, parse_json
-from ..opening.types import List, Struct, Tensor, Timestamp
+from ..opening.types import List, Struct, Tensor
 from ..text import clip
+from ..validate.batch import objects
 from ..validate.outputs import answer_dtype
-from .codec import CodecError, as_scipy, decoder, encoder, read_sparse, read_tensor, write_sparse, write_tensor
+from .codec import CodecError, SparseRows, as_scipy, decoder, encoder, read_tensor, write_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,11 +52,7 @@ def encode_columns(columns: Mapping[str, Any], schema: Schema, rows: int) -> byt
 
 def _write_column(values: Any, field: Field) -> dict[str, Any]:
     if isinstance(field.type, Tensor):
-        return (
-            {"sparse": write_sparse(values, field.type)}
-            if field.type.sparse
-            else {"tensor": write_tensor(values, field.type)}
-        )
+        return {"sparse" if field.type.sparse else "tensor": write_tensor(values, field.type)}
     write = encoder(field.type)
     return {"values": [write(value) for value in values]}
 
@@ -157,9 +154,8 @@ def _read_column(entry: Cursor, field: Field, rows: int, form: Form) -> Any:
     try:
         if isinstance(field.type, Tensor):
             key = "sparse" if field.type.sparse else "tensor"
-            if field.type.sparse:
-                return as_scipy(read_sparse(entry.value.get(key), field.type, rows))
-            return read_tensor(entry.value.get(key), field.type, rows)
+            column = read_tensor(entry.value.get(key), field.type, rows)
+            return as_scipy(column) if isinstance(column, SparseRows) else column
         return _read_values(entry.get(key, LIST), field, rows, form)
     except CodecError as error:
         entry.wrong(key, str(error))
@@ -171,7 +167,7 @@ def _read_values(values: list[Any], field: Field, rows: int, form: Form) -> Any:
         raise CodecError(f"holds {len(values)} values for {rows} rows")
     convert = decoder(field.type)
     made = [convert(value) for value in values]
-    if form == "input" and isinstance(field.type, Timestamp) and field.type.zone:
+    if form == "input" and getattr(field.type, "zone", None):
         return build_column(values, field, np.dtype(object))  # numpy's times have no zone; the checked text has
     return made if form == "list" else build_column(made, field, answer_dtype(field))
 
@@ -186,10 +182,7 @@ def build_column(values: list[Any], field: Field, dtype: np.dtype[Any]) -> np.nd
     if (dtype.kind in "biufSU" and nulls) or isinstance(field.type, List | Struct):
         dtype = np.dtype(object)
     if dtype.kind == "O":
-        column = np.empty(len(values), dtype=object)  # filled one by one: numpy would make a matrix of equal lists
-        for index, value in enumerate(values):
-            column[index] = value
-        return column
+        return objects(values)
     return np.array(values, dtype=dtype)
 
 
