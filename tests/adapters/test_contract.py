@@ -21,13 +21,11 @@ from sklearn.linear_model import LogisticRegression
 
 from graphs import model, node, value
 from modelwheel.adapters import recognise
-from modelwheel.adapters.catboost import CatboostAdapter
+from modelwheel.adapters.boosters import CatboostAdapter, LightgbmAdapter, XgboostAdapter
 from modelwheel.adapters.function import FunctionAdapter
-from modelwheel.adapters.lightgbm import LightgbmAdapter
 from modelwheel.adapters.onnx_model import OnnxAdapter
 from modelwheel.adapters.sklearn import SklearnAdapter
 from modelwheel.adapters.statsmodels import StatsmodelsAdapter
-from modelwheel.adapters.xgboost import XgboostAdapter
 from modelwheel.errors import PackError
 from modelwheel.packing.pack import pack
 from modelwheel.testing import CHECKS, Case, Check

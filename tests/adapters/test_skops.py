@@ -26,8 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 import modelwheel
 from builders import replaced
-from modelwheel.adapters.sklearn import SklearnAdapter
-from modelwheel.adapters.skopsfile import canonical, skops_file
+from modelwheel.adapters.sklearn import SklearnAdapter, canonical, skops_file
 from modelwheel.cli import main
 from modelwheel.errors import (
     DependencyError,

@@ -13,16 +13,14 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip, shown
 
 from .base import Adapter
-from .catboost import CatboostAdapter
+from .boosters import CatboostAdapter, LightgbmAdapter, XgboostAdapter
 from .function import FunctionAdapter
 from .keras import KerasAdapter
-from .lightgbm import LightgbmAdapter
 from .onnx_model import OnnxAdapter
 from .sklearn import SklearnAdapter
 from .statsmodels import StatsmodelsAdapter
 from .tensorflow import TensorflowAdapter
 from .torch import TorchAdapter
-from .xgboost import XgboostAdapter
 
 __all__ = ["ADAPTERS", "GROUP", "Adapter", "recognise"]
 
@@ -56,7 +54,7 @@ def recognise(model: object) -> Adapter:
         return _LAST
     raise PackError.of(
         "pack.unknown-model",
-        "this is no model of a framework that modelwheel knows, and not callable",
+        "this is not a model of a framework that modelwheel knows, and not callable",
         found=shown(model),
         expected="a fitted estimator, a booster, an ONNX model, or any callable that takes the sample",
         hint=_hint(model),

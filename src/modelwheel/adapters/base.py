@@ -11,6 +11,7 @@ from modelwheel_loader.opening.types import CategoryValue
 from ..capturing.capture import NativeFile
 from ..onnx import Conversion
 
+PREDICT = ("predict",)
 Predict = Callable[..., Any]
 """Answers rows as the sample has them, and the method's own parameters by name."""
 
@@ -47,7 +48,8 @@ class Adapter(Protocol):
         return
 
     def methods(self, model: Any) -> tuple[str, ...]:
-        """The prediction methods that the model has, most used first."""
+        """The prediction methods that the model has, most used first; `predict` unless overridden."""
+        return PREDICT
 
     def function(self, model: Any, method: str, schema: Schema) -> Predict:
         """What answers `method`: the model's own, or the model itself when it can only be called."""
@@ -75,3 +77,9 @@ class Adapter(Protocol):
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """Graphs to try, best first, and reasons where there is none. Never raises for a model it cannot convert."""
+
+
+def plain_classes(labels: Any) -> tuple[CategoryValue, ...] | None:
+    """The labels of a classifier, when they are of types that a manifest can hold."""
+    values = tuple(labels.tolist())
+    return values if all(type(value) in (str, int, float, bool) for value in values) else None

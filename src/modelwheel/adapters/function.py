@@ -34,10 +34,6 @@ class FunctionAdapter(Adapter):
         """The class of the object, or the function."""
         return super().class_name(model.model if isinstance(model, ContextModel) else model)
 
-    def methods(self, model: object) -> tuple[str, ...]:
-        """`predict`, whether it is a method of the object or the object itself."""
-        return ("predict",)
-
     def convert(self, model: object, schema: Schema, methods: Sequence[str]) -> Conversion:
         """There is no graph in Python code."""
         yield "the model is Python code, which has no graph"

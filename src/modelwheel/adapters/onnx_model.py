@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
 from modelwheel_loader.opening.schema import Schema
 from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
 from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate.reading import is_a
 
 from ..extras import needed
 from ..onnx import Conversion, Graph, OnnxModel, fitted, graph_inputs, laid_out, onnxruntime_range, read_model
@@ -28,8 +28,7 @@ class OnnxAdapter(Adapter):
         """Whether it is an ONNX model. Where onnx was never imported, only bytes and paths can be."""
         if isinstance(model, str | os.PathLike):
             return os.fspath(model).endswith(".onnx")
-        proto = getattr(sys.modules.get("onnx"), "ModelProto", None)
-        return isinstance(model, bytes) or (proto is not None and isinstance(model, proto))
+        return isinstance(model, bytes) or is_a(model, "onnx", "ModelProto")
 
     def opened(self, model: Any) -> OnnxModel:
         """The graph, read and checked as the loader checks it; raises `MissingExtra` without onnx."""
@@ -40,10 +39,6 @@ class OnnxAdapter(Adapter):
     def class_name(self, model: Any) -> str:
         """The message that every ONNX model is."""
         return "onnx.ModelProto"
-
-    def methods(self, model: Any) -> tuple[str, ...]:
-        """`predict`: a graph is one function."""
-        return (PREDICT,)
 
     def contract(self, model: OnnxModel, schema: Schema) -> Schema:
         """The sample's fields, with the dtypes and the free axes of the graph's inputs."""

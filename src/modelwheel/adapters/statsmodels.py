@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.validate.reading import is_a
 
 from ..onnx import Conversion
 from .base import Adapter, Predict
@@ -20,8 +20,7 @@ class StatsmodelsAdapter(Adapter):
 
     def recognises(self, model: object) -> bool:
         """Whether it is a result. Where statsmodels was never imported, nothing is."""
-        results = getattr(sys.modules.get("statsmodels.base.wrapper"), "ResultsWrapper", None)
-        return results is not None and isinstance(model, results)
+        return is_a(model, "statsmodels.base.wrapper", "ResultsWrapper")
 
     def opened(self, model: Any) -> Any:
         """A copy without the training data, which answers do not need.
@@ -35,10 +34,6 @@ class StatsmodelsAdapter(Adapter):
         if frame is not None:
             made.model.data.frame = frame[[name for name in frame.columns if str(name) in formula]]
         return made
-
-    def methods(self, model: Any) -> tuple[str, ...]:
-        """`predict`."""
-        return ("predict",)
 
     def function(self, model: Any, method: str, schema: Schema) -> Predict:
         """`predict` of rows alone: its other arguments belong to each kind of model."""

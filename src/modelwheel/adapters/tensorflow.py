@@ -74,10 +74,6 @@ class TensorflowAdapter(Adapter):
         """What TensorFlow calls the format."""
         return "tensorflow.saved_model"
 
-    def methods(self, model: Any) -> tuple[str, ...]:
-        """`predict`, which runs the signature."""
-        return ("predict",)
-
     def native(self, model: Opened) -> NativeFile:
         """The files as they are."""
         return saved_model_file(

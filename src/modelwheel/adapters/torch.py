@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.native.wrappers import TorchModule
 from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.validate.reading import is_a
 
 from ..extras import needed
 from ..onnx import Conversion, export_module
@@ -23,8 +23,7 @@ class TorchAdapter(Adapter):
 
     def recognises(self, model: object) -> bool:
         """Whether it is a module. Where PyTorch was never imported, nothing is."""
-        module = getattr(sys.modules.get("torch.nn"), "Module", None)
-        return module is not None and isinstance(model, module)
+        return is_a(model, "torch.nn", "Module")
 
     def opened(self, model: Any) -> TorchModule:
         """The module behind a `predict` that takes and answers arrays."""
@@ -43,8 +42,7 @@ class TorchAdapter(Adapter):
         """Tensors as arrays, alone or in a dict."""
         if isinstance(sample, Mapping):
             return {name: self.sample(item) for name, item in sample.items()}
-        tensor = getattr(sys.modules.get("torch"), "Tensor", None)
-        return sample.detach().cpu().numpy() if tensor is not None and isinstance(sample, tensor) else sample
+        return sample.detach().cpu().numpy() if is_a(sample, "torch", "Tensor") else sample
 
     def check(self, model: TorchModule) -> None:
         """Raise `PackError` for a module in training mode, whose answers differ, or not on the CPU."""
@@ -54,10 +52,6 @@ class TorchAdapter(Adapter):
         if devices - {"cpu"}:
             found = ", ".join(sorted(devices))
             raise PackError.of("pack.training", "the module is not on the CPU", found=found, hint="Call model.cpu().")
-
-    def methods(self, model: Any) -> tuple[str, ...]:
-        """`predict`, which calls the module."""
-        return ("predict",)
 
     def convert(self, model: TorchModule, schema: Schema, methods: Sequence[str]) -> Conversion:
         """By `torch.onnx.export`; raises `MissingExtra` without onnxscript."""
