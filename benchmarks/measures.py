@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,12 +139,14 @@ model.predict(pd.DataFrame([{f"f{n}": 0.5 for n in range(30)}]))
 
 def packed(folder: Path, model: Any, sample: Any, name: str) -> modelwheel.Bundle:
     """The packed model, its parts also as plain files beside it."""
-    bundle = modelwheel.pack(model, name=name, version="1", sample=sample, out=folder)
+    unlocked = modelwheel.Dependencies(lock="none")
+    bundle = modelwheel.pack(model, name=name, version="1", sample=sample, out=folder, dependencies=unlocked)
     joblib.dump(model, folder / f"{name}.joblib")
-    for payload in bundle.runtimes:
-        if payload.kind == "onnx":
-            data = bundle._place.read(bundle._place.root + payload.member, limit=1 << 40)
-            (folder / f"{name}.onnx").write_bytes(data)
+    with zipfile.ZipFile(bundle.path) as archive:
+        for payload in bundle.runtimes:
+            if payload.kind == "onnx":
+                data = archive.read(f"modelwheel_bundles/{bundle.name}/{payload.member}")
+                (folder / f"{name}.onnx").write_bytes(data)
     return bundle
 
 
