@@ -77,7 +77,7 @@ def _numpy_dtype(name: str) -> np.dtype[Any] | None:
     return np.dtype(np.str_) if plain.startswith("U") or plain == "str_" else None
 
 
-def null_of(name: str | None) -> Any:
+def null_object(name: str | None) -> Any:
     """The object that stands for null."""
     if name == "nan":
         return np.nan
@@ -101,7 +101,7 @@ def compile_objects(field: Field) -> Make:
         if values is column.values:
             values = values.copy()
         if column.missing is not None:
-            values[column.missing] = null_of(null_name)
+            values[column.missing] = null_object(null_name)
         return values
 
     return restore
@@ -123,7 +123,7 @@ def own_rows(field: Field, *, cells: bool = False) -> Make:
             return np.array(values, dtype=dtype)
         made = objects([np.array(row, dtype=dtype) for row in values])
         if column.missing is not None:
-            made[column.missing] = null_of(null)
+            made[column.missing] = null_object(null)
         return made
 
     return restore

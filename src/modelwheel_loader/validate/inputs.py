@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import ModelwheelError
 from ..opening.schema import compile_pattern
-from ..opening.types import Category, Float, Tensor
+from ..opening.types import Category, Float, List
 from .batch import Array, Batch, Column, Raw, where_null
 from .columns import allowed_values, bound, compile_column
 from .kinds import Accept, Check, kind_of
@@ -122,12 +122,12 @@ def _compile_alone(field: Field, check: Check) -> Quick:
     from .problems import Problems
     from .reading import library_of
 
-    axes = len(field.type.shape) if isinstance(field.type, Tensor) else None
+    levels, is_list = kind_of(field.type).levels(), isinstance(field.type, List)
 
     def alone(value: Any) -> Column | None:
-        if library_of(value) not in _OF_SCALARS:
+        if library_of(value) not in _OF_SCALARS or (not levels and type(value) is list):
             return None
-        if axes is not None and getattr(value, "ndim", axes) != axes:  # many rows, as an array: no need to try
+        if not is_list and getattr(value, "ndim", levels) != levels:  # many rows, as an array: no need to try
             return None
         return check(Raw([value]), Problems())
 

@@ -29,7 +29,7 @@ class _Words(Kind):
         return self._from_objects(objects(values), values)
 
     def _from_any_array(self, raw: Raw) -> Column | None:
-        if raw.missing is None and raw.values.dtype == object and raw.values.ndim == 1:
+        if (raw.missing is None or raw.texts) and raw.values.dtype == object and raw.values.ndim == 1:
             return self._from_objects(raw.values, raw.values.tolist())
         return super()._from_any_array(raw)
 
