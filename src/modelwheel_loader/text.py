@@ -89,14 +89,6 @@ def shown(value: object, limit: int = 60) -> str:
     return clip(f"a {name}{size}", limit)
 
 
-def shown_safely(value: object) -> str:
-    """`shown`, for an object that may raise when it is asked for its length: then only its type."""
-    try:
-        return shown(value)
-    except Exception:  # noqa: BLE001 - the border to the caller's objects
-        return clip(f"a {type(value).__qualname__}")
-
-
 # The nearest of several texts, for "did you mean …?". Bounded work, however many candidates there are.
 
 

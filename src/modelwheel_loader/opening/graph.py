@@ -1,8 +1,14 @@
-"""A reader of protobuf's wire format, enough to walk a message without building anything of it.
+"""Walks an ONNX file before any runtime sees it (THREATS row 13): no onnx, no onnxruntime, bounded work.
 
-Encoding: https://protobuf.dev/programming-guides/encoding/. Spans are offsets into the one buffer; nothing is copied.
-Where parsers differ (overlong tags, numbers beyond 64 bits), the bytes are refused: what is walked here must be what
-onnxruntime reads.
+First a reader of protobuf's wire format (https://protobuf.dev/programming-guides/encoding/), which copies nothing:
+spans are offsets into the one buffer. Where parsers differ (overlong tags, numbers beyond 64 bits), the bytes are
+refused: what is walked here must be what onnxruntime reads. Then tensors and types, then the walk. Field numbers are
+those of onnx.proto (ONNX IR version 13).
+
+Refused: data outside the file but for the weights that the manifest declares, operators beyond the standard domains
+and a list of Microsoft's, recursion and explosion of functions, constants that ask for absurd sizes, training
+information, and configuration of the runtime. Sizes that a graph computes while it runs are not seen here: nothing
+short of a memory limit of the process bounds those.
 """
 
 from __future__ import annotations
@@ -132,6 +138,13 @@ class Reader:
         """The fields of the message that a field holds."""
         return self.items(item.value, item.end, runs=runs)
 
+    def message(self, item: Item) -> Message:
+        """The fields of a message by their number; for messages that are not long lists."""
+        found: dict[int, list[Item]] = {}
+        for part in self.inside(item):
+            found.setdefault(part.number, []).append(part)
+        return Message(self, found)
+
     def text(self, item: Item, limit: int = 200) -> str:
         """The text of a field with bytes, at most `limit` bytes of it."""
         return bytes(self.data[item.value : min(item.end, item.value + limit)]).decode("utf-8", "replace")
@@ -194,6 +207,32 @@ class Reader:
         return match.end() if match else position
 
 
+class Message:
+    """The fields of a message by number. Of those that are there once, the last counts, as for every parser."""
+
+    __slots__ = ("fields", "reader")
+
+    def __init__(self, reader: Reader, fields: Mapping[int, Sequence[Item]]) -> None:
+        self.reader = reader
+        self.fields = fields
+
+    def parts(self, number: int) -> list[Item]:
+        """The fields of that number that hold bytes."""
+        return [part for part in self.fields.get(number, ()) if part.wire == LENGTH]
+
+    def texts(self, number: int, limit: int = 200) -> list[str]:
+        """Their texts."""
+        return [self.reader.text(part, limit) for part in self.parts(number)]
+
+    def text(self, number: int, limit: int = 200) -> str:
+        """The text of the field, empty when there is none."""
+        return self.reader.text(parts[-1], limit) if (parts := self.parts(number)) else ""
+
+    def number(self, number: int) -> int | None:
+        """The number of the field, as it is encoded; None when there is none."""
+        return next((part.value for part in reversed(self.fields.get(number, ())) if part.wire == VARINT), None)
+
+
 _SKIPS = {_FLOATS: Reader.skip_floats, _INTS: Reader.skip_ints, _STRINGS: Reader.skip_strings}
 
 
@@ -208,53 +247,37 @@ def signed32(value: int) -> int:
     return low - 2**32 if low >= 2**31 else low
 
 
-# The functions of an ONNX file: how many nodes they make when they are written out, found without writing them out.
-
-
 Call = tuple[str, str]
 """The domain and name of an operator or function."""
+_HUGE = 1e18
 
 
 def expanded(calls: Sequence[Call], functions: Mapping[Call, Sequence[Call]]) -> float:
-    """How many nodes `calls` are with `functions` written out; infinity when a function calls itself.
+    """How many nodes `calls` are with `functions` written out, which is not done; infinity when one calls itself.
 
     Every node is a call of an operator or of a function. Linear in the number of calls.
     """
     sizes: dict[Call, float] = {}
-    for name in functions:
-        _measure(name, functions, sizes)
-    if math.inf in sizes.values():
+    inner = {name: {call for call in made if call in functions} for name, made in functions.items()}
+    users: dict[Call, list[Call]] = {name: [] for name in functions}
+    for name, called in inner.items():
+        for call in called:
+            users[call].append(name)
+    ready = [name for name, called in inner.items() if not called]
+    while ready:
+        name = ready.pop()
+        sizes[name] = min(sum(sizes.get(call, 1.0) for call in functions[name]), _HUGE)
+        for user in users[name]:
+            inner[user].remove(name)
+            if not inner[user]:
+                ready.append(user)
+    if len(sizes) < len(functions):
         return math.inf
-    return sum(sizes.get(call, 1) for call in calls)
+    return sum(sizes.get(call, 1.0) for call in calls)
 
 
-_HUGE = 1e18
-_OPEN = -1.0
-"""The size of a function that is being measured: to meet it again is recursion."""
-
-
-def _measure(name: Call, functions: Mapping[Call, Sequence[Call]], sizes: dict[Call, float]) -> None:
-    """Put the size of a function and of those that it calls into `sizes`, deepest first."""
-    stack = [name]
-    while stack:
-        current = stack[-1]
-        if sizes.get(current, _OPEN) != _OPEN:
-            stack.pop()
-        elif current not in sizes:
-            sizes[current] = _OPEN
-            inner = {call for call in functions[current] if call in functions}
-            if any(sizes.get(call) == _OPEN for call in inner):
-                sizes[current] = math.inf
-            stack += (call for call in inner if call not in sizes)
-        else:
-            # what calls something endless is found endless by itself; adding up never gets there
-            sizes[current] = min(sum(sizes.get(call, 1.0) for call in functions[current]), _HUGE)
-            stack.pop()
-
-
-# Reads the tensors and types of an ONNX file: what they are, and whether their data is there and fits.
-#
-# Field numbers are those of onnx.proto: TensorProto, SparseTensorProto, ValueInfoProto.
+# Tensors and types: what they are, and whether their data is there and fits (TensorProto, SparseTensorProto,
+# ValueInfoProto).
 
 
 DTYPES = {
@@ -334,8 +357,8 @@ def read_tensor(reader: Reader, item: Item, wrong: Wrong) -> TensorHead:
 
 def _entry(reader: Reader, item: Item) -> str:
     """A pair of `external_data`, as text."""
-    parts = {part.number: reader.text(part) for part in reader.inside(item) if part.wire == LENGTH}
-    return f"{parts.get(1, '')}={parts.get(2, '')}"
+    pair = reader.message(item)
+    return f"{pair.text(1)}={pair.text(2)}"
 
 
 def _check_size(head: TensorHead, wrong: Wrong) -> None:
@@ -403,42 +426,23 @@ def read_sparse(reader: Reader, item: Item, wrong: Wrong) -> list[TensorHead]:
 
 def read_value(reader: Reader, item: Item) -> tuple[str, tuple[str, Shape]]:
     """The name, and the dtype (`?` for what is no tensor) and shape of an input or output."""
-    name, dtype = "", "?"
-    shape: Shape = ()
-    for part in reader.inside(item):
-        if part.number == 1 and part.wire == LENGTH:
-            name = reader.text(part, 10_000)
-        elif part.number == 2 and part.wire == LENGTH:
-            dtype, shape = _tensor_type(reader, part)
-    return name, (dtype, shape)
-
-
-def _tensor_type(reader: Reader, item: Item) -> tuple[str, Shape]:
-    kind, axes = 0, []
-    for part in reader.inside(item):
-        if part.number != 1 or part.wire != LENGTH:
-            continue
-        for inner in reader.inside(part):
-            if inner.number == 1 and inner.wire == VARINT:
-                kind = signed32(inner.value)
-            elif inner.number == 2 and inner.wire == LENGTH:
-                axes = [_axis(reader, axis) for axis in reader.inside(inner) if axis.wire == LENGTH]
-    return DTYPES.get(kind, "?"), tuple(axes)
+    value = reader.message(item)
+    dtype = "?"
+    axes: Shape = ()
+    for kind in value.parts(2):
+        for tensor in map(reader.message, reader.message(kind).parts(1)):
+            dtype = DTYPES.get(signed32(tensor.number(1) or 0), "?")
+            shapes = tensor.parts(2)
+            axes = tuple(_axis(reader, axis) for axis in reader.message(shapes[-1]).parts(1)) if shapes else ()
+    return value.text(1, 10_000), (dtype, axes)
 
 
 def _axis(reader: Reader, item: Item) -> int | None:
-    for part in reader.inside(item):
-        if part.number == 1 and part.wire == VARINT:
-            return signed(part.value)
-    return None
+    length = reader.message(item).number(1)
+    return None if length is None else signed(length)
 
 
-# Walks an ONNX file before any runtime sees it (THREATS row 13): no onnx, no onnxruntime, bounded work.
-#
-# Field numbers are those of onnx.proto (ONNX IR version 13). Refused: data outside the file but for the weights
-# that the manifest declares, operators beyond the standard domains and a list of Microsoft's, recursion and explosion
-# of functions, constants that ask for absurd sizes, training information, and configuration of the runtime. Sizes that
-# a graph computes while it runs are not seen here: nothing short of a memory limit of the process bounds those.
+# The walk.
 
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
@@ -509,29 +513,24 @@ class _Walk:
 
     # -- the model ------------------------------------------------------------------------------------------------
 
-    def model(self, whole: Item) -> None:
-        graphs, functions = [], []
-        for item in self.reader.inside(whole):
-            if item.number == 1 and item.wire == VARINT:
-                self.info.ir_version = signed(item.value)
-            elif item.number == 7 and item.wire == LENGTH:
-                graphs.append(item)
-            elif item.number == 8 and item.wire == LENGTH:
-                self.opset(item)
-            elif item.number == 14 and item.wire == LENGTH:
-                self.metadata(item)
-            elif item.number == 20:
-                self.wrong("holds training information")
-            elif item.number == 25 and item.wire == LENGTH:
-                functions.append(item)
+    def model(self, item: Item) -> None:
+        whole = self.reader.message(item)
+        self.info.ir_version = signed(whole.number(1) or 0)
+        for part in whole.parts(8):
+            self.opset(part)
+        for part in whole.parts(14):
+            self.metadata(part)
+        if 20 in whole.fields:
+            self.wrong("holds training information")
         if not 0 < self.info.ir_version <= _NEWEST_IR:
             self.wrong(f"has the IR version {self.info.ir_version}")
-        for item in functions:
-            self.function(item)
+        for part in whole.parts(25):
+            self.function(part)
+        graphs = whole.parts(7)
         if len(graphs) != 1:
             self.wrong("must hold one graph")
-        for item in graphs:
-            self.graph(item, self.calls, ChainMap(), 0)
+        for part in graphs:
+            self.graph(part, self.calls, ChainMap(), 0)
         self.info.nodes = len(self.calls)
         self.judge()
 
@@ -565,42 +564,26 @@ class _Walk:
         return domain == MICROSOFT and operator in MICROSOFT_OPERATORS
 
     def opset(self, item: Item) -> None:
-        domain, version = "", 0
-        for part in self.reader.inside(item):
-            if part.number == 1 and part.wire == LENGTH:
-                domain = self.reader.text(part)
-            elif part.number == 2 and part.wire == VARINT:
-                version = signed(part.value)
+        opset = self.reader.message(item)
+        domain, version = opset.text(1), signed(opset.number(2) or 0)
         self.info.opsets[domain] = max(version, self.info.opsets.get(domain, version), key=abs)
 
     def metadata(self, item: Item) -> None:
-        for part in self.reader.inside(item):
-            if part.number == 1 and part.wire == LENGTH and self.reader.text(part).lower() in _REFUSED_METADATA:
-                self.wrong("its metadata configure the runtime", self.reader.text(part))
+        for key in self.reader.message(item).texts(1):
+            if key.lower() in _REFUSED_METADATA:
+                self.wrong("its metadata configure the runtime", key)
 
     def function(self, item: Item) -> None:
-        name = domain = ""
-        nodes, defaults = [], []
-        for part in self.reader.inside(item):
-            if part.wire != LENGTH:
-                continue
-            if part.number == 1:
-                name = self.reader.text(part)
-            elif part.number == 10:
-                domain = self.reader.text(part)
-            elif part.number == 7:
-                nodes.append(part)
-            elif part.number == 9:
-                self.opset(part)
-            elif part.number == 11:
-                defaults.append(part)
+        function = self.reader.message(item)
+        for part in function.parts(9):
+            self.opset(part)
         # overloads of one name count as one function: more than what is really written out, never less
-        calls = self.functions.setdefault((_plain(domain), name), [])
+        calls = self.functions.setdefault((_plain(function.text(10)), function.text(1)), [])
         constants: Constants = ChainMap()
-        for default in defaults:
-            self.attribute(default, calls, constants, 0)
-        for node in nodes:
-            self.node(node, calls, constants, 0)
+        for part in function.parts(11):
+            self.attribute(part, calls, constants, 0)
+        for part in function.parts(7):
+            self.node(part, calls, constants, 0)
 
     # -- graphs and nodes --------------------------------------------------------------------------------------------
 
@@ -608,25 +591,20 @@ class _Walk:
         if depth > self.limits.onnx_depth:
             self.wrong(f"nests graphs deeper than {self.limits.onnx_depth} levels")
             return
-        top = depth == 0
-        nodes = []
-        for part in self.reader.inside(item):
-            if part.wire != LENGTH:
-                continue
-            if part.number == 1:
-                nodes.append(part)
-            elif part.number == 5:
-                self.initializer(part, constants, top=top)
-            elif part.number == 15:
-                self.sparse(part)
-            elif top and part.number in (11, 12):
-                name, value = read_value(self.reader, part)
-                (self.info.inputs if part.number == 11 else self.info.outputs)[name] = value
+        graph, top = self.reader.message(item), depth == 0
+        for part in graph.parts(5):
+            self.initializer(part, constants, top=top)
+        for part in graph.parts(15):
+            self.sparse(part)
+        if top:
+            self.info.inputs.update(read_value(self.reader, part) for part in graph.parts(11))
+            self.info.outputs.update(read_value(self.reader, part) for part in graph.parts(12))
+        nodes = graph.parts(1)
         if len(nodes) + len(calls) > self.limits.onnx_nodes:
             self.wrong(f"has more than {self.limits.onnx_nodes:,} nodes")
             return
-        for node in nodes:
-            self.node(node, calls, constants, depth)
+        for part in nodes:
+            self.node(part, calls, constants, depth)
 
     def initializer(self, item: Item, constants: Constants, *, top: bool) -> None:
         head = read_tensor(self.reader, item, self.wrong)
@@ -640,25 +618,10 @@ class _Walk:
             self.initializers.add(head.name)
 
     def node(self, item: Item, calls: list[Call], constants: Constants, depth: int) -> None:
-        operator = domain = ""
-        inputs: list[str] = []
-        outputs: list[str] = []
-        attributes: list[Item] = []
-        for part in self.reader.inside(item):
-            if part.wire != LENGTH:
-                continue
-            if part.number == 1:
-                inputs.append(self.reader.text(part, 10_000))
-            elif part.number == 2:
-                outputs.append(self.reader.text(part, 10_000))
-            elif part.number == 4:
-                operator = self.reader.text(part)
-            elif part.number == 5:
-                attributes.append(part)
-            elif part.number == 7:
-                domain = self.reader.text(part)
-        calls.append((_plain(domain), operator))
-        for attribute in attributes:
+        node = self.reader.message(item)
+        operator, inputs, outputs = node.text(4), node.texts(1, 10_000), node.texts(2, 10_000)
+        calls.append((_plain(node.text(7)), operator))
+        for attribute in node.parts(5):
             numbers = self.attribute(attribute, calls, constants, depth, numbers=operator in _READ_NUMBERS)
             if operator == "Constant" and outputs and numbers is not None:
                 constants[outputs[0]] = numbers

@@ -17,19 +17,17 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Literal, get_args
 
-from ..defects import Defect
 from ..errors import IntegrityError, UsageError
 from ..limits import Limits
 from ..text import clip, shown
 from .places import Identity, Place
-from .record import PIECE, new_sha256, sha256_of
+from .record import sha256_of
 
 if TYPE_CHECKING:
     from .manifest import Digest, Manifest
 
 
 Policy = Literal["first", "always", "code"]
-Progress = Callable[[str, int, int], None]
 _DONE = b"verified\n"
 
 
@@ -160,45 +158,6 @@ def _lock(stream: IO[bytes]) -> None:
         return
     with contextlib.suppress(OSError):  # file systems without locks
         fcntl.flock(stream, fcntl.LOCK_EX)
-
-
-def verify_everything(place: Place, progress: Progress | None = None) -> list[Defect]:
-    """Read every member once and compare SHA-256 and CRC-32 with what is recorded; gives all defects.
-
-    The two sums are taken by two threads at the same time: both release the interpreter's lock.
-    """
-    from binascii import crc32
-    from concurrent.futures import ThreadPoolExecutor
-
-    total = sum(member.size for member in place.members.values())
-    done = 0
-    defects: list[Defect] = []
-    with ThreadPoolExecutor(1) as pool:
-        for name, member in place.members.items():
-            digest, crc = new_sha256(total), 0
-            view, _ = place.map(name)
-            for start in range(0, member.size, PIECE):
-                piece = view[start : start + PIECE]
-                other = pool.submit(crc32, piece, crc) if member.crc is not None else None
-                digest.update(piece)
-                crc = other.result() if other else crc
-                done += len(piece)
-                if progress:
-                    progress("verifying", done, total)
-            defects += _sums_differ(place, name, digest.hexdigest(), crc)
-    return defects
-
-
-def _sums_differ(place: Place, name: str, sha256: str, crc: int) -> Iterator[Defect]:
-    where, code = clip(name, 120), "integrity.digest"
-    row, recorded = place.record.get(name), place.members[name].crc
-    if row is not None and row.sha256 != sha256:
-        yield Defect(
-            code=code, where=where, message="differs from its recorded digest", found=sha256, expected=row.sha256
-        )
-    if recorded is not None and recorded != crc:
-        message = "differs from its CRC-32 in the archive"
-        yield Defect(code=code, where=where, message=message, found=f"{crc:08x}", expected=f"{recorded:08x}")
 
 
 # The payload members of an opened bundle, by their name in the manifest, compared with their digests when read.

@@ -49,6 +49,8 @@ class DataType:
     __slots__: tuple[str, ...] = ()
     family = ""
     """The file of `validate` that has the rules of the type."""
+    _text = ""
+    _canonical = "object"
 
     def _set(self, *values: object) -> None:
         for name, value in zip(self.__slots__, values, strict=True):
@@ -77,10 +79,13 @@ class DataType:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values()
 
+    def __str__(self) -> str:
+        return self._text.format(self)
+
     @property
     def canonical(self) -> str:
         """The numpy dtype of checked values; `object` for those that numpy does not hold."""
-        return "object"
+        return self._canonical.format(self)
 
 
 class Bool(DataType):
@@ -88,13 +93,7 @@ class Bool(DataType):
 
     __slots__ = ()
     family = "numbers"
-
-    def __str__(self) -> str:
-        return "bool"
-
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return "bool"
+    _text = _canonical = "bool"
 
 
 class Integer(DataType):
@@ -102,6 +101,7 @@ class Integer(DataType):
 
     __slots__ = ("bits", "signed")
     family = "numbers"
+    _canonical = "{0}"
     bits: int
     signed: bool
 
@@ -114,10 +114,6 @@ class Integer(DataType):
         return f"{'' if self.signed else 'u'}int{self.bits}"
 
     @property
-    def canonical(self) -> str:  # noqa: D102
-        return str(self)
-
-    @property
     def range(self) -> tuple[int, int]:
         """The smallest and the largest value."""
         return (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1) if self.signed else (0, 2**self.bits - 1)
@@ -128,18 +124,13 @@ class Float(DataType):
 
     __slots__ = ("bits",)
     family = "numbers"
+    _text = "float{0.bits}"
+    _canonical = "{0}"
     bits: int
 
     def __init__(self, bits: int = 64) -> None:
         self._set(bits)
         self._must(type(bits) is int and bits in (16, 32, 64), "bits must be 16, 32 or 64")
-
-    def __str__(self) -> str:
-        return f"float{self.bits}"
-
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return str(self)
 
 
 class String(DataType):
@@ -147,9 +138,7 @@ class String(DataType):
 
     __slots__ = ()
     family = "texts"
-
-    def __str__(self) -> str:
-        return "string"
+    _text = "string"
 
 
 class Binary(DataType):
@@ -157,9 +146,7 @@ class Binary(DataType):
 
     __slots__ = ()
     family = "texts"
-
-    def __str__(self) -> str:
-        return "binary"
+    _text = "binary"
 
 
 class Date(DataType):
@@ -167,13 +154,8 @@ class Date(DataType):
 
     __slots__ = ()
     family = "times"
-
-    def __str__(self) -> str:
-        return "date"
-
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return "datetime64[D]"
+    _text = "date"
+    _canonical = "datetime64[D]"
 
 
 class Timestamp(DataType):
@@ -184,6 +166,7 @@ class Timestamp(DataType):
 
     __slots__ = ("unit", "zone")
     family = "times"
+    _canonical = "datetime64[{0.unit}]"
     unit: Unit
     zone: str | None
 
@@ -195,28 +178,19 @@ class Timestamp(DataType):
     def __str__(self) -> str:
         return f"timestamp[{self.unit}, {self.zone}]" if self.zone else f"timestamp[{self.unit}]"
 
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return f"datetime64[{self.unit}]"
-
 
 class Duration(DataType):
     """A length of time counted in `unit`; ISO 8601 in JSON."""
 
     __slots__ = ("unit",)
     family = "times"
+    _text = "duration[{0.unit}]"
+    _canonical = "timedelta64[{0.unit}]"
     unit: Unit
 
     def __init__(self, unit: Unit = "us") -> None:
         self._set(unit)
         self._must(unit in _UNITS, "the unit must be s, ms, us or ns")
-
-    def __str__(self) -> str:
-        return f"duration[{self.unit}]"
-
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return f"timedelta64[{self.unit}]"
 
 
 class Decimal(DataType):
@@ -224,6 +198,7 @@ class Decimal(DataType):
 
     __slots__ = ("precision", "scale")
     family = "decimals"
+    _text = "decimal({0.precision}, {0.scale})"
     precision: int
     scale: int
 
@@ -233,15 +208,13 @@ class Decimal(DataType):
         rule = "the precision must be from 1 to 76, the scale from 0 to the precision"
         self._must(whole and 0 < precision <= _MAX_PRECISION and 0 <= scale <= precision, rule)
 
-    def __str__(self) -> str:
-        return f"decimal({self.precision}, {self.scale})"
-
 
 class Category(DataType):
     """One of a fixed set of values, all of one Python type; `ordered` when their order means something."""
 
     __slots__ = ("values", "ordered")
     family = "texts"
+    _text = "category"
     values: tuple[CategoryValue, ...]
     ordered: bool
 
@@ -251,9 +224,6 @@ class Category(DataType):
         right = len(kinds) < 2 and kinds <= {str, int, float, bool} and len(set(self.values)) == len(self.values)
         self._must(right, "the values must be different texts, numbers or Booleans of one type")
         self._must(type(ordered) is bool, "ordered must be a Boolean")
-
-    def __str__(self) -> str:
-        return "category"
 
 
 class List(DataType):
@@ -302,6 +272,7 @@ class Tensor(DataType):
 
     __slots__ = ("dtype", "shape", "sparse")
     family = "tensors"
+    _canonical = "{0.dtype}"
     dtype: str
     shape: tuple[int | None, ...]
     sparse: bool
@@ -316,10 +287,6 @@ class Tensor(DataType):
     def __str__(self) -> str:
         axes = ", ".join("*" if axis is None else str(axis) for axis in self.shape)
         return f"{'sparse ' if self.sparse else ''}tensor[{self.dtype}, ({axes})]"
-
-    @property
-    def canonical(self) -> str:  # noqa: D102
-        return self.dtype
 
 
 _SIMPLE: dict[str, DataType] = {

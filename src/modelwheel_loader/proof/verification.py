@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..defects import Defect
 from ..errors import ModelwheelError, PredictionError
-from ..opening.members import verify_everything
-from ..text import counted
+from ..opening.record import PIECE, new_sha256
+from ..text import clip, counted
 from .comparison import compare
 from .report import Report, Step
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..opening.manifest import Method
-    from ..opening.members import Progress
     from ..opening.places import Place
     from ..opening.schema import Schema
     from ..run.selection import Candidate
     from ..run.trust import Trust
     from .examples import Goldens
+
+
+Progress = Callable[[str, int, int], None]
 
 
 class Model(Protocol):
@@ -84,6 +86,45 @@ def failed_report(subject: str, error: ModelwheelError) -> Report:
     """The report on something that cannot even be opened as a bundle."""
     step = Step(name="structure", outcome="failed", detail=error.message, defects=tuple(error.defects))
     return Report(subject=subject, steps=(step,))
+
+
+def verify_everything(place: Place, progress: Progress | None = None) -> list[Defect]:
+    """Read every member once and compare SHA-256 and CRC-32 with what is recorded; gives all defects.
+
+    The two sums are taken by two threads at the same time: both release the interpreter's lock.
+    """
+    from binascii import crc32
+    from concurrent.futures import ThreadPoolExecutor
+
+    total = sum(member.size for member in place.members.values())
+    done = 0
+    defects: list[Defect] = []
+    with ThreadPoolExecutor(1) as pool:
+        for name, member in place.members.items():
+            digest, crc = new_sha256(total), 0
+            view, _ = place.map(name)
+            for start in range(0, member.size, PIECE):
+                piece = view[start : start + PIECE]
+                other = pool.submit(crc32, piece, crc) if member.crc is not None else None
+                digest.update(piece)
+                crc = other.result() if other else crc
+                done += len(piece)
+                if progress:
+                    progress("verifying", done, total)
+            defects += _sums_differ(place, name, digest.hexdigest(), crc)
+    return defects
+
+
+def _sums_differ(place: Place, name: str, sha256: str, crc: int) -> Iterator[Defect]:
+    where, code = clip(name, 120), "integrity.digest"
+    row, recorded = place.record.get(name), place.members[name].crc
+    if row is not None and row.sha256 != sha256:
+        yield Defect(
+            code=code, where=where, message="differs from its recorded digest", found=sha256, expected=row.sha256
+        )
+    if recorded is not None and recorded != crc:
+        message = "differs from its CRC-32 in the archive"
+        yield Defect(code=code, where=where, message=message, found=f"{crc:08x}", expected=f"{recorded:08x}")
 
 
 def _digests(place: Place, progress: Progress | None) -> Step:

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError, UsageError
 from ..opening.schema import Field, Schema
 from ..opening.types import Tensor
-from ..text import clip, nearest, shown, shown_safely
+from ..text import clip, nearest, shown
 from .batch import Array, Batch, Column, Raw, with_none
 from .kinds import Check, found, kind_of
 from .problems import Inside, Problems
@@ -428,7 +428,15 @@ def _check_unique(batch: Batch, names: Sequence[str]) -> None:
 def unreadable(error: Exception, data: Any) -> InputError:
     """The error for data of which an object raised when it was read."""
     message = f"an object in the data raised {clip(type(error).__name__)} when it was read"
-    return InputError.of("input.unreadable", message, found=shown_safely(data))
+    return InputError.of("input.unreadable", message, found=_shown_safely(data))
+
+
+def _shown_safely(value: object) -> str:
+    """`shown`, for an object that may raise when it is asked for its length: then only its type."""
+    try:
+        return shown(value)
+    except Exception:  # noqa: BLE001 - the border to the caller's objects
+        return clip(f"a {type(value).__qualname__}")
 
 
 def _rows(column: Raw) -> int:
