@@ -48,15 +48,15 @@ churn 1.2.0
 Who leaves within 90 days
 sha256:…
 …
-  made by      Ada Example · Apache-2.0
+  author       Ada Example · Apache-2.0
 …
-Takes 2 fields (others are ignored)
-  name   type     null  limits, and what the sample held
+Input: 2 fields (extra columns are ignored)
+  name   type     null  limits · seen in the sample
   age    float64  –     seen 23 … 62
   calls  int64    –     seen 0 … 9
 …
-Runs here
-  ✓ onnx      can run here
+Runtimes on this machine
+  ✓ onnx      ready
 …
 ```
 """,
@@ -64,9 +64,9 @@ Runs here
 ```console
 $ modelwheel explain dist/churn-1.2.0-py3-none-any.whl
 …
-  ● native    can run here when you trust it
+  ● native    needs your trust
 …
-loading the native payload would import
+Loading the native model would import:
   sklearn.pipeline.Pipeline, …
 …
 ```
@@ -150,7 +150,7 @@ several numbers per row has a column for each, named by its class.
     "schema": """\
 ```console
 $ modelwheel schema dist/churn-1.2.0-py3-none-any.whl
-name   type     null  limits, and what the sample held
+name   type     null  limits · seen in the sample
 age    float64  –     seen 23 … 62
 calls  int64    –     seen 0 … 9
 $ modelwheel schema dist/churn-1.2.0-py3-none-any.whl --as pydantic

@@ -77,7 +77,7 @@ def test_uv_locks_for_all_platforms_what_is_installed_here(pack: Pack) -> None:
     assert {Requirement(line.partition(" --hash")[0]).name for line in lines} == {"cloudpickle", "numpy"}
     assert sum(line.count(" --hash=sha256:") for line in lines) == text.count("\n    --hash=sha256:") > 10
     assert max(map(len, text.splitlines())) < 120  # one hash a line, as pip-compile writes them
-    assert "for all platforms, made by uv" in str(bundle.report)
+    assert "all platforms (resolved by uv)" in str(bundle.report)
     assert bundle.report.to_dict()["lock"]["resolver"] == "uv"
 
 
@@ -157,7 +157,7 @@ def test_pip_says_for_which_platform_its_lock_is(folder: Path, pack: Pack, monke
     assert bundle.manifest.lock.platforms.startswith(sys.platform)
     made = document(bundle)
     assert "sys_platform == " in made["environments"][0]
-    assert f"for {bundle.manifest.lock.platforms} only, made by pip" in str(bundle.report)
+    assert f"{bundle.manifest.lock.platforms} only (resolved by pip)" in str(bundle.report)
 
 
 # --- no lock ---

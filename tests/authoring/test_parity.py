@@ -227,7 +227,7 @@ def test_made_up_rows_that_are_ties_may_differ_and_are_counted() -> None:
     assert told.candidate is not None, told.reasons
     assert told.parity["predict"].undecided == 3  # zero, minus zero, and zeros in both columns
     assert told.parity["predict"].tried["zeros"] == 2
-    assert rows_text(told.parity["predict"]).endswith("made-up ones (3 more hang on the order of equals)")
+    assert rows_text(told.parity["predict"]).endswith("generated; 3 more depend on the order of equal values")
     without = measure(iter([step_graph(-5.0)]), original(at_zero, sample))
     assert without.candidate is None
     assert "zeros" in without.reasons[0]
@@ -361,8 +361,8 @@ def test_a_bundle_tells_what_was_tried(tmp_path: Path) -> None:
         assert parity.tried["sample"] == len(frame)
         assert parity.max_absolute < 1e-12
     text = str(bundle.report)
-    assert "made-up ones" in text
-    assert "made-up ones" in str(bundle.explain())
+    assert "generated" in text
+    assert "generated" in str(bundle.explain())
 
 
 def test_the_original_may_refuse_what_was_never_seen(tmp_path: Path) -> None:

@@ -277,4 +277,4 @@ def test_the_commands_lock_prove_and_list(
     assert "packaging==" in bundle.requirements()
     assert "brings the source of beside" in str(bundle.explain())
     assert main(["inspect", str(bundle.path)]) == 0
-    assert "for all platforms, made by uv" in " ".join(capsys.readouterr().out.split())
+    assert "all platforms (resolved by uv)" in " ".join(capsys.readouterr().out.split())

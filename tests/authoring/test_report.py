@@ -57,7 +57,7 @@ def test_it_says_what_was_inferred_and_what_to_look_at(bundle: Bundle) -> None:
 def test_it_says_how_near_each_runtime_comes_and_what_it_lacks(bundle: Bundle) -> None:
     runs = bundle.report.sections()["runs"]
     assert runs[0].startswith("onnx, ")
-    assert any(line.startswith("  predict: as the original, bit for bit, on 100 rows and ") for line in runs)
+    assert any(line.startswith("  predict: identical to the original (100 sample rows + ") for line in runs)
     assert not any("it has no" in line for line in runs)
     assert any(line.startswith("native, ") and "scikit-learn~=" in line for line in runs)
 

@@ -41,8 +41,8 @@ def test_inspect(line: Path, wheel: Path, capsys: pytest.CaptureFixture[str]) ->
         "line 1.0",
         "Adds up ten numbers",
         "Ada Example · Apache-2.0",
-        "Takes 10 fields",
-        "Answers",
+        "Input: 10 fields",
+        "Methods",
         "sha256:",
     ):
         assert part in text
@@ -72,7 +72,7 @@ def _first(columns: dict[str, Any]) -> Any:
 
 def test_explain(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "explain", wheel)
-    for part in ("✓ onnx", "● native", "can run here when you trust it", "scikit-learn~=", "would import"):
+    for part in ("✓ onnx", "● native", "needs your trust", "scikit-learn~=", "would import"):
         assert part in text
     assert "● native" not in run(capsys, "explain", wheel, "--unsafe-run-code")
     made = run_json(capsys, "explain", wheel)
@@ -94,7 +94,7 @@ def test_explain_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr("modelwheel_loader.run.environment.versions", lambda *_: {})
     text = run(capsys, "explain", wheel, "--unsafe-run-code", status=1)
-    assert "✗ native    can NOT run here" in text
+    assert "✗ native    not available" in text
     assert "environment.missing" in text
     assert "→ " in text
 

@@ -54,7 +54,7 @@ def broken(wheel: str, tmp_path: Path) -> str:
 def test_inspect(wheel: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", wheel]) == 0
     text = capsys.readouterr().out
-    for part in ("calls 1", "plan", "answers", "predict_proba", "classes no, yes", "examples"):
+    for part in ("calls 1", "plan", "methods", "predict_proba", "classes: no, yes", "examples"):
         assert part in text
     assert main(["inspect", wheel, "--verbose"]) == 0
     assert "sklearn" in capsys.readouterr().out

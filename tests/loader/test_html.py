@@ -66,7 +66,7 @@ def test_a_bundle_says_what_it_is(bundle: modelwheel.Bundle) -> None:
     assert set(bundle.schema.names) <= set(names)
     assert set(bundle.methods) <= set(names)
     assert ["digest", bundle.digest] in cells
-    assert [row[1] for row in cells if row[0] in ("onnx", "native")] == ["can run here", "can run here"]
+    assert [row[1] for row in cells if row[0] in ("onnx", "native")] == ["ready", "ready"]
     schema = read(bundle.schema).cells
     assert all(row in cells for row in schema)
     explained = read(bundle.explain())
@@ -91,14 +91,14 @@ def test_a_closed_bundle_still_shows_itself(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:divide by zero")  # the forest's log of 0
 def test_a_report_shows_each_step_and_all_defects(bundle: modelwheel.Bundle, tmp_path: Path) -> None:
     good = read(bundle.verify())
-    assert "good" in good.texts
+    assert "OK" in good.texts
     assert ["✓ passed", "structure"] in [row[:2] for row in good.cells]
     data = bytearray(bundle.path.read_bytes())
     data[data.index(b"sklearn.pipeline")] ^= 1
     broken = tmp_path / bundle.path.name
     broken.write_bytes(data)
     bad = read(modelwheel.verify(broken))
-    assert "NOT GOOD" in bad.texts
+    assert "FAILED" in bad.texts
     assert "✗ failed" in [row[0] for row in bad.cells]
     assert "integrity.digest" in bad.texts
 

@@ -32,15 +32,15 @@ def talkative(tmp_path: Path) -> modelwheel.Bundle:
 
 def test_all_that_a_field_says_is_told(talkative: modelwheel.Bundle) -> None:
     text = "\n".join(describe(talkative, verbose=True))
-    assert "takes 4 fields, 0 to 10 rows at a time, each code once" in text
+    assert "input: 4 fields, 0 to 10 rows at a time, each code once" in text
     for line in (
         "age [years]  float64  or null  ≥ 0, ≤ 120, seen 20 … 60, when called",
-        "city         string            one of Rom, Bonn, default 'Rom', 2 different seen",
-        "code         string            matching [A-Z][0-9], 2 different seen, deprecated",
-        "same         int64             seen 1 only",
-        "made by      Ada Example · MIT",
-        "examples     2 rows, which are real rows of the author's sample",
-        "takes limit=0.5 (float64), takes mode='mean' (string)",
+        "city         string            one of Rom, Bonn, default 'Rom', 2 distinct values",
+        "code         string            matching [A-Z][0-9], 2 distinct values, deprecated",
+        "same         int64             constant: 1",
+        "author       Ada Example · MIT",
+        "examples     2 real rows from the author's data",
+        "parameter limit=0.5 (float64), parameter mode='mean' (string)",
     ):
         assert line in text, text
 
@@ -51,7 +51,7 @@ def test_a_bundle_that_says_little_has_no_empty_lines_for_it(tmp_path: Path) -> 
     bundle = modelwheel.pack(_first, name="wide", version="1", sample=wide, examples=none, out=tmp_path)
     lines = list(describe(bundle))
     assert "  … and 2 more (--verbose lists them)" in lines
-    assert not any(line.startswith("  made by") for line in lines)
+    assert not any(line.startswith("  author") for line in lines)
     assert "  examples     none recorded" in lines
     assert any(line.startswith("  isolated: left out when packed, ") for line in lines)
     assert all(line == line.rstrip() for line in lines)
@@ -69,9 +69,9 @@ def test_the_size_is_that_of_the_file_while_it_is_there(talkative: modelwheel.Bu
 
 
 def test_locks_and_proofs_in_words() -> None:
-    assert lock_text(LockFile(member="pylock.toml", resolver="uv")) == "for all platforms, made by uv"
+    assert lock_text(LockFile(member="pylock.toml", resolver="uv")) == "all platforms (resolved by uv)"
     lock = LockFile(member="pylock.toml", resolver="pip", platforms="linux-x86_64")
-    assert lock_text(lock) == "for linux-x86_64 only, made by pip"
+    assert lock_text(lock) == "linux-x86_64 only (resolved by pip)"
     proof = Proof(lock="", python="3.12.1", platform="linux-x86_64", tool="uv", rows=16, methods={})
     assert proof_text(proof) == "proven in a clean room: Python 3.12.1 on linux-x86_64, 16 golden examples"
 

@@ -161,4 +161,4 @@ def test_inspect_shows_them(bundle: modelwheel.Bundle) -> None:
     from modelwheel_loader.show.inspection import describe
 
     page = "\n".join(describe(bundle))
-    assert "takes threshold=0.5 (float64), takes scale=1 (int64)" in page
+    assert "parameter threshold=0.5 (float64), parameter scale=1 (int64)" in page

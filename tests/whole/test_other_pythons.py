@@ -31,7 +31,7 @@ def test_bundle_is_read_on_every_python_and_runs_by_onnx(
     assert set(json.loads(run(python, "-c", INSTALLED).stdout)) <= {"modelwheel", "numpy", "packaging"}
 
     text = run(python, "-I", "-m", "modelwheel_loader", "inspect", bundle.path).stdout
-    assert "takes 5 fields" in text
+    assert "input: 5 fields" in text
     assert "onnxruntime is not installed" in text
     report = json.loads(run(python, "-I", "-m", "modelwheel_loader", "verify", "--json", bundle.path).stdout)
     assert report["ok"]

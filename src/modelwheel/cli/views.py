@@ -18,6 +18,7 @@ from modelwheel_loader.show.inspection import (
     answer_types,
     cost_lines,
     facts,
+    field_name,
     field_notes,
     fields_text,
     method_notes,
@@ -41,15 +42,15 @@ def print_page(screen: Console, bundle: Bundle, *, verbose: bool) -> None:
         screen.print(plain(clip(manifest.summary, _LONG), "italic"))
     screen.print(plain(bundle.digest, "dim"), soft_wrap=True)
     show(screen, _indented(_facts(bundle)))
-    _heading(screen, f"Takes {_fields(bundle.schema)}")
+    _heading(screen, f"Input: {_fields(bundle.schema)}")
     show(screen, _indented(fields_table(bundle.schema, verbose=verbose), top=0))
-    _heading(screen, "Answers")
+    _heading(screen, "Methods")
     show(screen, _indented(_methods(bundle), top=0))
     explanation = bundle.explain()
-    _heading(screen, "Runs here")
+    _heading(screen, "Runtimes on this machine")
     for number, state in enumerate(runtime_states(explanation, offered=True)):
         show(screen, _indented(state, top=1 if number else 0))
-    _heading(screen, "Needs")
+    _heading(screen, "Requirements")
     show(screen, _indented(needs_table(explanation), top=0))
     screen.print()
     if verbose:
@@ -85,7 +86,7 @@ def _facts(bundle: Bundle) -> Table:
 
 
 def _fields(schema: Schema) -> str:
-    extra = "others are refused" if schema.extra == "error" else "others are ignored"
+    extra = "extra columns are rejected" if schema.extra == "error" else "extra columns are ignored"
     return safe(", ".join([f"{fields_text(schema)} ({extra})", *table_notes(schema)]))
 
 
@@ -97,12 +98,11 @@ def fields_table(schema: Schema, *, verbose: bool = False) -> Table:
     made.add_column("name", overflow="fold", style="bold", max_width=40)
     made.add_column("type", overflow="fold", style="magenta", max_width=30)
     made.add_column("null", width=4)
-    made.add_column("limits, and what the sample held", overflow="fold")
+    made.add_column("limits · seen in the sample", overflow="fold")
     for field in shown:
-        name = f"{field.name} [{field.unit}]" if field.unit else field.name
         null = Text("null" if field.nullable else "–", style="" if field.nullable else "dim")
         notes = clip(", ".join(field_notes(field)), longest)
-        made.add_row(plain(clip(name, longest)), plain(clip(field.type, longest)), null, plain(notes))
+        made.add_row(plain(clip(field_name(field), longest)), plain(clip(field.type, longest)), null, plain(notes))
     if len(shown) < len(schema.fields):
         made.add_row(plain(f"… {len(schema.fields) - len(shown):,} more", "dim"), "", "", plain("--verbose", "dim"))
     return made
@@ -130,35 +130,35 @@ _LONGEST = 300
 
 
 def runtime_states(explanation: Explanation, *, offered: bool = False) -> Iterator[Table]:
-    """For each runtime a mark and how it stands here, its size and how it compares.
+    """For each runtime a mark and its state here, its size and how it compares.
 
     `offered` leaves out the isolated runtime of a bundle without the lock that it needs: nobody meant to offer it.
     """
     every = {method for status in explanation.runtimes for method in status.methods}
-    told: set[str] = set()
+    shown: set[str] = set()
     for status in explanation.runtimes:
         if not offered or _NO_LOCK not in {reason.code for reason in status.reasons}:
-            yield _state(status, every, told)
+            yield _state(status, every, shown)
     for item in explanation.left_out:
         made = _grid()
         made.add_row(plain("–", "dim"), plain(item.kind, "bold dim"), plain(f"left out: {clip(item.reason, _LONGEST)}"))
         yield made
 
 
-def _state(status: RuntimeStatus, every: set[str], told: set[str]) -> Table:
-    """One runtime. It is said what it answers unless that is `every` method; nothing is said that was `told` before."""
+def _state(status: RuntimeStatus, every: set[str], shown: set[str]) -> Table:
+    """One runtime: its methods unless it has `every`, and no note that is in `shown` already."""
     mark, style = ("✓", "bold green") if status.available else ("✗", "bold red")
-    if not status.available and {reason.code for reason in status.reasons} == {_TRUST}:
+    if status.needs_trust and not status.available:
         mark, style = "●", "bold yellow"
     made = _grid()
     first = plain(status.state, style.replace("bold ", ""))
     made.add_row(plain(mark, style), plain(status.kind, "bold"), first)
     if set(status.methods) != every:
-        made.add_row("", "", plain(f"answers {', '.join(status.methods)}"))
+        made.add_row("", "", plain(f"methods: {', '.join(status.methods)}"))
     for text in _notes(status):
-        if text.plain not in told:
+        if text.plain not in shown:
             made.add_row("", "", text)
-            told.add(text.plain)
+            shown.add(text.plain)
     return made
 
 
@@ -181,8 +181,8 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
     if {reason.code for reason in status.reasons} <= {_TRUST}:
         if status.reasons:
             pickled = status.risk.startswith("a pickle")
-            what = "its pickle runs code when it is loaded" if pickled else f"it is {status.risk}"
-            yield plain(f"{what}: --trust-digest DIGEST, or install the bundle", "dim")
+            what = "Loading it runs code" if pickled else f"It is {status.risk}"
+            yield plain(f"{what}. Allow it with --trust-digest DIGEST, or install the bundle", "dim")
         return
     for reason in status.reasons:
         if reason.code != _TRUST:
@@ -192,15 +192,15 @@ def _notes(status: RuntimeStatus) -> Iterator[Text]:
 
 
 def memory_text(status: RuntimeStatus) -> str:
-    """What loading costs: copied bytes are each process's own, mapped ones are shared by all."""
-    copied = f"{size_text(status.copied_bytes)} copied into each process"
-    return f"{copied}, {size_text(status.mapped_bytes)} shared by all of them" if status.mapped_bytes else copied
+    """The memory of a runtime: copied bytes are each process's own, mapped ones are shared."""
+    copied = f"{size_text(status.copied_bytes)} per process (not shared)"
+    return f"{copied}, {size_text(status.mapped_bytes)} shared" if status.mapped_bytes else copied
 
 
 def needs_table(explanation: Explanation) -> Table:
     """What each runtime needs: the range that is accepted, the version at packing, and why."""
     made = plain_table()
-    for title in ("runtime", "needs", "packed with", "because"):
+    for title in ("runtime", "needs", "packed with", "why"):
         made.add_column(title, overflow="fold")
     for status in explanation.runtimes:
         for item in status.requires:
@@ -213,6 +213,6 @@ def print_imports(screen: Console, explanation: Explanation) -> None:
     """What loading a pickle would import: information, never a gate."""
     for status in explanation.runtimes:
         if status.imports:
-            screen.print(plain(f"loading the {status.kind} payload would import", "bold"))
+            screen.print(plain(f"Loading the {status.kind} model would import:", "bold"))
             text = plain(", ".join(clip(name, 100) for name in status.imports))
             show(screen, Padding(text, (0, 0, 1, 2), expand=False))

@@ -1,4 +1,4 @@
-"""What changed between two schemas, and whether data that was valid may be refused now."""
+"""What changed between two schemas, and whether the new one may reject data that was valid."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..records import Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..opening.schema import Field, Schema
+    from ..opening.schema import Schema
 
 
 class Change(Record):
-    """One difference. `breaking` when data that was valid for the old schema may be refused by the new one."""
+    """One difference. `breaking` when the new schema may reject data that was valid for the old one."""
 
     what: str
     field: str | None
@@ -24,10 +24,8 @@ class Change(Record):
 
     def __str__(self) -> str:
         place = f"{self.field}: " if self.field is not None else ""
-        mark = " (breaking)" if self.breaking else ""
-        if self.what in ("added", "removed"):
-            return f"{place}{self.what}{mark}"
-        return f"{place}{self.what} {_shown(self.old)} → {_shown(self.new)}{mark}"
+        values = "" if self.what in ("added", "removed") else f" {_shown(self.old)} → {_shown(self.new)}"
+        return f"{place}{self.what}{values}{' (breaking)' if self.breaking else ''}"
 
 
 def _shown(value: Any) -> str:
@@ -42,7 +40,7 @@ class SchemaDiff(Record):
 
     @property
     def breaking(self) -> tuple[Change, ...]:
-        """The changes by which data that was valid may be refused now."""
+        """The changes by which data that was valid may be rejected now."""
         return tuple(change for change in self.changes if change.breaking)
 
     def __bool__(self) -> bool:
@@ -53,14 +51,8 @@ class SchemaDiff(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """The differences as JSON types."""
-        parts = ("what", "field", "breaking")
-        return {
-            "breaking": bool(self.breaking),
-            "changes": [
-                {name: getattr(change, name) for name in parts} | {"old": _plain(change.old), "new": _plain(change.new)}
-                for change in self.changes
-            ],
-        }
+        changes = [{name: _plain(value) for name, value in change.attributes().items()} for change in self.changes]
+        return {"breaking": bool(self.breaking), "changes": changes}
 
 
 def _plain(value: Any) -> Any:
@@ -73,37 +65,27 @@ def diff(old: Schema, new: Schema) -> SchemaDiff:
 
 
 def _changes(old: Schema, new: Schema) -> Iterator[Change]:
-    before = {field.name: field for field in old.fields}
-    after = {field.name: field for field in new.fields}
+    before, after = ({field.name: field for field in schema.fields} for schema in (old, new))
     for name, field in after.items():
         if name not in before:
             yield Change(what="added", field=name, old=None, new=str(field.type), breaking=field.required)
         else:
-            yield from _field_changes(before[name], field)
+            yield from _compared(before[name], field, _FIELD, name)
     for name, field in before.items():
         if name not in after:
-            closed = new.extra == "error"
-            yield Change(what="removed", field=name, old=str(field.type), new=None, breaking=closed)
-    if old.extra != new.extra:
-        yield Change(what="extra", field=None, old=old.extra, new=new.extra, breaking=new.extra == "error")
-    for what, breaks in _TABLE_BREAKS.items():
-        was, will = getattr(old, what), getattr(new, what)
-        if was != will:
-            yield Change(what=what, field=None, old=was, new=will, breaking=breaks(was, will))
-    for what in ("layout", "container", "dtype"):
-        if getattr(old, what) != getattr(new, what):
-            yield Change(what=what, field=None, old=getattr(old, what), new=getattr(new, what), breaking=False)
+            yield Change(what="removed", field=name, old=str(field.type), new=None, breaking=new.extra == "error")
+    yield from _compared(old, new, _TABLE, None)
     if list(before) != list(after) and set(before) == set(after):
-        bare = new.layout == "matrix"  # arrays without names are bound by position
-        yield Change(what="order", field=None, old=", ".join(before), new=", ".join(after), breaking=bare)
+        by_position = new.layout == "matrix"  # arrays without names
+        yield Change(what="order", field=None, old=", ".join(before), new=", ".join(after), breaking=by_position)
 
 
-def _field_changes(old: Field, new: Field) -> Iterator[Change]:
-    for what, breaks in _BREAKS.items():
-        before, after = getattr(old, what), getattr(new, what)
-        if before != after:
-            breaking = new.required if what == "default" else breaks(before, after)
-            yield Change(what=what, field=new.name, old=before, new=after, breaking=breaking)
+def _compared(old: Any, new: Any, rules: dict[str, Callable[[Any, Any], bool]], name: str | None) -> Iterator[Change]:
+    for what, breaks in rules.items():
+        was, now = getattr(old, what), getattr(new, what)
+        if was != now:
+            breaking = new.required if what == "default" else breaks(was, now)
+            yield Change(what=what, field=name, old=was, new=now, breaking=breaking)
 
 
 def _raised(old: Any, new: Any) -> bool:
@@ -143,13 +125,16 @@ def _python_type(kind: DataType) -> str:
     return {"string": "str", "int64": "int", "float64": "float", "bool": "bool"}.get(str(kind), "")
 
 
-_TABLE_BREAKS: dict[str, Callable[[Any, Any], bool]] = {
+_NEVER: Callable[[Any, Any], bool] = lambda _old, _new: False  # noqa: E731
+_TABLE: dict[str, Callable[[Any, Any], bool]] = {
+    "extra": lambda _, new: new == "error",
     "min_rows": _raised,
     "max_rows": _lowered,
     # rows that agree in more fields agree in fewer
     "unique": lambda old, new: bool(new) and not (old and set(old) <= set(new)),
+    **dict.fromkeys(("layout", "container", "dtype"), _NEVER),
 }
-_BREAKS: dict[str, Callable[[Any, Any], bool]] = {
+_FIELD: dict[str, Callable[[Any, Any], bool]] = {
     "type": lambda old, new: not _holds(new, old),
     "nullable": lambda _, new: not new,
     "allow_infinity": lambda _, new: not new,
@@ -159,6 +144,6 @@ _BREAKS: dict[str, Callable[[Any, Any], bool]] = {
     "max_length": _lowered,
     "allowed": _fewer,
     "pattern": lambda _, new: new is not None,
-    **dict.fromkeys(("default", "unit", "description", "deprecated", "physical", "observed"), lambda _old, _new: False),
+    **dict.fromkeys(("default", "unit", "description", "deprecated", "physical", "observed"), _NEVER),
 }
-"""What is compared of a field, and whether a change of it from old to new can refuse what was valid."""
+"""The attributes that are compared, and whether a change from old to new can reject what was valid."""

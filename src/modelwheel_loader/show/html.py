@@ -1,4 +1,4 @@
-"""The pieces of HTML that notebooks show: text that is escaped by default, tables, and one scoped style. No scripts.
+"""What notebooks show, as HTML: text escaped by default, tables, and one scoped style. No scripts; runs nothing.
 
 Colours are the page's own wherever there is text (`inherit`), and the few accents are readable on white and on black:
 notebooks are dark or light whatever the reader's system prefers, so a media query would be wrong half of the time.
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from ..defects import listed
 from ..errors import ModelwheelError
 from ..text import clip
-from .inspection import answer_types, facts, field_notes, fields_text, method_notes, parity_lines, table_notes
+from .inspection import (
+    answer_types,
+    facts,
+    field_name,
+    field_notes,
+    fields_text,
+    method_notes,
+    parity_lines,
+    table_notes,
+)
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -51,13 +60,13 @@ _RULES = {
 
 
 class Html(str):
-    """Text that is HTML already. Every other text is escaped where it is put in."""
+    """Text that is HTML already. Every other text is escaped when it is inserted."""
 
     __slots__ = ()
 
 
 def text(value: object, limit: int = LONGEST) -> Html:
-    """`value` as HTML: made safe to show, cut at `limit` characters, escaped. What is `Html` already stays."""
+    """`value` as HTML: made safe to show, cut at `limit` characters, escaped. `Html` stays as it is."""
     return value if isinstance(value, Html) else Html(escape(clip(value, limit)))
 
 
@@ -98,7 +107,7 @@ def view(*parts: Html) -> str:
     return f'<div class="{_CLASS}"><style>{rules}</style>{"".join(parts)}</div>'
 
 
-# What a notebook shows of an error: the message, and a table of all defects.
+# --- errors ---
 
 
 SHOWN_DEFECTS = 100
@@ -121,7 +130,7 @@ def error_parts(error: ModelwheelError) -> Iterator[Html]:
 
 
 def defects_table(defects: Sequence[Defect], *, said: str = "") -> Html:
-    """A table of defects. What to do stands below it when it is the same for all; what was `said` is not repeated."""
+    """A table of defects. Advice that is the same for all is below it; a message equal to `said` is left out."""
     advice = {defect.advice for defect in defects}
     rows = [
         (
@@ -141,9 +150,7 @@ def defects_table(defects: Sequence[Defect], *, said: str = "") -> Html:
     return Html(table(rows, header) + below)
 
 
-# What a notebook shows of bundles, models, schemas and reports. Made when asked for; runs nothing.
-#
-# Every size is bounded, and every text goes through `html_parts.text`.
+# --- bundles, models, schemas and reports: every size is bounded, and every text goes through `text` ---
 
 
 SHOWN_FIELDS = 100
@@ -151,28 +158,28 @@ _MARKS = {"passed": ("good", "✓ passed"), "failed": ("bad", "✗ failed"), "no
 
 
 def bundle_view(bundle: Bundle) -> str:
-    """What it is, takes and answers, and whether it can run here."""
+    """Its facts, input and methods, and the runtimes on this machine."""
     manifest = bundle.manifest
     return view(
         heading(f"{manifest.name} {manifest.version}", level=4),
         *([paragraph(text(manifest.summary))] if manifest.summary else []),
         _readable(lambda: table((styled("dim", name), value) for name, value in facts(bundle))),
-        *_fields("takes", manifest.input),
-        heading("answers"),
+        *_fields("input:", manifest.input),
+        heading("methods"),
         _methods(manifest.methods),
-        heading("runs here"),
+        heading("runtimes on this machine"),
         _readable(lambda: _explanation(bundle.explain())),
     )
 
 
 def model_view(model: Model) -> str:
-    """What a loaded model takes and answers, and what answers."""
+    """The methods, the input and the runtime of a loaded model."""
     bundle = model.bundle
     return view(
         heading(f"{bundle.name} {bundle.version}, loaded: {model.runtime}", level=4),
-        heading("answers"),
+        heading("methods"),
         _methods([bundle.methods[name] for name in model.methods]),
-        *_fields("takes", bundle.schema),
+        *_fields("input:", bundle.schema),
     )
 
 
@@ -188,7 +195,7 @@ def explanation_view(explanation: Explanation) -> str:
 
 def report_view(report: Report) -> str:
     """Each step with its outcome, and all defects."""
-    verdict = styled("good", "good") if report.ok else styled("bad", "NOT GOOD")
+    verdict = styled("good", "OK") if report.ok else styled("bad", "FAILED")
     found = [part for step in report.steps if step.defects for part in _found(step)]
     steps = ((styled(*_MARKS[step.outcome]), step.name, step.detail) for step in report.steps)
     return view(Html(f"<h4>{text(report.subject)}: {verdict}</h4>"), table(steps), *found)
@@ -203,15 +210,14 @@ def _fields(title: str, schema: Schema) -> Iterator[Html]:
     about = ", ".join([fields_text(schema), *table_notes(schema)])
     yield heading(f"{title} {about}".strip())
     shown = schema.fields[:SHOWN_FIELDS]
-    yield table((_field(field) for field in shown), ("name", "type", "null", "limits, and what the sample held"))
+    yield table((_field(field) for field in shown), ("name", "type", "null", "limits · seen in the sample"))
     if len(shown) < len(schema.fields):
         yield paragraph(styled("dim", f"… and {len(schema.fields) - len(shown):,} more"))
 
 
 def _field(field: Field) -> Sequence[object]:
-    name = f"{field.name} [{field.unit}]" if field.unit else field.name
     return (
-        styled("mono", name, 80),
+        styled("mono", field_name(field), 80),
         styled("mono", field.type, 80),
         "or null" if field.nullable else "",
         ", ".join(field_notes(field)),
@@ -227,29 +233,28 @@ def _methods(methods: Iterable[Method]) -> Html:
 
 def _explanation(explanation: Explanation) -> Html:
     every = {method for status in explanation.runtimes for method in status.methods}
-    told: set[str] = set()
-    rows: list[Sequence[object]] = [
-        (status.kind, styled("good" if status.available else "dim", status.state), joined(_status(status, every, told)))
-        for status in explanation.runtimes
-    ]
+    shown: set[str] = set()
+    rows: list[Sequence[object]] = []
+    for status in explanation.runtimes:
+        state = styled("good" if status.available else "dim", status.state)
+        rows.append((status.kind, state, joined(_status(status, every, shown))))
     rows += [(item.kind, styled("dim", "left out when packed"), item.reason) for item in explanation.left_out]
     return table(rows)
 
 
-def _status(status: RuntimeStatus, every: set[str], told: set[str]) -> Iterator[object]:
-    """What there is to say of a runtime, but for methods when it has `every`, and for what was `told` of another."""
+def _status(status: RuntimeStatus, every: set[str], shown: set[str]) -> Iterator[object]:
+    """The notes on a runtime: its methods unless it has `every`, and no line that is in `shown` already."""
     if set(status.methods) != every:
-        yield f"answers {', '.join(status.methods)}"
+        yield f"methods: {', '.join(status.methods)}"
     lines = [*parity_lines(status.parity), *(str(defect.replace(where="")) for defect in status.reasons)]
-    lines += [f"→ {defect.advice}" for defect in status.reasons]
-    for line in dict.fromkeys(lines):
-        if line not in told:
+    for line in dict.fromkeys([*lines, *(f"→ {defect.advice}" for defect in status.reasons)]):
+        if line not in shown:
             yield line
-            told.add(line)
+            shown.add(line)
 
 
 def _readable(make: Callable[[], Html]) -> Html:
-    """What `make` gives; the error in its place when the bundle has been closed or is no longer what it was."""
+    """The result of `make`; the error in its place when the bundle was closed or its file changed."""
     try:
         return make()
     except ModelwheelError as error:
