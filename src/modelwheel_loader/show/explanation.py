@@ -103,11 +103,19 @@ class Explanation(Record):
             "runtimes": [
                 {"kind": status.kind, "available": status.available}
                 | {"reasons": [defect.to_dict() for defect in status.reasons]}
-                | {name: plain(value) for name, value in status.attributes().items() if name not in hidden}
+                | {name: _json(value) for name, value in status.attributes().items() if name not in hidden}
                 for status in self.runtimes
             ],
             "left_out": [plain(item) for item in self.left_out],
         }
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    return plain(value) if isinstance(value, Record) else value
 
 
 def explain(manifest: Manifest, candidates: Sequence[Candidate], members: Members) -> Explanation:
