@@ -72,7 +72,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 """Parameters other than those of scikit-learn's own test instances; the table shows them."""
 REFUSED = {
-    "MultiLabelBinarizer": "takes a list of sets, which is no table",
+    "MultiLabelBinarizer": "takes a list of sets, not a table",
     "SparseCoder": "is built around a dictionary and has nothing to fit",
     "PatchExtractor": "answers many rows for each",
 }
