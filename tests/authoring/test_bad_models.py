@@ -64,7 +64,7 @@ def test_weights_of_nan(kind: Any, tmp_path: Path) -> None:
     """The labels of such a classifier are labels, but what they follow from is nothing."""
     model = kind().fit(X, Y)
     model.coef_ = np.full_like(model.coef_, np.nan)
-    assert "answers NaN for every row" in str(refused(model, X, tmp_path))
+    assert "gives NaN for every row" in str(refused(model, X, tmp_path))
 
 
 MODELS = [
