@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -25,6 +26,7 @@ LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
 CAPS = {"base + opening": (4_800, 18), "core": (14_350, 71), "loader": (19_250, 95), "src": (38_450, 255)}
 """The most lines and files of each part. Raise one only for what needs it, with the reason beside the number."""
 MOST_NAMING_A_TYPE = 17
+MOST_KNOWN = 36
 MOST_NAMES = 22  # `types` is the 21st: the classes of types were in an internal module; `repack` renews old bundles
 FOREIGN = {"numpy", "packaging", "onnxruntime", "scipy", "pyarrow", "polars", "pydantic"}
 FOREIGN |= {"xgboost", "lightgbm", "catboost", "torch", "skops", "keras", "tensorflow"}
@@ -136,6 +138,18 @@ def test_a_type_is_named_in_few_places() -> None:
 def test_every_door_leads_somewhere() -> None:
     for name in doors.DOORS:
         assert callable(doors.door(name)), name
+    for ring, table in doors.FACES.items():
+        package = importlib.import_module(f"modelwheel_loader.{ring}")
+        for name in table.split():
+            assert name.endswith(":") or hasattr(package, name), f"{ring}: {name}"
+        assert not hasattr(package, "nothing")
+
+
+def test_the_author_knows_few_modules_of_the_loader() -> None:
+    """The faces of the rings, and errors and texts beside them."""
+    author = [path for path in FILES if path.relative_to(SRC).parts[0] == "modelwheel"]
+    known = {name for path in author for name in imports(path) if name.split(".")[0] == "modelwheel_loader"}
+    assert len(known) <= MOST_KNOWN, sorted(known)
 
 
 def test_files_that_comments_name_are_there() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.opening import normalize_name
 
 BASE = frozenset({"modelwheel", "modelwheel_loader"})
 """What every machine that loads a bundle has, also where a developer runs it from a source folder."""

@@ -23,8 +23,8 @@ from typing import Any
 
 from modelwheel_loader.bundle import open_bundle
 from modelwheel_loader.errors import ModelwheelError, PackError, TrustError
-from modelwheel_loader.opening.manifest import FORMATS, OnnxPayload
-from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.opening import FORMATS, OnnxPayload
+from modelwheel_loader.proof import compare
 
 from .adapters import recognise
 from .adapters.base import Adapter

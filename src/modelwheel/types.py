@@ -1,6 +1,6 @@
 """The types of fields; they are the loader's own. `str(type)` gives the text of a type, `parse_type` reads it."""
 
-from modelwheel_loader.opening.types import (
+from modelwheel_loader.opening import (
     Binary,
     Bool,
     Category,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import CategoryValue
+from modelwheel_loader.opening import CategoryValue, Schema
 
 from ..capturing.capture import NativeFile
 from ..onnx import Conversion

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import CategoryValue
-from modelwheel_loader.run.model_files import CATBOOST, XGBOOST, LightgbmRegressor, XgboostBooster
+from modelwheel_loader.opening import CategoryValue, Schema
+from modelwheel_loader.run import CATBOOST, XGBOOST, LightgbmRegressor, XgboostBooster
 
 from ..capturing.capture import NativeFile
 from ..extras import needed

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.native.wrappers import ContextModel
-from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.run import ContextModel
 
 from ..onnx import Conversion
 from .base import Adapter

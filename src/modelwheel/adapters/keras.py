@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Tensor
-from modelwheel_loader.run.archives import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
+from modelwheel_loader.opening import Field, Schema, Tensor
+from modelwheel_loader.run import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.reading import is_a
+from modelwheel_loader.validate import is_a
 
 from ..capturing.capture import NativeFile
 from ..onnx import Conversion, export_keras, quiet

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelwheel_loader.errors import MissingExtra, ModelwheelError, PackError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
-from modelwheel_loader.validate.inputs import compile_input
-from modelwheel_loader.validate.reading import is_a
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.run import compile_feeds, open_session
+from modelwheel_loader.validate import compile_input, is_a
 
 from ..extras import needed
 from ..onnx import Conversion, Graph, OnnxModel, fitted, graph_inputs, laid_out, onnxruntime_range, read_model

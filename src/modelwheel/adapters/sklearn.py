@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import CategoryValue
-from modelwheel_loader.run.archives import TREE, read_tree, skops_references
+from modelwheel_loader.opening import CategoryValue, Schema
+from modelwheel_loader.run import TREE, read_tree, skops_references
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.reading import is_a
+from modelwheel_loader.validate import is_a
 
 from ..capturing.capture import NativeFile
 from ..extras import needed

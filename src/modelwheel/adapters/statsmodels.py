@@ -6,8 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.validate.reading import is_a
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.validate import is_a
 
 from ..onnx import Conversion
 from .base import Adapter, Predict

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.archives import NAME, SavedModel
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.run import NAME, SavedModel
 from modelwheel_loader.text import clip, safe
 
 from ..capturing.capture import NativeFile
@@ -126,7 +126,7 @@ def _saved(tf: Any, model: Any) -> dict[str, bytes]:
 
 
 def _loaded(tf: Any, files: Mapping[str, bytes], folder: str) -> Any:
-    from modelwheel_loader.run.archives import write_files
+    from modelwheel_loader.run import write_files
 
     write_files(files, folder)
     try:

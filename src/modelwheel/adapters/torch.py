@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.native.wrappers import TorchModule
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.validate.reading import is_a
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.run import TorchModule
+from modelwheel_loader.validate import is_a
 
 from ..extras import needed
 from ..onnx import Conversion, export_module

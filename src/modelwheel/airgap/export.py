@@ -12,8 +12,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.errors import UsageError, WriteError
-from modelwheel_loader.run.requirements import LOCK, MOST_BYTES, folded, read_lock, requirements_of
-from modelwheel_loader.show.streams import written_beside
+from modelwheel_loader.run import LOCK, MOST_BYTES, folded, read_lock, requirements_of
+from modelwheel_loader.show import written_beside
 from modelwheel_loader.text import clip
 
 from ..version import VERSION

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from modelwheel_loader.errors import ResolutionError
-from modelwheel_loader.isolated.environments import find_uv
+from modelwheel_loader.isolated import find_uv
 from modelwheel_loader.text import clip, safe, without_secrets
 
 from .selecting import LockedWheel

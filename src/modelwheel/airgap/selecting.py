@@ -14,8 +14,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import ResolutionError
-from modelwheel_loader.opening.names import specifier_set
-from modelwheel_loader.run.requirements import divided, parse_lock, read_lock
+from modelwheel_loader.opening import specifier_set
+from modelwheel_loader.run import divided, parse_lock, read_lock
 from modelwheel_loader.text import clip
 
 from .targets import Target

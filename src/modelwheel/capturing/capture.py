@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import DependencyError
-from modelwheel_loader.opening.manifest import Requirement
-from modelwheel_loader.opening.names import normalize_name
-from modelwheel_loader.run.environment import file_specifier_for, python_specifier, specifier_for
-from modelwheel_loader.run.pickle_names import COMPUTED, Reference, references
+from modelwheel_loader.opening import Requirement, normalize_name
+from modelwheel_loader.run import COMPUTED, Reference, file_specifier_for, python_specifier, references, specifier_for
 from modelwheel_loader.text import clip
 
 from ..options import Dependencies

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import DependencyError, UsageError
-from modelwheel_loader.opening.manifest import Requirement
-from modelwheel_loader.opening.names import normalize_name
-from modelwheel_loader.run.environment import satisfies, specifier_for
+from modelwheel_loader.opening import Requirement, normalize_name
+from modelwheel_loader.run import satisfies, specifier_for
 from modelwheel_loader.text import clip, nearest
 
 from ..options import Dependencies

@@ -18,8 +18,8 @@ from typing import Any
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.strictjson import dump_json
-from modelwheel_loader.run.bundled_code import Source
+from modelwheel_loader.opening import dump_json
+from modelwheel_loader.run import Source
 from modelwheel_loader.text import clip
 
 from ..origins import BASE, MAIN, is_standard

@@ -8,12 +8,9 @@ from typing import Any, get_args
 import numpy as np
 
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Bool, Category, Date, Float, Integer, String, Timestamp
+from modelwheel_loader.opening import Bool, Category, Date, Field, Float, Integer, Schema, String, Timestamp
 from modelwheel_loader.text import shown
-from modelwheel_loader.validate.batch import Batch
-from modelwheel_loader.validate.building import compile_native
-from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate import Batch, compile_input, compile_native
 
 from ..inference.infer import Sample, infer_schema, spread
 from ..options import Examples, Source

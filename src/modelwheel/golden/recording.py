@@ -12,13 +12,10 @@ import numpy as np
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.manifest import Tolerance
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import Float, Tensor
-from modelwheel_loader.proof.comparison import compare
+from modelwheel_loader.opening import Float, Schema, Tensor, Tolerance
+from modelwheel_loader.proof import compare
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.batch import objects, where_null
-from modelwheel_loader.validate.reading import library_of
+from modelwheel_loader.validate import library_of, objects, where_null
 
 from ..adapters.base import Adapter
 from ..inference.infer import Note, Sample, infer_output

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import DataType, Float, List, Struct, Tensor
+from modelwheel_loader.opening import DataType, Field, Float, List, Schema, Struct, Tensor
 from modelwheel_loader.text import shown
 
 from .arrays import tensor_field

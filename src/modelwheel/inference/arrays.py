@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.schema import Field, Observed, Order, Physical
-from modelwheel_loader.opening.types import TENSOR_DTYPES, Float, Integer, Tensor, parse_type
-from modelwheel_loader.validate.batch import where_null
+from modelwheel_loader.opening import (
+    TENSOR_DTYPES,
+    Field,
+    Float,
+    Integer,
+    Observed,
+    Order,
+    Physical,
+    Tensor,
+    parse_type,
+)
+from modelwheel_loader.validate import where_null
 
 from .columns import Array, Note, constant
 

@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelwheel_loader.defects import Defect
-from modelwheel_loader.opening.schema import Field, Null, Observed, Physical
-from modelwheel_loader.opening.types import Binary, Bool, DataType, Date, Float, Integer, String, parse_type
-from modelwheel_loader.validate.batch import where_null
+from modelwheel_loader.opening import (
+    Binary,
+    Bool,
+    DataType,
+    Date,
+    Field,
+    Float,
+    Integer,
+    Null,
+    Observed,
+    Physical,
+    String,
+    parse_type,
+)
+from modelwheel_loader.validate import where_null
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

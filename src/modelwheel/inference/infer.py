@@ -20,7 +20,7 @@ from .samples import Inferred, Sample
 from .spread import choose_rows
 
 if TYPE_CHECKING:
-    from modelwheel_loader.opening.schema import Schema
+    from modelwheel_loader.opening import Schema
 
 __all__ = ["MAX_CATEGORIES", "Inferred", "Note", "Sample", "infer_output", "infer_schema", "spread"]
 

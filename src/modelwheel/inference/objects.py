@@ -10,22 +10,24 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from modelwheel_loader.opening.schema import NO_DEFAULT, Field, Null
-from modelwheel_loader.opening.types import (
+from modelwheel_loader.opening import (
+    NO_DEFAULT,
     Binary,
     Bool,
     DataType,
     Date,
     Decimal,
+    Field,
     Float,
     Integer,
     List,
+    Null,
     String,
     Struct,
     Timestamp,
     parse_type,
 )
-from modelwheel_loader.validate.batch import may_be_null, null_name
+from modelwheel_loader.validate import may_be_null, null_name
 
 from .columns import Column, ColumnError, Note, from_array
 

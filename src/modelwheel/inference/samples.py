@@ -17,9 +17,9 @@ import numpy as np
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening import Field, Schema
 from modelwheel_loader.text import clip, shown
-from modelwheel_loader.validate.reading import is_a, is_table, library_of, native
+from modelwheel_loader.validate import is_a, is_table, library_of, native
 
 from .arrays import MATRIX_COLUMNS, matrix_fields, memory_order, sparse_field, tensor_field
 from .columns import Array, Column, ColumnError, Note, object_array, to_field

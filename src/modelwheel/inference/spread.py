@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.validate.batch import where_null
+from modelwheel_loader.validate import where_null
 
 from .columns import Array, object_array
 from .samples import Sample

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.bridges.arrow import from_arrow_type
-from modelwheel_loader.opening.schema import Field
-from modelwheel_loader.opening.types import (
+from modelwheel_loader.bridges import from_arrow_type
+from modelwheel_loader.opening import (
     Binary,
     Bool,
     Category,
     CategoryValue,
     DataType,
     Decimal,
+    Field,
     Float,
     Integer,
     List,
@@ -29,9 +29,7 @@ from modelwheel_loader.opening.types import (
     parse_type,
 )
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.batch import null_name
-from modelwheel_loader.validate.building import arrow_type_of
-from modelwheel_loader.validate.reading import unwrapped
+from modelwheel_loader.validate import arrow_type_of, null_name, unwrapped
 
 from .columns import Column, ColumnError, Note, from_array, has_range, object_array
 from .objects import from_values

@@ -17,10 +17,8 @@ from typing import Any
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import DependencyError, UsageError
-from modelwheel_loader.opening.manifest import LockFile, Requirement
-from modelwheel_loader.opening.names import normalize_name
-from modelwheel_loader.run.environment import satisfies
-from modelwheel_loader.run.requirements import for_runtime
+from modelwheel_loader.opening import LockFile, Requirement, normalize_name
+from modelwheel_loader.run import for_runtime, satisfies
 from modelwheel_loader.text import clip
 
 from ..options import Dependencies

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from modelwheel_loader.opening.names import normalize_name
+from modelwheel_loader.opening import normalize_name
 from modelwheel_loader.text import clip
 
 from .resolvers import Unresolved

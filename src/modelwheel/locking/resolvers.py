@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.isolated.environments import find_uv
+from modelwheel_loader.isolated import find_uv
 from modelwheel_loader.text import clip, without_secrets
 
 

@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.bridges.hints import HintError, arguments_of, field_of, hints_of, plain_default
+from modelwheel_loader.bridges import HintError, arguments_of, field_of, hints_of, plain_default
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError, UsageError
-from modelwheel_loader.opening.manifest import can_be_called
-from modelwheel_loader.opening.schema import Field, Schema
+from modelwheel_loader.opening import Field, Schema, can_be_called
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.batch import Raw
-from modelwheel_loader.validate.columns import compile_column
-from modelwheel_loader.validate.problems import Problems
+from modelwheel_loader.validate import Problems, Raw, compile_column
 
 from ..adapters import Adapter, recognise
 from ..golden.recording import chosen_methods

@@ -16,7 +16,7 @@ import numpy as np
 
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.model import Model
-from modelwheel_loader.opening.manifest import Cost, MethodCost
+from modelwheel_loader.opening import Cost, MethodCost
 
 from ..inference.infer import Sample
 from ..parity.edges import Rows

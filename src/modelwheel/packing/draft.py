@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from modelwheel_loader.errors import ParityError
-from modelwheel_loader.opening.manifest import (
+from modelwheel_loader.opening import (
     FORMATS,
     Cost,
     Digest,
@@ -23,10 +23,10 @@ from modelwheel_loader.opening.manifest import (
     Payload,
     Proof,
     Requirement,
+    dump_json,
 )
-from modelwheel_loader.opening.strictjson import dump_json
-from modelwheel_loader.proof.examples import encode_input, encode_output
-from modelwheel_loader.run.bundled_code import MEMBER as CODE
+from modelwheel_loader.proof import encode_input, encode_output
+from modelwheel_loader.run import MEMBER as CODE
 
 from ..capturing.capture import Captured, distribution_requirement
 from ..golden.choose import Golden

@@ -6,17 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelwheel_loader.opening.manifest import LockFile, Manifest, OnnxPayload, Payload
-from modelwheel_loader.opening.strictjson import plain
-from modelwheel_loader.show.inspection import (
-    cost_lines,
-    fields_text,
-    lock_text,
-    parity_lines,
-    proof_text,
-    size_text,
-    table_notes,
-)
+from modelwheel_loader.opening import LockFile, Manifest, OnnxPayload, Payload, plain
+from modelwheel_loader.show import cost_lines, fields_text, lock_text, parity_lines, proof_text, size_text, table_notes
 from modelwheel_loader.text import clip, counted, safe
 
 from ..inference.infer import Note
@@ -125,7 +116,7 @@ class PackReport:
         return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"
 
     def _repr_html_(self) -> str:
-        from modelwheel_loader.show.html import heading, joined, styled, table, view
+        from modelwheel_loader.show import heading, joined, styled, table, view
 
         rows = [(styled("dim", name), joined(said)) for name, said in self.sections().items()]
         return view(heading(self.title, level=4), table(rows))

@@ -16,13 +16,9 @@ from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.errors import DependencyError, PackError, UsageError
 from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.model import RESERVED
-from modelwheel_loader.opening.manifest import KINDS, Proof, Requirement
-from modelwheel_loader.opening.places import WheelFile
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.environment import ANY_PYTHON
-from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.run.trust import Trust
-from modelwheel_loader.show.inspection import size_text
+from modelwheel_loader.opening import KINDS, Proof, Requirement, Schema, WheelFile
+from modelwheel_loader.run import ANY_PYTHON, Isolation, Trust
+from modelwheel_loader.show import size_text
 from modelwheel_loader.text import clip, counted, shown
 
 from ..capturing.capture import Captured, capture, capture_file

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Bool, Category, Float, Integer, String
-from modelwheel_loader.proof.examples import decode_input, encode_input
-from modelwheel_loader.validate.batch import Batch
+from modelwheel_loader.opening import Bool, Category, Field, Float, Integer, Schema, String
+from modelwheel_loader.proof import decode_input, encode_input
+from modelwheel_loader.validate import Batch
 
 MOST_FIELDS = 16
 """Fields that are changed one by one; of more, as many spread over all."""

@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.errors import ModelwheelError
-from modelwheel_loader.opening.manifest import Parity
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.proof.comparison import Comparison, compare
-from modelwheel_loader.run.onnx_runtime import Session, compile_feeds, open_session
+from modelwheel_loader.opening import Parity, Schema
+from modelwheel_loader.proof import Comparison, compare
+from modelwheel_loader.run import Session, compile_feeds, open_session
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate.building import compile_native
-from modelwheel_loader.validate.inputs import compile_input
-from modelwheel_loader.validate.outputs import compile_output
+from modelwheel_loader.validate import compile_input, compile_native, compile_output
 
 from ..golden.choose import Golden
 from ..golden.recording import Predict, Recorded, predict

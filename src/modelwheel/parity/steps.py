@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.errors import DataError, PredictionError
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Float, Integer
-from modelwheel_loader.validate.batch import Batch
+from modelwheel_loader.opening import Field, Float, Integer, Schema
+from modelwheel_loader.validate import Batch
 
 from .edges import Check, Row, Rows, varied
 

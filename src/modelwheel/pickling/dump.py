@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.archive import ALIGNMENT
+from modelwheel_loader.opening import ALIGNMENT
 from modelwheel_loader.text import clip
 
 from ..extras import needed

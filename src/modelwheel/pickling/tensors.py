@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelwheel_loader.native.wrappers import parameter, tensor
+from modelwheel_loader.run import parameter, tensor
 
 _NAMES = frozenset({"Tensor", "Parameter"})
 

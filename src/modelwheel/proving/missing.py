@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from modelwheel_loader.defects import Defect
-from modelwheel_loader.proof.report import Step
+from modelwheel_loader.proof import Step
 from modelwheel_loader.text import clip
 
 from ..origins import Origins, is_standard

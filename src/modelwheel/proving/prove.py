@@ -7,11 +7,9 @@ from pathlib import Path
 
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.opening.manifest import Proof
-from modelwheel_loader.opening.strictjson import plain
-from modelwheel_loader.proof.report import Report
-from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.run.trust import Trust
+from modelwheel_loader.opening import Proof, plain
+from modelwheel_loader.proof import Report
+from modelwheel_loader.run import Isolation, Trust
 
 from ..wheel.repack import with_proof
 from .room import Progress, prove_bundle

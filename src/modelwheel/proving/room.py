@@ -18,15 +18,12 @@ import modelwheel_loader
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import EnvironmentMismatch, ModelwheelError
+from modelwheel_loader.isolated import Environment
 from modelwheel_loader.isolated import environments as environment_cache
 from modelwheel_loader.isolated import environments as pythons
-from modelwheel_loader.isolated.environments import Environment
-from modelwheel_loader.opening.manifest import NativePayload, Proof
-from modelwheel_loader.opening.resolve import open_place
-from modelwheel_loader.proof.report import Report, Step
-from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.run.requirements import LOCK, MOST_BYTES, read_lock
-from modelwheel_loader.run.trust import Trust
+from modelwheel_loader.opening import NativePayload, Proof, open_place
+from modelwheel_loader.proof import Report, Step
+from modelwheel_loader.run import LOCK, MOST_BYTES, Isolation, Trust, read_lock
 from modelwheel_loader.text import clip, counted
 
 from .missing import explained

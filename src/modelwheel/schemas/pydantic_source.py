@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from modelwheel_loader.bridges.json_schema import anchored, enumerated
-from modelwheel_loader.bridges.pydantic_model import attribute_name
+from modelwheel_loader.bridges import anchored, attribute_name, enumerated
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import (
+from modelwheel_loader.opening import (
     Binary,
     Bool,
     Category,
@@ -22,15 +20,17 @@ from modelwheel_loader.opening.types import (
     Date,
     Decimal,
     Duration,
+    Field,
     Float,
     Integer,
     List,
+    Schema,
     Struct,
     Tensor,
     Timestamp,
     parse_type,
 )
-from modelwheel_loader.validate.times import duration_count
+from modelwheel_loader.validate import duration_count
 
 _HEAD = """\
 from __future__ import annotations

@@ -9,9 +9,17 @@ from typing import NamedTuple
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.consistency import entry_points
-from modelwheel_loader.opening.manifest import FEATURES, FIRST_READER, Payload
-from modelwheel_loader.opening.names import DEVICES, DIST_INFO, NAMESPACE, is_name, normalize_name
+from modelwheel_loader.opening import (
+    DEVICES,
+    DIST_INFO,
+    FEATURES,
+    FIRST_READER,
+    NAMESPACE,
+    Payload,
+    entry_points,
+    is_name,
+    normalize_name,
+)
 from modelwheel_loader.text import safe, shown
 
 from ..version import VERSION

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from modelwheel_loader.errors import WriteError
-from modelwheel_loader.show.streams import SUFFIX, written_beside
+from modelwheel_loader.show import SUFFIX, written_beside
 from modelwheel_loader.text import safe
 
 STALE_SECONDS = 24 * 3600

@@ -17,9 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from modelwheel_loader.errors import PackError
+from modelwheel_loader.opening import MEMBER, Digest, RecordRow, format_record
 from modelwheel_loader.opening import archive as zipformat
-from modelwheel_loader.opening.manifest import MEMBER, Digest
-from modelwheel_loader.opening.record import RecordRow, format_record
 from modelwheel_loader.text import clip
 
 from .metadata import LONGEST_PATH

@@ -19,7 +19,6 @@ from .names import is_plain_range, normalize_name
 from .record import sha256_of
 
 if TYPE_CHECKING:
-    from ..limits import Limits
     from .places import Place
 
 

@@ -104,10 +104,8 @@ FORMAT_MAJOR = 1
 """Raise this only for a change that older loaders must refuse, and keep a reader for every older major."""
 FORMAT = f"{FORMAT_NAME}/{FORMAT_MAJOR}"
 FIRST_READER = "0.1.0"
-"""The first version of modelwheel; it reads the first form of the format."""
 FEATURES: Mapping[str, str] = {}
-"""What this reader understands beyond the first form, with the first version of modelwheel that does. A change of the
-file that a reader must not overlook adds its name here, in `docs/format.md` and to each bundle that uses it."""
+"""What this reader understands beyond the first form, and the first version that does: see `docs/format.md`."""
 MEMBER = "manifest.json"
 PACKER = "modelwheel"
 """The key of `packed_with` that holds the version of modelwheel."""

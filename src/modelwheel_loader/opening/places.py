@@ -172,11 +172,9 @@ class Place:
         for name in members.keys() & rows.keys():
             if rows[name].size != members[name].size:
                 found, expected = f"{members[name].size:,} bytes", f"{rows[name].size:,}"
-                message = "does not have its recorded size"
+                where, message = clip(name, 120), "does not have its recorded size"
                 defects.append(
-                    Defect(
-                        code="archive.record", where=clip(name, 120), message=message, found=found, expected=expected
-                    )
+                    Defect(code="archive.record", where=where, message=message, found=found, expected=expected)
                 )
         if defects:
             raise InvalidBundle("the bundle and its RECORD do not fit together", defects)
@@ -192,9 +190,8 @@ class Place:
         member = self.members[name]
         if member.size > limit:
             found, expected = f"{member.size:,} bytes", f"at most {limit:,}"
-            raise InvalidBundle.of(
-                "archive.limit", "is too large", where=clip(name, 120), found=found, expected=expected
-            )
+            where = clip(name, 120)
+            raise InvalidBundle.of("archive.limit", "is too large", where=where, found=found, expected=expected)
         with Reading(self.path):
             descriptor = self.descriptor(name) if opened is None else opened
             try:
