@@ -161,9 +161,9 @@ WITHOUT_GRAPH: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: xgboost.XGBRegressor(multi_strategy="multi_output_tree", tree_method="hist", **SMALL).fit(
             X, np.c_[SCORE, -SCORE]
         ),
-        "several answers in a leaf",
+        "several values per leaf",
     ),
-    "zero": (lambda: lightgbm.LGBMRegressor(zero_as_missing=True, **LGB).fit(X, SCORE), "zero for null"),
+    "zero": (lambda: lightgbm.LGBMRegressor(zero_as_missing=True, **LGB).fit(X, SCORE), "zero as null"),
     "linear leaves": (lambda: lightgbm.LGBMRegressor(linear_tree=True, **LGB).fit(X, SCORE), "linear leaves"),
     "forest": (
         lambda: lightgbm.LGBMRegressor(boosting_type="rf", bagging_freq=1, bagging_fraction=0.5, **LGB).fit(X, SCORE),

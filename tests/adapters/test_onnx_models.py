@@ -100,7 +100,7 @@ def test_nulls_are_nan_where_the_input_takes_floats(tmp_path: Path) -> None:
     whole = model(inputs=[value("x", TensorProto.INT64)], outputs=[value("y", TensorProto.INT64, None)])
     with pytest.raises(PackError) as error:
         pack(whole, with_nulls, tmp_path)
-    assert defects(error) == "x1: the input x takes numbers"
+    assert defects(error) == "x1: the input x accepts numbers only"
 
 
 def test_texts_go_in_and_come_out(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_texts_go_in_and_come_out(tmp_path: Path) -> None:
         assert bundle.load().predict(["x", "yy"]).tolist() == [["xx"], ["yyyy"]]
     with pytest.raises(PackError) as error:
         pack(lower, X[:, :1], tmp_path)
-    assert defects(error) == "x0: the input x takes texts, never null"
+    assert defects(error) == "x0: the input x accepts text only, never null"
 
 
 @pytest.mark.parametrize("form", ["bytes", "path", "text"])
@@ -138,7 +138,7 @@ def test_tensors_in_a_file_beside_it_are_packed(tmp_path: Path) -> None:
     with pack(path, SAMPLE, tmp_path) as bundle, pack(two_inputs(), SAMPLE, tmp_path / "other") as whole:
         assert bundle.digest == whole.digest
     alone = onnx.load(path, load_external_data=False)
-    with pytest.raises(PackError, match="was not given as a path"):
+    with pytest.raises(PackError, match="was not passed as a path"):
         pack(alone, SAMPLE, tmp_path)
     (tmp_path / "apart.data").write_bytes(b"too little")
     with pytest.raises(PackError, match="the file of a tensor cannot be read"):
@@ -154,7 +154,7 @@ def test_tensors_of_a_file_elsewhere_are_refused(tmp_path: Path) -> None:
         for tensor in made.graph.initializer:
             next(item for item in tensor.external_data if item.key == "location").value = location
         path.write_bytes(made.SerializeToString())
-        with pytest.raises(PackError, match="lies where it may not"):
+        with pytest.raises(PackError, match="outside the model's folder"):
             pack(path, SAMPLE, tmp_path)
 
 
@@ -187,10 +187,10 @@ def sequences() -> Any:
     ("made", "told"),
     [
         (sequences(), "output y: is a sequence"),
-        (model(inputs=[value("x", shape=[1, 3])]), "input x: its first axis must be free"),
-        (model(inputs=[value("x", shape=[])]), "input x: its first axis must be free"),
+        (model(inputs=[value("x", shape=[1, 3])]), "input x: the first axis must be dynamic"),
+        (model(inputs=[value("x", shape=[])]), "input x: the first axis must be dynamic"),
         (model(inputs=[value("x", shape=[None, 4])]), "x0: does not have the shape of the input x"),
-        (model(inputs=[value("x", TensorProto.STRING)]), "x0: the input x takes texts, never null"),
+        (model(inputs=[value("x", TensorProto.STRING)]), "x0: the input x accepts text only, never null"),
         (model([node("Evil", ["x"], ["y"], "acme")], opsets={"": 21, "acme": 1}), "acme::Evil: uses an operator"),
         (model([node("Abs", ["x"], ["y"])], opsets={"": 99}), "cannot run the graph"),
         (model([node("Nonsense", ["x"], ["y"])]), "cannot run the graph"),
@@ -215,7 +215,7 @@ def test_names_that_do_not_fit_are_told_all_at_once(tmp_path: Path) -> None:
     texts = {"ids": SAMPLE["ids"], "x": np.array(["a"] * 60)}
     with pytest.raises(PackError) as error:
         pack(two_inputs(), texts, tmp_path)
-    assert defects(error) == "x: does not have the shape of the input x | x: the input x takes numbers"
+    assert defects(error) == "x: does not have the shape of the input x | x: the input x accepts numbers only"
 
 
 @pytest.mark.parametrize("given", [b"PK not a graph", b""])

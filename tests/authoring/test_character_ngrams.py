@@ -63,9 +63,9 @@ def test_characters_beside_words_in_a_pipeline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"strip_accents": "unicode"}, "lose accents"),
-        ({"preprocessor": str.upper, "lowercase": False}, "go through a function"),
-        ({"ngram_range": (1, 20)}, "too many numbers"),
+        ({"strip_accents": "unicode"}, "strips accents"),
+        ({"preprocessor": str.upper, "lowercase": False}, "applies a function"),
+        ({"ngram_range": (1, 20)}, "too many combinations"),
         ({"vocabulary": ["much longer than three"]}, "no term"),
     ],
 )

@@ -361,11 +361,11 @@ def test_wide_values_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda x: x[x[:, 0] > 0], "chosen by a mask"),
-        (lambda x: x if x.sum() > 0 else -x, "decides by the content"),
+        (lambda x: x[x[:, 0] > 0], "selects values with a mask"),
+        (lambda x: x if x.sum() > 0 else -x, "branches on the values"),
         (lambda x: np.sort(x, axis=1), "numpy.sort has no counterpart"),
         (np.arctan, "numpy.arctan has no counterpart"),
-        (lambda x: np.ones((120, 1)), "does not depend on its input"),
+        (lambda x: np.ones((120, 1)), "does not depend on the input"),
         (lambda x: x.sum(), "one number for all rows"),
         (lambda x: x.nothing, "has no attribute 'nothing'"),
     ],

@@ -345,7 +345,7 @@ def test_convert_takes_columns_by_name() -> None:
 
 
 def test_convert_says_why_there_is_no_graph() -> None:
-    with pytest.raises(Unconvertible, match="Own is a class of its own"):
+    with pytest.raises(Unconvertible, match="Own is a custom class"):
         convert(Own().fit(X), {"x": ("float64", (None, 5))})
 
 
@@ -456,7 +456,7 @@ def test_a_converter_that_is_registered_at_skl2onnx_is_used_inside_our_graph() -
 @pytest.mark.parametrize(
     ("model", "sample", "reason"),
     [
-        (Own().fit(X), X, "Own is a class of its own, which has no converter"),
+        (Own().fit(X), X, "Own is a custom class without a converter"),
         (make_pipeline(FunctionTransformer(np.linalg.norm)).fit(X), X, "numpy.norm has no counterpart"),
         (TfidfVectorizer(analyzer=str.split).fit(["a text"]), ["a text"], "its analyzer is a function"),
     ],

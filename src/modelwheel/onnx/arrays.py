@@ -1,4 +1,4 @@
-"""Arrays that stand for what a graph will compute. Converters work on them as on NumPy's: operators, slices, ufuncs.
+"""Symbolic arrays of a graph. Converters use them like NumPy's: operators, slices, ufuncs.
 
 Only the shape's axes that are known while converting have a number; the axis of rows has None.
 """
@@ -15,13 +15,13 @@ from .result import Unconvertible
 
 Shape = tuple[int | None, ...]
 UFUNCS: dict[Any, Callable[..., Any]] = {}
-"""NumPy's ufuncs and functions, and what does the same to an `Array`; `numpy_names` fills it."""
+"""NumPy's ufuncs and functions, and their counterparts for `Array`; `numpy_names` fills it."""
 FLOAT, WHOLE, BOOL = np.dtype("float64"), np.dtype("int64"), np.dtype("bool")
 SINGLE = np.dtype("float32")
 
 
 class Array:
-    """A value of a graph. Arithmetic makes nodes; what depends on its content cannot be asked while converting."""
+    """A value of a graph. Arithmetic adds nodes; the content is not known while converting."""
 
     __slots__ = ("dtype", "graph", "name", "shape")
 
@@ -48,7 +48,7 @@ class Array:
         return Array(self.graph, name, kind, self.shape if shape is None else shape)
 
     def of(self, value: Any) -> Array:
-        """A constant of the same graph; arrays stay what they are."""
+        """A constant of the same graph; an `Array` is returned unchanged."""
         if isinstance(value, Array):
             return value
         array = np.asarray(value)
@@ -59,12 +59,12 @@ class Array:
         return Array(self.graph, self.graph.constant(array), array.dtype, array.shape)
 
     def astype(self, dtype: Any, copy: Any = None) -> Array:  # noqa: ARG002 - NumPy's
-        """Cast; nothing happens when it is of that type."""
+        """The values cast to `dtype`; itself when it has that dtype."""
         wanted = np.dtype(dtype)
         if wanted == self.dtype:
             return self
         if STRING in (wanted, self.dtype):
-            raise Unconvertible("texts and numbers are turned into each other")
+            raise Unconvertible("it converts between text and numbers")
         return self.emit("Cast", dtype=wanted, to=element_type(wanted))
 
     # -- operators ---------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Array:
         return made
 
     def take(self, indices: Any, axis: int = 0) -> Array:
-        """Rows (or what the axis is of) at places, which may be an array of the graph; places beyond are an error."""
+        """The elements of an axis at `indices`, which may be an `Array`; the run fails for indices out of bounds."""
         places = self.of(indices)
         shape = (*self.shape[:axis], *places.shape, *self.shape[axis + 1 :])
         return self.emit("Gather", places, axis=axis, shape=shape)
@@ -186,7 +186,7 @@ class Array:
     # -- reductions --------------------------------------------------------------------------------------------------
 
     def sum(self, axis: Any = None, *, keepdims: bool = False) -> Array:
-        """The sum, of Booleans the number that is true."""
+        """The sum; of Booleans, the number of true ones."""
         return reduce("ReduceSum", self.astype(WHOLE) if self.dtype == BOOL else self, axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Array:
@@ -222,7 +222,7 @@ class Array:
         return UFUNCS[function](*args, **given)
 
     def _unknown(self, *_: Any, **__: Any) -> Any:
-        raise Unconvertible("it decides by the content of the data in Python")
+        raise Unconvertible("its Python code branches on the values of the data")
 
     __bool__ = __float__ = __int__ = __len__ = __iter__ = __setitem__ = __array__ = __index__ = _unknown
 
@@ -231,7 +231,7 @@ class Array:
 
 
 def pair(left: Any, right: Any, least: Any = None) -> tuple[Array, Array]:
-    """Two operands as arrays of one dtype, by NumPy's rules."""
+    """Both operands as arrays of one dtype, by NumPy's rules."""
     one: Array = left if isinstance(left, Array) else right
     kinds = [_kind(value) for value in (left, right)]
     kind = STRING if STRING in kinds else np.result_type(*kinds, *([] if least is None else [least]))
@@ -254,18 +254,18 @@ def _cast(one: Array, value: Any, kind: Any) -> Array:
 
 
 def arithmetic(operator: str, left: Any, right: Any, *, least: Any = None) -> Array:
-    """A node of two operands that are broadcast. Booleans are counted as numbers but by the logical operators."""
+    """A node of two broadcast operands. Except for logical operators, Booleans become numbers."""
     logical = operator in ("And", "Or", "Xor")
     one, other = pair(left, right, least)
     if one.dtype == BOOL and not logical:
         one, other = one.astype(WHOLE), other.astype(WHOLE)
     if logical and one.dtype != BOOL:
-        raise Unconvertible("bits of numbers are computed with")
+        raise Unconvertible("it computes with the bits of numbers")
     return one.emit(operator, other, shape=broadcast(one.shape, other.shape))
 
 
 def compare(operator: str, left: Any, right: Any) -> Array:
-    """A comparison, which gives Booleans."""
+    """A comparison, of dtype bool."""
     one, other = pair(left, right)
     if one.dtype == BOOL and operator != "Equal":
         one, other = one.astype(WHOLE), other.astype(WHOLE)
@@ -316,12 +316,12 @@ def _index(value: Array, axis: int, item: Any) -> tuple[Array, int]:
     if isinstance(item, int | np.integer):
         return value.take(np.array(_within(int(item), shape[axis]), np.int64), axis), axis
     if isinstance(item, Array):
-        raise Unconvertible("values are chosen by a mask")
+        raise Unconvertible("it selects values with a mask")
     places = np.asarray(item)
     if places.dtype == BOOL:
         places = np.flatnonzero(places)
     if places.ndim != 1 or places.dtype.kind not in "iu":
-        raise Unconvertible("values are chosen by something other than places")
+        raise Unconvertible("it selects values with something other than positions")
     places = np.array([_within(int(place), shape[axis]) for place in places], np.int64)
     if shape[axis] is not None and np.array_equal(places, np.arange(shape[axis])):  # type: ignore[arg-type]
         return value, axis + 1

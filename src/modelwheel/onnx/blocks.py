@@ -1,4 +1,4 @@
-"""Rows in blocks, one after the other, where a whole batch would make values too wide for memory.
+"""Computes rows in blocks, one after the other, where the values of a whole batch would not fit into memory.
 
 A vocabulary of 50,000 words is 400 kB per row; a call of 100,000 rows must not ask for 40 GB.
 """
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 WIDE = 1024
-"""Graphs whose values have at most so many columns take all rows at once."""
+"""Graphs whose values have at most this many columns compute all rows at once."""
 _ELEMENTS = 1 << 21
-"""How many elements a value may have in a block: 16 MiB of doubles."""
+"""The largest number of elements of a value in a block: 16 MiB of doubles."""
 
 
 class Blocks:
@@ -53,7 +53,7 @@ class Blocks:
             self.nodes.append(helper.make_node("Slice", [flat, begin, count], [output.name]))
 
     def _body(self, nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """The nodes with inputs and outputs of other names: within and without, each name is given once."""
+        """The nodes with renamed inputs and outputs: a name may be defined once only, inside and outside the body."""
         from onnx import helper
 
         inside = {item.name: f"block_{item.name}" for item in [*inputs, *outputs]}

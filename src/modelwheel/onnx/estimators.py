@@ -46,7 +46,7 @@ def convert(
 
 
 def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
-    """Graphs of the estimator that answer as many of `methods` as can be had: our own, then those of skl2onnx.
+    """Graphs of the estimator with as many of `methods` as possible: our own, then those of skl2onnx.
 
     Needs skl2onnx. Anything that goes wrong in a converter becomes a reason.
     """
@@ -88,23 +88,23 @@ def _numbers_input(schema: Schema, dtype: str) -> GraphInput:
     first = schema.fields[0]
     if schema.layout == "array" and isinstance(first.type, Tensor):
         if first.type.sparse or len(first.type.shape) != 1:
-            raise Unconvertible("trees in ONNX take a dense row of numbers")
+            raise Unconvertible("ONNX trees need dense rows of numbers")
         return GraphInput(name="x", dtype=dtype, fields=(first.name,), shape=(None, first.type.shape[0]))
     if schema.layout not in ("frame", "matrix"):
-        raise Unconvertible(f"trees in ONNX have no input for data of the layout {schema.layout!r}")
+        raise Unconvertible(f"ONNX trees do not accept data of the layout {schema.layout!r}")
     for field in schema.fields:
         if not isinstance(field.type, Bool | Integer | Float):
-            raise Unconvertible(f"the field {clip(field.name)!r} is a {field.type}, and trees in ONNX compare numbers")
+            raise Unconvertible(f"the field {clip(field.name)!r} is a {field.type}, and ONNX trees accept numbers only")
     return GraphInput(name="x", dtype=dtype, fields=schema.names, shape=(None, len(schema)))
 
 
 def _without_unused(model: Any, schema: Schema, methods: Sequence[str], reason: str) -> Graph | str:
-    """A graph without the fields that ONNX has no type for, when the model drops them all; else why there is none."""
+    """A graph without the fields that ONNX has no type for, when the model drops them all; otherwise the reason."""
     if schema.layout not in ("frame", "records"):
         return reason
     made = [(field.name, _column_input(field, "float64", "int64")) for field in schema.fields]
     strange = {name: item for name, item in made if isinstance(item, str)}
-    # texts stand for them while the model is followed: whether it does something with one of them is seen at the end
+    # texts stand for them during conversion: at the end, the inputs of the graph show whether the model uses them
     inputs = [
         GraphInput(name=name, dtype="string", fields=(name,), shape=(None, 1)) if isinstance(item, str) else item
         for name, item in made
@@ -122,10 +122,10 @@ def column_names(schema: Schema) -> tuple[str, ...] | None:
 
 
 def graph_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:
-    """The inputs that a graph for `schema` may have, best first; or why a graph cannot take such data.
+    """The possible inputs of a graph for `schema`, best first; or why a graph cannot accept such data.
 
-    Numbers of a frame are fed as one matrix where the estimator takes its columns together; else each column alone,
-    integers as such, or as floats, for skl2onnx does not mix them in imputers and scalers. Double precision first.
+    Numbers of a frame are one matrix where the estimator uses its columns together; else each column is an input,
+    integers as such or as floats, because skl2onnx does not mix them in imputers and scalers. Double precision first.
     """
     seen: set[tuple[GraphInput, ...]] = set()
     for precision in _PRECISIONS:
@@ -161,7 +161,7 @@ def _variants(schema: Schema, precision: str) -> Iterator[tuple[GraphInput, ...]
     elif schema.layout == "array" and isinstance(field.type, String) and not field.nullable:
         yield (GraphInput(name="x", dtype="string", fields=(field.name,), shape=(None, 1)),)
     else:
-        yield f"skl2onnx has no input for data of the layout {schema.layout!r}"
+        yield f"an ONNX graph does not accept data of the layout {schema.layout!r}"
 
 
 def _dtype(field: Field, precision: str, whole: str) -> str | None:
@@ -188,10 +188,10 @@ def _column_input(field: Field, precision: str, whole: str) -> GraphInput | str:
     dtype = _dtype(field, precision, whole)
     if dtype is None:
         null = "nullable " if field.nullable else ""
-        return f"the field {clip(field.name)!r} is a {null}{field.type}, which has no counterpart in skl2onnx"
+        return f"the field {clip(field.name)!r} is a {null}{field.type}, which has no counterpart in ONNX"
     null_text = None
     if dtype == "string" and field.nullable:
-        # skl2onnx writes a category that is null by its text
+        # skl2onnx writes a null category as its text
         null_text = "None" if field.physical is not None and field.physical.null == "none" else "nan"
     return GraphInput(name=field.name, dtype=dtype, fields=(field.name,), shape=(None, 1), null_text=null_text)
 
@@ -199,7 +199,7 @@ def _column_input(field: Field, precision: str, whole: str) -> GraphInput | str:
 def _matrix_input(schema: Schema, precision: str, whole: str) -> tuple[GraphInput, ...] | str:
     kinds = {_dtype(field, precision, whole) for field in schema.fields}
     if None in kinds or len(kinds) > 1:
-        return "the columns of the matrix have different types, and a graph's matrix has one"
+        return "the columns of the matrix have different types; a matrix in ONNX has one"
     dtype = str(*kinds)
     if any(field.nullable for field in schema.fields) and dtype == "string":
         return "the matrix holds texts that may be null"

@@ -22,7 +22,7 @@ from .result import USUAL, Conversion, Graph
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Exporters warn, print and log about what parity shows anyway."""
+    """Silence the exporter: it warns, prints and logs about what parity shows anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -34,11 +34,11 @@ def quiet() -> Iterator[None]:
 
 
 def exported(export: Callable[[], OnnxModel], schema: Schema, method: str, *, framework: str, by: str) -> Conversion:
-    """The graph that `export` gives, all of its outputs the answer of `method`; or why there is none."""
+    """The graph that `export` returns, whose outputs together are the output of `method`; or why there is none."""
     try:
         made: Graph | str = _graph(export(), schema, method)
     except ModelwheelError as error:
-        made = f"the graph of {framework} does not take the sample: {clip(error, 300)}"
+        made = f"the graph of {framework} does not accept the sample: {clip(error, 300)}"
     except Exception as error:  # noqa: BLE001 - exporters raise anything
         told = str(error).strip().partition("\n")[0]
         made = f"{by} does not export it: {type(error).__name__}: {clip(told, 200)}"
@@ -60,7 +60,7 @@ def _graph(read: OnnxModel, schema: Schema, method: str) -> Graph:
 
 _OPSETS = {"": 21, "ai.onnx": 21, "ai.onnx.ml": 5, "com.microsoft": 1}
 _IR = 10
-"""What onnxruntime 1.20 knows."""
+"""The largest version that onnxruntime 1.20 reads."""
 
 
 def onnxruntime_range(info: GraphInfo) -> str:

@@ -1,4 +1,4 @@
-"""Takes large initializers out of a graph, so that they are mapped from the bundle instead of parsed."""
+"""Takes large initializers out of a graph: the loader maps them from the bundle instead of parsing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modelwheel_loader.opening.manifest import Weight
 from modelwheel_loader.opening.types import TENSOR_DTYPES
 
 LARGE = 1 << 20
-"""Initializers of more bytes than this lie in the weights member."""
+"""Initializers of more bytes than this go into the weights member."""
 WEIGHTS = f"onnx/{WEIGHTS_LOCATION}"
 _DATA = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data", "external_data")
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -35,7 +35,7 @@ def stored(graph: bytes, arrays: Arrays) -> tuple[bytes, tuple[Weight, ...], lis
 def take_out(model: Any, lying_outside: Arrays | None = None) -> tuple[bytes, Arrays]:
     """The bytes of a `ModelProto` without its large initializers, and those. The model itself is not changed.
 
-    `lying_outside` are the values of initializers that the model itself keeps in another file. What is large is never
+    `lying_outside` are the values of initializers that the model keeps in another file. Large ones are never
     copied into another protobuf message, which could hold no more than 2 GB.
     """
     import onnx
@@ -57,7 +57,7 @@ def take_out(model: Any, lying_outside: Arrays | None = None) -> tuple[bytes, Ar
 
 
 def laid_out(arrays: Arrays) -> tuple[Weight, ...]:
-    """Where each array lies in the weights member: one after another, aligned."""
+    """The place of each array in the weights member: one after another, aligned."""
     weights: list[Weight] = []
     position = 0
     for name, array in arrays.items():
@@ -114,7 +114,7 @@ def _inline(tensor: Any, array: np.ndarray[Any, Any] | None) -> Any:
 
 
 def _head(tensor: Any) -> Any:
-    """The tensor without its data, which is said to lie in the weights member."""
+    """The tensor without its data, with a reference to the weights member."""
     made = _without(tensor, _DATA)
     made.data_location = made.EXTERNAL
     entry = made.external_data.add()

@@ -30,7 +30,7 @@ def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Seque
     except Exception as error:  # noqa: BLE001 - the converters of skl2onnx raise anything, NameError included
         return _reason(model, error)
     if any(node.op_type == "StringNormalizer" for node in made.graph.node):
-        return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which slim machines do not have"
+        return "skl2onnx writes a graph that needs the locale en_US.UTF-8, which minimal systems lack"
     outputs = _outputs(model, [item.name for item in made.graph.output], methods, scores=scores)
     if not outputs:
         return "skl2onnx converts none of its prediction methods"
@@ -44,7 +44,7 @@ def convert_by_skl2onnx(model: Any, inputs: Sequence[GraphInput], methods: Seque
 
 
 def embed(model: Any, method: str, x: Frame) -> Array:
-    """What `method` answers, by a graph of skl2onnx that becomes part of ours; `Unconvertible` when it has none."""
+    """The output of `method` by a graph of skl2onnx that becomes part of ours; raises `Unconvertible` without one."""
     methods = [name for name in ("predict", "predict_proba", "decision_function", "transform") if hasattr(model, name)]
     scores = _gives_scores(model, methods) or (method == "decision_function" and _is_classifier(model))
     what = "by skl2onnx, with scores" if scores else "by skl2onnx"
@@ -53,7 +53,7 @@ def embed(model: Any, method: str, x: Frame) -> Array:
     if method not in outputs:
         raise Unconvertible(f"{type(model).__name__}.{method} has no converter")
     answer = found[outputs[method][0]]
-    # skl2onnx answers one target as a column
+    # skl2onnx gives one target as a column
     return answer[:, 0] if method == "predict" and answer.ndim == 2 and answer.shape[1] == 1 else answer
 
 
@@ -135,7 +135,7 @@ def _types(inputs: Sequence[GraphInput]) -> list[tuple[str, Any]]:
 def _outputs(
     model: Any, names: Sequence[str], methods: Sequence[str], *, scores: bool
 ) -> Mapping[str, tuple[str, ...]]:
-    """Which outputs answer which methods, by the order in which skl2onnx writes them."""
+    """The graph outputs of each method, by the order in which skl2onnx writes them."""
     from sklearn.base import is_outlier_detector
 
     if _is_classifier(model):
@@ -151,7 +151,7 @@ def _outputs(
 
 
 def _finished(made: Any) -> bytes:
-    """The graph's bytes with our own metadata and nothing of the machine."""
+    """The graph's bytes with modelwheel's metadata, and nothing about this machine."""
     made.producer_name = "modelwheel"
     made.producer_version = ""
     made.domain = ""
@@ -165,7 +165,7 @@ def _finished(made: Any) -> bytes:
 
 
 def _without_defaults(node: Any) -> None:
-    """Drop what the specification lets trees leave out: a fifth of the file, and of the time to open it."""
+    """Drop the optional attributes of trees: a fifth of the file, and of the time to open it."""
     if not node.op_type.startswith("TreeEnsemble"):
         return
     for attribute in list(node.attribute):
@@ -178,7 +178,7 @@ def _without_defaults(node: Any) -> None:
 
 
 def _is_classifier(model: Any) -> bool:
-    """Whether scikit-learn says so."""
+    """Whether scikit-learn calls it a classifier."""
     from sklearn import base
 
     return bool(base.is_classifier(model))
@@ -198,13 +198,13 @@ def _converter_options(model: Any, *, scores: bool) -> dict[int, dict[str, bool]
     last = _last_estimator(model)
     if isinstance(last, LinearSVC):  # the one classifier that has no `zipmap`
         return {id(last): {"raw_scores": scores}}
-    # both, for skl2onnx asks for them under either: an SVC in a pipeline has its scores negated without
+    # both ids: skl2onnx looks under either, and negates the scores of an SVC in a pipeline without them
     options = {"zipmap": False, **({"raw_scores": True} if scores else {})}
     return {id(model): options, id(last): options}
 
 
 def _last_estimator(model: Any) -> Any:
-    """The estimator that answers in a pipeline or a search."""
+    """The final estimator of a pipeline or a search."""
     while True:
         if hasattr(model, "steps"):
             model = model.steps[-1][1]

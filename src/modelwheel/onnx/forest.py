@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 LEQ, LT, GT = 0, 1, 3
 """How the nodes of a forest compare a feature with their threshold, as ai.onnx.ml 5 numbers it."""
 TREES = 20
-"""Trees per operator: of depth 12 they take about a megabyte, which stays in the cache while rows pass."""
+"""Trees per operator: of depth 12 they need about a megabyte, which stays in the processor's cache between rows."""
 
 
 class Tree(NamedTuple):
@@ -82,7 +82,7 @@ class Forest:
     def of(cls, trees: Sequence[Tree], targets: int, *, dtype: Any = np.float64, mode: int = LEQ) -> Forest:
         """The forest of these trees; raises `Unconvertible` when there is none."""
         if not trees:
-            raise Unconvertible("it has no trees")
+            raise Unconvertible("the model has no trees")
         sizes = [len(tree.feature) for tree in trees]
         roots = np.cumsum([0, *sizes[:-1]])
         leaf = np.concatenate([tree.yes for tree in trees]) < 0

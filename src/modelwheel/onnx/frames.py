@@ -1,4 +1,4 @@
-"""What an estimator is fed, in a graph: columns, in blocks of one dtype."""
+"""The input of an estimator in a graph: columns, in blocks of one dtype."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Frame:
         return sum(_width(block) for block in self.blocks)
 
     def matrix(self) -> Array:
-        """All columns as one matrix of doubles; `Unconvertible` when there are texts."""
+        """All columns as one matrix of doubles; raises `Unconvertible` for texts."""
         if self._matrix is None:
             if any(block.dtype == STRING for block in self.blocks):
-                raise Unconvertible("texts reach an estimator of numbers")
+                raise Unconvertible("a numeric estimator receives text")
             self._matrix = np.concatenate([block.astype(FLOAT) for block in self.blocks], axis=1)
         return self._matrix
 
@@ -56,7 +56,7 @@ class Frame:
             if index < width:
                 return (block if width == 1 else block[:, [index]]), null
             index -= width
-        raise Unconvertible("it asks for a column that is not there")
+        raise Unconvertible("it uses a column that does not exist")
 
     def select(self, indices: Sequence[int]) -> Frame:
         """Some columns; neighbours in one block stay together."""
@@ -71,7 +71,7 @@ class Frame:
 
 
 def frame(value: Any) -> Frame:
-    """What a step answered, as the next one is fed it."""
+    """The output of a step as the input of the next one."""
     if isinstance(value, Frame):
         return value
     return Frame([value if value.ndim > 1 else value[:, None]])
@@ -86,5 +86,5 @@ def beside(frames: Sequence[Frame]) -> Frame:
 def _width(block: Array) -> int:
     size = block.shape[1]
     if size is None:
-        raise Unconvertible("the number of columns is known only while it runs")
+        raise Unconvertible("the number of columns is known only at run time")
     return size

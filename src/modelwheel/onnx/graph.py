@@ -1,4 +1,4 @@
-"""A graph under construction: nodes, constants that are stored once, bodies of loops, and the bytes in the end."""
+"""A graph under construction: its nodes, forests and constants, and its bytes in the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PENDING = "modelwheel"
 IR_VERSION = 10
 T = TypeVar("T")
 STRING = np.dtype(object)
-"""The dtype of texts, as numpy has it when they come as objects."""
+"""The dtype of texts in NumPy: Python objects."""
 
 
 class Builder:
@@ -35,18 +35,18 @@ class Builder:
         self._made: dict[Any, Any] = {}
         self._forests: dict[str, Forest] = {}
         self.ties: list[Any] = []
-        """Booleans of shape (rows,): where the original takes one of several equals, and any of them is right."""
+        """Booleans of shape (rows,): where the original chooses one of several equals, and any of them is right."""
         self.widest = 0
-        """The most columns that a value has whose width does not follow from the input's: see `blocks`."""
+        """The largest number of columns of a value whose width the inputs do not determine: see `blocks`."""
         self.used: set[str] = set()
         """After `model`: the names that are read."""
         self.opsets: dict[str, int] = {}
         """After `model`: the operator sets that are used."""
 
     def once(self, what: str, owners: Sequence[object], make: Callable[[], T]) -> T:
-        """What `make` gives, made at the first call for these owners: methods share the steps that they have in common.
+        """The result of `make`, computed once for these owners, so that methods share common steps.
 
-        Owners are told apart as objects. They are kept, for the id of one must not be given to another.
+        Owners are compared by identity. They are kept alive, because the id of a deleted object is used again.
         """
         key = (what, *map(id, owners))
         if key not in self._made:
@@ -55,12 +55,12 @@ class Builder:
         return made
 
     def name(self) -> str:
-        """A name that no value has yet."""
+        """A new name."""
         self._count += 1
         return f"v{self._count}"
 
     def input(self, name: str, dtype: np.dtype[Any], shape: Sequence[int | None]) -> str:
-        """Declare an input; the name is given back."""
+        """Declare an input and return its name."""
         self._inputs.append(_value_info(name, dtype, shape))
         return name
 
@@ -73,7 +73,7 @@ class Builder:
         return self._known[key]
 
     def node(self, operator: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        """Add a node; the name of its output, or a list of names when there are several."""
+        """Add a node; returns the name of its output, or a list of names when there are several."""
         from onnx import helper
 
         names = [self.name() for _ in range(outputs)]
@@ -81,7 +81,7 @@ class Builder:
         return names[0] if outputs == 1 else names
 
     def forest(self, source: str, forest: Forest) -> str:
-        """Add the sums of a forest for the rows of `source`; the name of its output.
+        """Add the sums of a forest for the rows of `source`; returns the name of the output.
 
         `model` writes its operators: which they are depends on all trees of the graph.
         """
@@ -90,12 +90,12 @@ class Builder:
         return name
 
     def splice(self, nodes: Sequence[Any], constants: Mapping[str, Any]) -> None:
-        """Take in nodes made elsewhere, whose names are new here, with their constants."""
+        """Add nodes from another graph, whose names are new here, with their constants."""
         self._nodes += nodes
         self._constants.update(constants)
 
     def model(self, outputs: Mapping[str, tuple[str, np.dtype[Any], Sequence[int | None]]]) -> bytes:
-        """The serialized model. `outputs` says of which value each is, with its dtype and shape."""
+        """The serialized model. `outputs` has the value, dtype and shape of each output by name."""
         from onnx import helper
 
         ends = [helper.make_node("Identity", [value], [name]) for name, (value, _, _) in outputs.items()]
@@ -111,7 +111,7 @@ class Builder:
         tails = {name: shape[1:] for name, (_, _, shape) in outputs.items()}
         if self.widest > WIDE and inputs and None not in [axis for tail in tails.values() for axis in tail]:
             blocks = Blocks(self.widest)
-            nodes = copy.deepcopy(nodes)  # they get other names, and another model of this graph may follow
+            nodes = copy.deepcopy(nodes)  # `wrap` renames them, and `model` may be called again
             blocks.wrap(nodes, inputs, results, tails)  # type: ignore[arg-type]
             nodes, constants = blocks.nodes, [*constants, *blocks.constants]
         made = helper.make_graph(
@@ -126,7 +126,7 @@ class Builder:
         return bytes(model.SerializeToString(deterministic=True))
 
     def _with_forests(self, nodes: Sequence[Any]) -> tuple[list[Any], bool]:
-        """The nodes with operators of trees in the places of forests, and whether they are those of set 5."""
+        """The nodes with every forest written as operators, and whether these are of operator set 5."""
         forests = [self._forests[node.output[0]] for node in nodes if node.domain == _PENDING]
         modern = bool(forests) and are_modern(forests, nodes)
         made: list[Any] = []
@@ -139,7 +139,7 @@ class Builder:
 
 
 def tensor(array: np.ndarray[Any, Any], name: str) -> Any:
-    """The array as ONNX stores it."""
+    """The array as a `TensorProto`."""
     from onnx import TensorProto, helper, numpy_helper
 
     if array.dtype == STRING:
@@ -149,7 +149,7 @@ def tensor(array: np.ndarray[Any, Any], name: str) -> Any:
 
 
 def element_type(dtype: np.dtype[Any]) -> int:
-    """ONNX's number of a dtype."""
+    """The element type of a dtype in ONNX."""
     from onnx import TensorProto, helper
 
     return TensorProto.STRING if dtype == STRING else int(helper.np_dtype_to_tensor_dtype(dtype))
@@ -162,7 +162,7 @@ def _value_info(name: str, dtype: np.dtype[Any], shape: Sequence[int | None]) ->
 
 
 def _needed(nodes: Sequence[Any], ends: Sequence[Any]) -> tuple[list[Any], set[str]]:
-    """The nodes that `ends` depend on, in order, and every name that is read."""
+    """The nodes that `ends` depend on, in order, and all names that these nodes read."""
     used: set[str] = set()
     kept: list[Any] = []
     for node in reversed([*nodes, *ends]):

@@ -32,7 +32,7 @@ def _exported(model: Any, schema: Schema) -> OnnxModel:
 
 
 def read_unmarked(data: bytes) -> OnnxModel:
-    """The graph without the number of its export in this process, which exporters note."""
+    """The graph without the running number that exporters give it."""
     import onnx
 
     proto = onnx.ModelProto.FromString(data)
@@ -42,14 +42,14 @@ def read_unmarked(data: bytes) -> OnnxModel:
 
 
 def counted_names() -> None:
-    """Let tf2onnx number what it names from one again: by itself it counts over the whole process."""
+    """Reset the counter of tf2onnx for names, which otherwise runs on over the whole process."""
     with quiet():
-        import tf2onnx.convert  # importing it counts as well
+        import tf2onnx.convert  # importing it counts names as well
     tf2onnx.utils.INTERNAL_NAME = 1
 
 
 def _signature(model: Any, schema: Schema) -> list[Any] | None:
-    """The inputs, named as the data has them; None for classes that take one, which Keras has watched."""
+    """The inputs, named as in the data; None for classes with a single input, which Keras has recorded."""
     functional = getattr(model.model, "_functional", model.model)
     structure = getattr(functional, "_inputs_struct", None)
     if structure is None:
@@ -62,7 +62,7 @@ def _signature(model: Any, schema: Schema) -> list[Any] | None:
 
 
 def _seen(field: Field) -> Any:
-    """An input of a class that does not say what it takes, as the sample has it."""
+    """An input, as in the sample, of a class that does not declare its inputs."""
     import keras
 
     inner = field.type.shape if isinstance(field.type, Tensor) else ()

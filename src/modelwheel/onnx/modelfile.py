@@ -1,4 +1,4 @@
-"""Reads an ONNX model as its author has it: a `ModelProto`, bytes, or a file with its tensors in other files."""
+"""Reads an ONNX model: a `ModelProto`, bytes, or a file whose tensors may be in other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .externalize import laid_out, take_out
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnnxModel:
-    """A checked graph without its large initializers, those as arrays by name, and what it takes and gives."""
+    """A checked graph without its large initializers, these as arrays by name, and its inputs and outputs."""
 
     graph: bytes
     weights: Mapping[str, Any]
@@ -37,18 +37,18 @@ def read_model(model: Any) -> OnnxModel:
     try:
         info = check_graph(graph, weights=laid_out(weights))
     except ModelwheelError as error:
-        raise PackError("the ONNX model is not one that a bundle may hold", error.defects) from error
+        raise PackError("a bundle cannot hold this ONNX model", error.defects) from error
     return OnnxModel(graph=graph, weights=weights, info=info)
 
 
 def _proto(model: Any) -> tuple[Any, Path | None]:
-    """The message, and the folder in which the files of its tensors lie."""
+    """The message, and the folder with the files of its tensors."""
     import onnx
 
     if isinstance(model, onnx.ModelProto):
         made = onnx.ModelProto()
         if model.ByteSize() < _COPIED:
-            made.CopyFrom(model)  # what is taken out of it must not be missing from the author's
+            made.CopyFrom(model)  # the author's message must stay whole
             return made, None
         return model, None
     if isinstance(model, bytes):
@@ -63,7 +63,7 @@ def _proto(model: Any) -> tuple[Any, Path | None]:
 
 
 _COPIED = 1 << 30
-"""Messages above this are read where they are: they may not fit into another."""
+"""Larger messages are not copied: they may not fit into another message."""
 
 
 def _parsed(data: bytes, where: str) -> Any:
@@ -72,7 +72,7 @@ def _parsed(data: bytes, where: str) -> Any:
     try:
         return onnx.ModelProto.FromString(data)
     except Exception as error:  # protobuf's errors share no base that is public
-        raise PackError.of("pack.onnx", "these bytes are no ONNX model", where=where) from error
+        raise PackError.of("pack.onnx", "not an ONNX model", where=where) from error
 
 
 # --- tensors in other files ---
@@ -82,7 +82,7 @@ def _taken_out(proto: Any, folder: Path | None) -> tuple[bytes, Mapping[str, Any
     outside = {tensor.name: _mapped(tensor, folder) for tensor in proto.graph.initializer if _is_outside(tensor)}
     try:
         return take_out(proto, outside)
-    except ValueError as error:  # more than 2 GB of what cannot be taken out
+    except ValueError as error:  # more than 2 GB without the large initializers
         raise PackError.of("pack.onnx", f"the graph is too large without its weights: {clip(error, 200)}") from error
 
 
@@ -91,15 +91,15 @@ def _is_outside(tensor: Any) -> bool:
 
 
 def _mapped(tensor: Any, folder: Path | None) -> np.ndarray[Any, Any]:
-    """The elements of a tensor from the file beside the model's, not yet read."""
+    """The elements of a tensor, mapped from the file beside the model's."""
     place = {item.key: item.value for item in tensor.external_data}
     if folder is None:
-        message = "a tensor lies in another file, and the model was not given as a path from which to find it"
+        message = "a tensor is in another file, which cannot be found: the model was not passed as a path"
         raise PackError.of("pack.onnx", message, where=clip(tensor.name, 120))
     path = (folder / place.get("location", "")).resolve()
     dtype = DTYPES.get(tensor.data_type, "")
     if dtype not in TENSOR_DTYPES or not path.is_relative_to(folder.resolve()):
-        message = "a tensor lies where it may not, or has elements that numpy does not have"
+        message = "a tensor is outside the model's folder, or has elements of a type that numpy lacks"
         raise PackError.of("pack.onnx", message, where=clip(tensor.name, 120), found=clip(place.get("location", "")))
     shape = tuple(tensor.dims)
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
@@ -112,11 +112,11 @@ def _mapped(tensor: Any, folder: Path | None) -> np.ndarray[Any, Any]:
     return raw.view(dtype).reshape(shape)
 
 
-# --- what exporters leave behind ---
+# --- traces of exporters ---
 
 
 def _without_traces(proto: Any) -> None:
-    """Drop what exporters note at nodes, such as the source file and line that made each: paths of their machine."""
+    """Drop the notes of exporters at nodes, such as source files and lines: they hold paths of the author's machine."""
     for graph in _graphs(proto.graph):
         graph.ClearField("metadata_props")
         for node in graph.node:

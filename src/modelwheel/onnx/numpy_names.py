@@ -1,4 +1,4 @@
-"""NumPy for converters: its functions take an `Array` of a graph too, also when functions of users call them."""
+"""NumPy for converters: its functions accept an `Array` of a graph too, also when functions of users call them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _float(operator: str) -> Any:
 
 
 def as_float(value: Array) -> Array:
-    """Numbers other than floats become doubles, as in NumPy."""
+    """Numbers other than floats as doubles, as in NumPy."""
     return value if value.dtype.kind == "f" else value.astype(FLOAT)
 
 
@@ -88,13 +88,13 @@ def minimum(one: Any, other: Any) -> Array:
 
 
 def isnan(value: Array) -> Array:
-    """Where there is NaN. Whole numbers are none."""
+    """Where a value is NaN."""
     value = value if value.dtype.kind == "f" else value.astype(FLOAT)
     return value.emit("IsNaN", dtype=BOOL)
 
 
 def isinf(value: Array) -> Array:
-    """Where there is an infinity."""
+    """Where a value is infinite."""
     return as_float(value).emit("IsInf", dtype=BOOL)
 
 
@@ -139,7 +139,7 @@ def _square(value: Array) -> Array:
 def _floor_divide(one: Any, other: Any) -> Any:
     left, right = pair(one, other)
     if left.dtype.kind != "f":
-        raise Unconvertible("whole numbers are divided, and the remainder of zero is no number")
+        raise Unconvertible("floor division of whole numbers has no counterpart")
     return np.floor(left / right)
 
 
@@ -148,7 +148,7 @@ def _reduction(name: str) -> Any:
 
 
 def searchsorted(sorted_values: Any, values: Array, side: str = "left") -> Array:
-    """How many of the constants lie below each value (`left`), or below or at it."""
+    """The number of constants below each value (`left`), or below or equal to it."""
     bins = np.asarray(sorted_values, np.float64)
     below = values[..., None] > bins if side == "left" else values[..., None] >= bins
     return below.sum(-1)

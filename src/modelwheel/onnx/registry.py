@@ -1,4 +1,4 @@
-"""Who converts what: functions by an estimator's class and method, each mirroring scikit-learn's own."""
+"""The table of converters: functions by an estimator's class and method, each mirroring scikit-learn's own."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from .graph import tensor
 from .numpy_names import np
 from .result import Unconvertible
 
-Answer = Callable[[Any, Frame], Any]
+Converter = Callable[[Any, Frame], Any]
 _BOOSTERS = frozenset({"xgboost", "lightgbm", "catboost"})
-"""Packages beside scikit-learn whose classes have converters."""
+"""Packages other than scikit-learn whose classes have converters."""
 _ALIKE = frozenset({"imblearn.pipeline"})
-"""Modules whose classes answer as those of scikit-learn with their names: imbalanced-learn resamples only to fit."""
-_ANSWERS: dict[tuple[str, str], Answer] = {}
+"""Modules whose classes predict like scikit-learn's of the same name: imbalanced-learn resamples only in `fit`."""
+_CONVERTERS: dict[tuple[str, str], Converter] = {}
 _NO_GRAPH = {
     "transform": {
         "NMF": "it solves an optimization for the whole batch, by iterations",
         "MiniBatchNMF": "it solves an optimization for the whole batch, by iterations",
-        "LatentDirichletAllocation": "it iterates over each row until the topics stay",
+        "LatentDirichletAllocation": "it iterates over each row until the topics converge",
         "DictionaryLearning": "it solves a sparse code for each row",
         "MiniBatchDictionaryLearning": "it solves a sparse code for each row",
         "SparseCoder": "it solves a sparse code for each row",
-        "FeatureHasher": "it hashes names that are known only while it runs",
+        "FeatureHasher": "it hashes names that are known only at run time",
     },
     "score_samples": {"BernoulliRBM": "it draws at random"},
 }
 """Methods without a graph, and why: the reason ends in the manifest and in the report."""
 
 
-def answers(method: str, *classes: str) -> Callable[[Answer], Answer]:
-    """Register what answers `method` for estimators of scikit-learn of these classes."""
+def converts(method: str, *classes: str) -> Callable[[Converter], Converter]:
+    """Register the converter of `method` for estimators of these classes."""
 
-    def register(function: Answer) -> Answer:
-        _ANSWERS.update(dict.fromkeys([(name, method) for name in classes], function))
+    def register(function: Converter) -> Converter:
+        _CONVERTERS.update(dict.fromkeys([(name, method) for name in classes], function))
         return function
 
     return register
 
 
-def ask(model: Any, method: str, x: Frame) -> Any:
-    """What the estimator's method answers for `x`: an `Array`, a list of them, or a `Frame`.
+def apply(model: Any, method: str, x: Frame) -> Any:
+    """The output of the estimator's method for `x`: an `Array`, a list of them, or a `Frame`.
 
-    It is made once per graph. Raises `Unconvertible` when the method has no converter.
+    It is computed once per graph. Raises `Unconvertible` when the method has no converter.
     """
     if not callable(getattr(model, method, None)):
         raise Unconvertible(f"this {type(model).__name__} has no {method}")
@@ -60,10 +60,10 @@ def _made(model: Any, method: str, x: Frame) -> Any:
         return _foreign(model, method, x)
     if kind.__name__ in _NO_GRAPH.get(method, ()):
         raise Unconvertible(f"{kind.__name__} has no graph for {method}: {_NO_GRAPH[method][kind.__name__]}")
-    if (kind.__name__, method) in _ANSWERS:
-        return _ANSWERS[kind.__name__, method](model, x)
+    if (kind.__name__, method) in _CONVERTERS:
+        return _CONVERTERS[kind.__name__, method](model, x)
     if method == "predict_log_proba":
-        found = ask(model, "predict_proba", x)
+        found = apply(model, "predict_proba", x)
         return [np.log(part) for part in found] if isinstance(found, list) else np.log(found)
     if package in _BOOSTERS:
         raise Unconvertible(f"{kind.__name__}.{method} has no converter")
@@ -71,11 +71,11 @@ def _made(model: Any, method: str, x: Frame) -> Any:
 
 
 def _foreign(model: Any, method: str, x: Frame) -> Array:
-    """By a converter that was registered at skl2onnx for a class that is not one of scikit-learn's."""
+    """The output by a converter that was registered with skl2onnx for a third-party class."""
     try:
         return embed(model, method, x)
     except Unconvertible as error:
-        message = f"{type(model).__name__} is a class of its own, which has no converter"
+        message = f"{type(model).__name__} is a custom class without a converter"
         raise Unconvertible(message) from error
 
 
@@ -85,7 +85,7 @@ def label(model: Any, places: Array) -> Array:
 
 
 def labels(classes: Any, places: Array) -> Array:
-    """Labels at places. They are constants of their own type: texts, whole numbers, Booleans or floats."""
+    """The labels at places, in their own type: texts, whole numbers, Booleans or floats."""
     classes = np.asarray(classes)
     if classes.dtype.kind not in "USObiuf":
         raise Unconvertible("the classes are neither texts nor numbers")
@@ -100,12 +100,12 @@ def largest(model: Any, scores: Array) -> Array:
 
 
 def decided(model: Any, scores: Array, threshold: float = 0.0) -> Array:
-    """The class by scores: the second of two where its score, of shape (rows,), is above `threshold`; the highest."""
+    """The class by its score: the second of two where scores of shape (rows,) exceed `threshold`, else the highest."""
     return label(model, (scores > threshold).astype(WHOLE)) if scores.ndim == 1 else largest(model, scores)
 
 
 def ones(x: Frame, width: int | None = None) -> Array:
-    """Ones for every row: of shape (rows,), or (rows, width)."""
+    """Ones of shape (rows,) or (rows, width)."""
     first = x.blocks[0][:, 0]
     rows = first.emit("Shape", dtype="int64", shape=(1,))
     if width is None:

@@ -1,4 +1,4 @@
-"""What a converter gives: graphs to try, best first; a text in their place says why an attempt gave none."""
+"""The results of a converter: graphs to try, best first; a text in place of a graph is the reason why there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USUAL = ">=1.20"
 
 
 class Unconvertible(Exception):
-    """Why an estimator, or what it was made with, has no graph. It ends as a reason in the manifest."""
+    """The reason why an estimator, or a part of it, has no graph. The manifest records it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from .result import Unconvertible
 
 
 def expit(value: Array) -> Array:
-    """The logistic function, exact also far below zero, where onnxruntime's own answers 0."""
+    """The logistic function, exact also far below zero, where onnxruntime's operator returns 0."""
     power = np.exp(-abs(value))
     return np.where(value >= 0.0, 1.0, power) / (power + 1.0)
 
@@ -93,7 +93,7 @@ def distances(x: Array, points: Any, metric: str = "euclidean", p: float = 2) ->
 
 
 def _differences(x: Array, points: Any, order: float) -> Array:
-    """Powers of the differences summed one feature after the other, for the whole would be rows * points * features."""
+    """Powers of the differences summed feature by feature: all at once would need rows * points * features numbers."""
     x.graph.widest = max(x.graph.widest, len(points))
     total: Any = None
     for place in range(points.shape[1]):
@@ -126,9 +126,9 @@ _EQUAL = 1e-9
 
 
 def tied(values: Array, count: int, width: int) -> Array:
-    """Of which rows, of shape (rows,), the `count` smallest of `width` positive values could be others as well.
+    """Which rows, of shape (rows,), have several choices for the `count` smallest of their `width` positive values.
 
-    That is where the last of them equals the next one: infinite ones are none.
+    That is where the last of them equals the next one; infinite values do not count.
     """
     if count >= width:
         return ~(values[:, 0] == values[:, 0])
@@ -138,12 +138,12 @@ def tied(values: Array, count: int, width: int) -> Array:
 
 
 def one_hot(places: Array, width: int) -> Array:
-    """Doubles of shape (rows, width) with one where `places`, of shape (rows,), say; places beyond give zeros."""
+    """One-hot rows, of shape (rows, width), from `places` of shape (rows,); zeros for places out of range."""
     return (places[:, None] == np.arange(width, dtype=np.int64)).astype(FLOAT)
 
 
 def look_up(values: Array, keys: Any, results: Any, default: Any) -> Array:
-    """`results` by `keys`, element by element; `default` for values that are no key (ai.onnx.ml LabelEncoder)."""
+    """`results` by `keys`, element by element; `default` for values that are not a key (ai.onnx.ml LabelEncoder)."""
     keys, results = np.asarray(keys), np.asarray(results)
     keys = keys.astype(object) if keys.dtype.kind in "USO" else keys.astype(values.dtype)
     results = results.astype(object) if results.dtype.kind in "USO" else results
@@ -159,7 +159,7 @@ def look_up(values: Array, keys: Any, results: Any, default: Any) -> Array:
 
 
 def required(places: Array, width: int) -> Array:
-    """The places themselves; one beyond `width` makes the run fail, as the original raises for what it never saw."""
+    """The places unchanged; the run fails for a place out of range, as the original does for unseen values."""
     return places.of(np.arange(width, dtype=np.int64)).take(places)
 
 

@@ -14,7 +14,7 @@ from .modelfile import OnnxModel, read_model
 from .result import Conversion
 
 _ROWS = 2
-"""Rows of the example that the exporter traces: it takes an axis of length 0 or 1 for a constant."""
+"""Rows of the example that the exporter traces: it treats an axis of length 0 or 1 as a constant."""
 
 
 def export_module(model: Any, schema: Schema, method: str) -> Conversion:

@@ -14,7 +14,7 @@ from .arrays import Array
 from .frames import Frame
 from .graph import STRING, Builder
 from .numpy_names import np
-from .registry import ask
+from .registry import apply
 from .result import Graph, Unconvertible
 
 
@@ -23,7 +23,7 @@ def translate(
     inputs: Sequence[GraphInput],
     names: Sequence[str] | None,
     methods: Sequence[str],
-    answer: Callable[[Any, str, Frame], Any] = ask,
+    answer: Callable[[Any, str, Frame], Any] = apply,
 ) -> Graph | str:
     """A graph that answers as many of `methods` as have converters; the reason when none has.
 
@@ -38,7 +38,7 @@ def translate(
     for method in methods:
         try:
             parts = _parts(answer(model, method, x))
-        except Exception as error:  # noqa: BLE001 - a function of a user's is asked too, with arrays it does not expect
+        except Exception as error:  # noqa: BLE001 - functions of users run too, on arrays that they do not expect
             reasons.append(_reason(error))
             continue
         outputs[method] = tuple(f"{method}.{place}" if len(parts) > 1 else method for place in range(len(parts)))
@@ -79,12 +79,12 @@ def _declared(graph: Builder, item: GraphInput) -> Array:
 
 
 def _parts(answer: Any) -> list[Array]:
-    """The outputs that make up a method's answer. The first axis is that of rows."""
+    """The graph outputs that make up a method's output. Their first axis is that of rows."""
     if isinstance(answer, list):
         return answer
     if isinstance(answer, Frame):
         if len({block.dtype for block in answer.blocks}) > 1 and STRING in {block.dtype for block in answer.blocks}:
-            raise Unconvertible("it answers texts and numbers side by side")
+            raise Unconvertible("its output mixes text and numbers")
         if answer.blocks[0].dtype == STRING:
             return [np.concatenate(answer.blocks, axis=1)]
         return [answer.matrix()]

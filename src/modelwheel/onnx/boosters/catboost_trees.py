@@ -27,9 +27,9 @@ def read_catboost(model: Any) -> Boosted:
     classes = tuple(model.classes_.tolist()) if hasattr(model, "predict_proba") else None
     dumped = _json(model)
     if "oblivious_trees" not in dumped:
-        raise Unconvertible("trees of CatBoost that are not symmetric are not converted")
+        raise Unconvertible("CatBoost trees that are not symmetric are not converted")
     if any(dumped["features_info"].get(key) for key in ("categorical_features", "text_features", "embedding_features")):
-        raise Unconvertible("categories and texts in CatBoost have no counterpart in ONNX's trees")
+        raise Unconvertible("categorical and text features of CatBoost have no counterpart in ONNX trees")
     scale, bias = dumped["scale_and_bias"]
     targets = max(len(bias), 1)
     treatment = {

@@ -38,7 +38,7 @@ def read_lightgbm(model: Any) -> Boosted:
     if objective not in LINKS or (objective == "binary" and "sigmoid:1" not in options) or "sqrt" in options:
         raise Unconvertible(f"the objective {dumped.get('objective')!r} of LightGBM is not converted")
     if dumped.get("average_output"):
-        raise Unconvertible("random forests of LightGBM are not converted")
+        raise Unconvertible("LightGBM random forests are not converted")
     targets = dumped["num_tree_per_iteration"]
     splits: dict[Split, int] = {}
     width = dumped["max_feature_idx"] + 1
@@ -60,14 +60,14 @@ def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
             return {place: tuple(values) for place, values in zip(places, listed, strict=True)}
     if not listed:
         return {}  # categories by their numbers
-    raise Unconvertible("LightGBM does not say which of its features are the categories that it lists")
+    raise Unconvertible("LightGBM does not record which of its features have the categories that it lists")
 
 
 def _tree(root: dict[str, Any], target: int, splits: dict[Split, int], width: int) -> Tree:
     nodes, rows = [root], []
     for node in nodes:  # children are added while it runs
         if "leaf_coeff" in node:
-            raise Unconvertible("trees of LightGBM with linear leaves are not converted")
+            raise Unconvertible("LightGBM trees with linear leaves are not converted")
         if "leaf_value" in node:
             rows.append((0, 0.0, -1, -1, False, node["leaf_value"]))
             continue
@@ -86,7 +86,7 @@ def _condition(node: dict[str, Any], splits: dict[Split, int], width: int) -> tu
         split = Split.among(feature, map(int, node["threshold"].split("||")), inside=False, null=True)
         return width + splits.setdefault(split, len(splits)), 0.5, False
     if node["missing_type"] == "Zero":
-        raise Unconvertible("splits of LightGBM that take zero for null are not converted")
+        raise Unconvertible("LightGBM splits that treat zero as null are not converted")
     threshold = _beyond_zero(float(node["threshold"]))
     left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
     return feature, _finite(threshold), bool(left)

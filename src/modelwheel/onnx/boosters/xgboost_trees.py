@@ -88,7 +88,7 @@ def _base(text: str, link: Link, targets: int) -> list[float]:
 
 def _tree(tree: dict[str, Any], target: int, scale: float, splits: dict[Split, int], width: int) -> Tree:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-        raise Unconvertible("trees of XGBoost with several answers in a leaf are not converted")
+        raise Unconvertible("XGBoost trees with several values per leaf are not converted")
     feature, value = np.array(tree["split_indices"], np.int64), np.array(tree["split_conditions"], np.float64)
     yes, no = np.array(tree["left_children"]), np.array(tree["right_children"])
     missing, weight = np.array(tree["default_left"], bool), value * scale
@@ -118,5 +118,5 @@ def _values(given: dict[str, Any]) -> tuple[Any, ...]:
     if "offsets" not in given:
         return tuple(given["values"])
     if min(given["values"]) < 0:  # seen in 3.2: it counts characters and cuts bytes
-        raise Unconvertible("XGBoost keeps names of categories beyond ASCII cut off")
+        raise Unconvertible("XGBoost truncates category names beyond ASCII")
     return tuple(bytes(given["values"][start:end]).decode() for start, end in itertools.pairwise(given["offsets"]))

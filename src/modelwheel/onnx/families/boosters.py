@@ -13,7 +13,7 @@ from ..boosters.xgboost_trees import read_xgboost
 from ..frames import Frame
 from ..graph import STRING
 from ..numpy_names import np
-from ..registry import answers, labels
+from ..registry import converts, labels
 from ..steps import flat, softmax
 from .encoding import codes
 from .trees import sums
@@ -86,21 +86,21 @@ def _once(model: Any, x: Frame) -> dict[str, Array]:
     return x.graph.once("boosted", (model, x), lambda: answered(read_booster(model), x))
 
 
-@answers("predict", *_CLASSIFIERS)
+@converts("predict", *_CLASSIFIERS)
 def _labels(model: Any, x: Frame) -> Array:
     return _once(model, x)["labels"]
 
 
-@answers("predict_proba", *_CLASSIFIERS)
+@converts("predict_proba", *_CLASSIFIERS)
 def _probabilities(model: Any, x: Frame) -> Array:
     return _once(model, x)["probabilities"]
 
 
-@answers("decision_function", "LGBMClassifier")
+@converts("decision_function", "LGBMClassifier")
 def _raw(model: Any, x: Frame) -> Array:
     return flat(_once(model, x)["raw"])
 
 
-@answers("predict", *_OTHERS)
+@converts("predict", *_OTHERS)
 def _scores(model: Any, x: Frame) -> Array:
     return _once(model, x)["scores"]

@@ -27,17 +27,17 @@ _BLANK = " "
 def character_ids(model: Any, x: Frame, vocabulary: Mapping[str, int]) -> Array:
     """The place in the vocabulary of each n-gram, of shape (rows, n-grams); its size for those that are not there."""
     if model.preprocessor is not None or model.strip_accents is not None:
-        raise Unconvertible("texts lose accents, or go through a function, before they are cut into characters")
+        raise Unconvertible("it strips accents, or applies a function, before it splits texts into characters")
     column = x.column(0)[0]
     if column.dtype != STRING or x.width != 1:
-        raise Unconvertible("a vectorizer of texts is fed something else")
+        raise Unconvertible("a text vectorizer receives something other than one column of text")
     counted = [term for term in vocabulary if _is_counted(term, model)]
     if not counted:
-        raise Unconvertible("no term of its vocabulary can be met")
+        raise Unconvertible("no term of its vocabulary can occur")
     alphabet = sorted({_BLANK}.union(*counted))
     base, places = len(alphabet), {character: place for place, character in enumerate(alphabet)}
     if float(base) ** max(map(len, counted)) > 2.0**62:
-        raise Unconvertible("n-grams of so many characters are too many numbers")
+        raise Unconvertible("its n-grams of characters have too many combinations")
     of_words = model.analyzer == "char_wb"
     ids = (_of_words if of_words else _of_text)(_characters(column), _table(model, places), places[_BLANK])
     found = []

@@ -8,7 +8,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
 from ..graph import STRING
 from ..numpy_names import np
-from ..registry import answers, ask, labels
+from ..registry import apply, converts, labels
 from ..result import Unconvertible
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")
@@ -17,11 +17,11 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function",
 def _delegate(attribute: str, *classes: str) -> None:
     """All methods are those of the estimator in an attribute."""
     for method in METHODS:
-        answers(method, *classes)(_asking(attribute, method))
+        converts(method, *classes)(_asking(attribute, method))
 
 
 def _asking(attribute: str, method: str) -> Any:
-    return lambda model, x: ask(getattr(model, attribute), method, x)
+    return lambda model, x: apply(getattr(model, attribute), method, x)
 
 
 _delegate("best_estimator_", "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
@@ -35,9 +35,9 @@ def _pipeline(method: str) -> Any:
     def convert(model: Any, x: Frame) -> Any:
         for _, step in model.steps[:-1]:
             if step not in (None, "passthrough") and not hasattr(step, "fit_resample"):
-                x = _kept(x, step, ask(step, "transform", x))
+                x = _kept(x, step, apply(step, "transform", x))
         last = model.steps[-1][1]
-        return x if last in (None, "passthrough") else ask(last, method, x)
+        return x if last in (None, "passthrough") else apply(last, method, x)
 
     return convert
 
@@ -48,10 +48,10 @@ def _kept(x: Frame, step: Any, answer: Any) -> Frame:
 
 
 for _method in METHODS:
-    answers(_method, "Pipeline")(_pipeline(_method))
+    converts(_method, "Pipeline")(_pipeline(_method))
 
 
-@answers("transform", "ColumnTransformer")
+@converts("transform", "ColumnTransformer")
 def _columns(model: Any, x: Frame) -> Frame:
     parts = []
     weights = model.transformer_weights or {}
@@ -60,7 +60,7 @@ def _columns(model: Any, x: Frame) -> Frame:
         if (isinstance(step, str) and step == "drop") or not _some(indices, columns):
             continue
         selected = x.select(_by_name(model, x, indices))
-        made = selected if isinstance(step, str) else frame(ask(step, "transform", selected))
+        made = selected if isinstance(step, str) else frame(apply(step, "transform", selected))
         parts.append(Frame([made.matrix() * float(weights[name])]) if name in weights else made)
     return beside(parts)
 
@@ -76,14 +76,14 @@ def _by_name(model: Any, x: Frame, indices: Any) -> list[int]:
     return [x.names.index(model.feature_names_in_[index]) for index in indices]
 
 
-@answers("transform", "FeatureUnion")
+@converts("transform", "FeatureUnion")
 def _union(model: Any, x: Frame) -> Frame:
     parts = []
     weights = model.transformer_weights or {}
     for name, step in model.transformer_list:
         if isinstance(step, str) and step == "drop":
             continue
-        made = x if isinstance(step, str) else frame(ask(step, "transform", x))
+        made = x if isinstance(step, str) else frame(apply(step, "transform", x))
         parts.append(Frame([made.matrix() * float(weights[name])]) if name in weights else made)
     return beside(parts)
 
@@ -91,12 +91,12 @@ def _union(model: Any, x: Frame) -> Frame:
 # -- functions -----------------------------------------------------------------------------------------------------
 
 
-@answers("transform", "FunctionTransformer")
+@converts("transform", "FunctionTransformer")
 def _function(model: Any, x: Frame) -> Any:
     return x if model.func is None else _called(model.func, model.kw_args, x)
 
 
-@answers("inverse_transform", "FunctionTransformer")
+@converts("inverse_transform", "FunctionTransformer")
 def _function_back(model: Any, x: Frame) -> Any:
     return x if model.inverse_func is None else _called(model.inverse_func, model.inv_kw_args, x)
 
@@ -105,21 +105,21 @@ def _called(function: Any, given: Any, x: Frame) -> Any:
     """The function is called with an array of the graph, which remembers what NumPy is asked to do with it."""
     kinds = {block.dtype for block in x.blocks}
     if STRING in kinds:
-        raise Unconvertible("a function of texts has no converter")
+        raise Unconvertible("functions on text have no converter")
     value = np.concatenate(x.blocks, axis=1) if kinds == {WHOLE} else x.matrix()
     found = function(value, **(given or {}))
     if not isinstance(found, Array | Frame):
-        raise Unconvertible("a function answers something that does not depend on its input")
+        raise Unconvertible("its function returns a value that does not depend on the input")
     if isinstance(found, Array) and found.ndim == 0:
-        raise Unconvertible("a function answers one number for all rows")
+        raise Unconvertible("its function returns one number for all rows")
     return found
 
 
-@answers("predict", "TransformedTargetRegressor")
+@converts("predict", "TransformedTargetRegressor")
 def _target_back(model: Any, x: Frame) -> Any:
-    values = ask(model.regressor_, "predict", x)
+    values = apply(model.regressor_, "predict", x)
     flat = values.ndim == 1
-    made = frame(ask(model.transformer_, "inverse_transform", frame(values))).matrix()
+    made = frame(apply(model.transformer_, "inverse_transform", frame(values))).matrix()
     single = model._training_dim == 1 and (flat or values.shape[1] == 1)  # noqa: SLF001
     return made[:, 0] if single else made
 
@@ -132,7 +132,7 @@ _SELECTORS = (
 )  # fmt: skip
 
 
-@answers("transform", *_SELECTORS)
+@converts("transform", *_SELECTORS)
 def _selected(model: Any, x: Frame) -> Frame:
     chosen = np.flatnonzero(model.get_support())
     if not len(chosen):
@@ -141,17 +141,17 @@ def _selected(model: Any, x: Frame) -> Frame:
 
 
 def _after_selection(method: str) -> Any:
-    return lambda model, x: ask(model.estimator_, method, _kept(x, model, ask(model, "transform", x)))
+    return lambda model, x: apply(model.estimator_, method, _kept(x, model, apply(model, "transform", x)))
 
 
 for _method in METHODS[:-2]:
-    answers(_method, "RFE", "RFECV")(_after_selection(_method))
+    converts(_method, "RFE", "RFECV")(_after_selection(_method))
 
 
 # -- thresholds ----------------------------------------------------------------------------------------------------
 
 
-@answers("predict", "FixedThresholdClassifier", "TunedThresholdClassifierCV")
+@converts("predict", "FixedThresholdClassifier", "TunedThresholdClassifierCV")
 def _threshold(model: Any, x: Frame) -> Array:
     """`_threshold_scores_to_class_labels` of the score of the positive class."""
     from sklearn.utils._response import _check_response_method
@@ -161,7 +161,7 @@ def _threshold(model: Any, x: Frame) -> Array:
     positive = model.pos_label if hasattr(model, "pos_label") else model._curve_scorer._get_pos_label()  # noqa: SLF001
     classes = list(model.classes_.tolist())
     place = classes.index(positive) if positive is not None else 1
-    scores = ask(estimator, method, x)
+    scores = apply(estimator, method, x)
     scores = scores[:, place] if method == "predict_proba" else (scores if place == 1 else -scores)
     threshold = model.best_threshold_ if hasattr(model, "best_threshold_") else model.threshold
     if threshold == "auto":

@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import Array
 from ..frames import Frame
 from ..numpy_names import np
-from ..registry import answers, ask
+from ..registry import apply, converts
 from ..result import Unconvertible
 from ..steps import dense, expit
 
@@ -16,7 +16,7 @@ def _components(model: Any) -> Any:
     return dense(model.components_)
 
 
-@answers("transform", "PCA", "IncrementalPCA")
+@converts("transform", "PCA", "IncrementalPCA")
 def _pca(model: Any, x: Frame) -> Array:
     components = _components(model)
     made = x.matrix() @ components.T - np.asarray(model.mean_, np.float64) @ components.T
@@ -26,7 +26,7 @@ def _pca(model: Any, x: Frame) -> Array:
     return made / np.maximum(scale, np.finfo(scale.dtype).eps)
 
 
-@answers("score_samples", "PCA", "FactorAnalysis")
+@converts("score_samples", "PCA", "FactorAnalysis")
 def _pca_likelihood(model: Any, x: Frame) -> Array:
     """The logarithm of the likelihood under the probabilistic model of Tipping and Bishop."""
     centered, precision = x.matrix() - model.mean_, model.get_precision()
@@ -35,19 +35,19 @@ def _pca_likelihood(model: Any, x: Frame) -> Array:
     return distance * -0.5 - 0.5 * (x.width * np.log(2.0 * np.pi) - determinant)
 
 
-@answers("transform", "FactorAnalysis")
+@converts("transform", "FactorAnalysis")
 def _factors(model: Any, x: Frame) -> Array:
     weighted = model.components_ / model.noise_variance_
     covariance = np.linalg.inv(np.eye(len(model.components_)) + weighted @ model.components_.T)
     return (x.matrix() - model.mean_) @ weighted.T @ covariance
 
 
-@answers("transform", "FastICA")
+@converts("transform", "FastICA")
 def _ica(model: Any, x: Frame) -> Array:
     return (x.matrix() - model.mean_ if model.whiten else x.matrix()) @ _components(model).T
 
 
-@answers("transform", "SparsePCA", "MiniBatchSparsePCA")
+@converts("transform", "SparsePCA", "MiniBatchSparsePCA")
 def _sparse_pca(model: Any, x: Frame) -> Array:
     """`ridge_regression` on the components, whose solution is linear in the row."""
     components = _components(model)
@@ -55,34 +55,34 @@ def _sparse_pca(model: Any, x: Frame) -> Array:
     return (x.matrix() - model.mean_) @ np.linalg.solve(gram, components).T
 
 
-@answers("transform", "TruncatedSVD", "NeighborhoodComponentsAnalysis", "GaussianRandomProjection",
+@converts("transform", "TruncatedSVD", "NeighborhoodComponentsAnalysis", "GaussianRandomProjection",
          "SparseRandomProjection")  # fmt: skip
 def _projected(model: Any, x: Frame) -> Array:
     return x.matrix() @ _components(model).T
 
 
-@answers("transform", "BernoulliRBM")
+@converts("transform", "BernoulliRBM")
 def _hidden(model: Any, x: Frame) -> Array:
     return expit(x.matrix() @ _components(model).T + model.intercept_hidden_)
 
 
-@answers("transform", "PLSRegression", "PLSCanonical", "CCA")
+@converts("transform", "PLSRegression", "PLSCanonical", "CCA")
 def _scores(model: Any, x: Frame) -> Array:
     return ((x.matrix() - model._x_mean) / model._x_std) @ model.x_rotations_  # noqa: SLF001
 
 
-@answers("transform", "PLSSVD")
+@converts("transform", "PLSSVD")
 def _svd_scores(model: Any, x: Frame) -> Array:
     return ((x.matrix() - model._x_mean) / model._x_std) @ model.x_weights_  # noqa: SLF001
 
 
-@answers("predict", "PLSRegression", "PLSCanonical", "CCA")
+@converts("predict", "PLSRegression", "PLSCanonical", "CCA")
 def _pls(model: Any, x: Frame) -> Array:
     made = (x.matrix() - model._x_mean) @ model.coef_.T + model.intercept_  # noqa: SLF001
     return made[:, 0] if model._predict_1d else made  # noqa: SLF001
 
 
-@answers("transform", "FeatureAgglomeration")
+@converts("transform", "FeatureAgglomeration")
 def _pooled(model: Any, x: Frame) -> Array:
     matrix, labels = x.matrix(), model.labels_
     if model.pooling_func is np.mean:
@@ -97,19 +97,19 @@ def _pooled(model: Any, x: Frame) -> Array:
 # -- approximations of kernels -------------------------------------------------------------------------------------
 
 
-@answers("transform", "RBFSampler")
+@converts("transform", "RBFSampler")
 def _rbf_sampler(model: Any, x: Frame) -> Array:
     return np.cos(x.matrix() @ model.random_weights_ + model.random_offset_) * (2.0 / model.n_components) ** 0.5
 
 
-@answers("transform", "SkewedChi2Sampler")
+@converts("transform", "SkewedChi2Sampler")
 def _skewed(model: Any, x: Frame) -> Array:
     logs = np.log(x.matrix() + float(model.skewedness))
     made = np.cos(logs @ model.random_weights_ + model.random_offset_)
     return made * (2.0 / model.n_components) ** 0.5
 
 
-@answers("transform", "AdditiveChi2Sampler")
+@converts("transform", "AdditiveChi2Sampler")
 def _additive(model: Any, x: Frame) -> Array:
     """`AdditiveChi2Sampler._transform_dense`."""
     interval = model.sample_interval or {1: 0.8, 2: 0.5, 3: 0.4}[model.sample_steps]
@@ -123,7 +123,7 @@ def _additive(model: Any, x: Frame) -> Array:
     return np.concatenate([np.where(zero, 0.0, part) for part in parts], axis=1)
 
 
-@answers("transform", "PolynomialCountSketch")
+@converts("transform", "PolynomialCountSketch")
 def _count_sketch(model: Any, x: Frame) -> Array:
     """Products of Fourier transforms of count sketches; the transforms are matrices here."""
     width, size = model.indexHash_.shape[1], model.n_components
@@ -140,25 +140,25 @@ def _count_sketch(model: Any, x: Frame) -> Array:
     return (real @ np.cos(angle) - imaginary @ np.sin(angle)) / float(size)
 
 
-@answers("transform", "Nystroem")
+@converts("transform", "Nystroem")
 def _nystroem(model: Any, x: Frame) -> Array:
     from .kernels import pairwise
 
     return pairwise(model, x, model.components_) @ model.normalization_.T
 
 
-@answers("transform", "KernelCenterer")
+@converts("transform", "KernelCenterer")
 def _centered(model: Any, x: Frame) -> Array:
     kernel = x.matrix()
     rows = kernel.sum(1, keepdims=True) / float(len(model.K_fit_rows_))
     return kernel - model.K_fit_rows_ - rows + float(model.K_fit_all_)
 
 
-@answers("transform", "KernelPCA")
+@converts("transform", "KernelPCA")
 def _kernel_pca(model: Any, x: Frame) -> Array:
     from .kernels import pairwise
 
-    centered = ask(model._centerer, "transform", Frame([pairwise(model, x, model.X_fit_)]))  # noqa: SLF001
+    centered = apply(model._centerer, "transform", Frame([pairwise(model, x, model.X_fit_)]))  # noqa: SLF001
     alphas = np.zeros_like(model.eigenvectors_)
     used = np.flatnonzero(model.eigenvalues_)
     alphas[:, used] = model.eigenvectors_[:, used] / np.sqrt(model.eigenvalues_[used])

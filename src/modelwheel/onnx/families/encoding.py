@@ -9,7 +9,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..graph import STRING
 from ..numpy_names import np
-from ..registry import answers
+from ..registry import converts
 from ..result import Unconvertible
 from ..steps import look_up, one_hot, required, searchsorted_rows
 
@@ -21,7 +21,7 @@ def codes(x: Frame, index: int, categories: Any) -> Array:
     if column.dtype == STRING:
         return _text_codes(column[:, 0], values, null)
     if any(isinstance(value, str) for value in values):
-        raise Unconvertible("a column of numbers has categories of texts")
+        raise Unconvertible("a numeric column has text categories")
     return _number_codes(column[:, 0], values)
 
 
@@ -36,7 +36,7 @@ def _text_codes(column: Array, values: Sequence[Any], null: str | None) -> Array
                 continue
             key = null
         else:
-            raise Unconvertible("a column of texts has categories of numbers")
+            raise Unconvertible("a text column has numeric categories")
         keys.append(key)
         places.append(place)
     if not keys:
@@ -75,7 +75,7 @@ def _grouped(model: Any, index: int, count: int) -> list[int | None]:
     return places
 
 
-@answers("transform", "OneHotEncoder")
+@converts("transform", "OneHotEncoder")
 def _one_hot(model: Any, x: Frame) -> Array:
     columns = []
     drops = model._drop_idx_after_grouping  # noqa: SLF001
@@ -97,7 +97,7 @@ def _after_drop(place: int | None, drop: int | None) -> int:
     return place - 1 if drop is not None and place > drop else place
 
 
-@answers("transform", "OrdinalEncoder")
+@converts("transform", "OrdinalEncoder")
 def _ordinal(model: Any, x: Frame) -> Array:
     columns = []
     for index, categories in enumerate(model.categories_):
@@ -114,7 +114,7 @@ def _ordinal(model: Any, x: Frame) -> Array:
     return np.stack(columns, axis=1)
 
 
-@answers("transform", "TargetEncoder")
+@converts("transform", "TargetEncoder")
 def _target(model: Any, x: Frame) -> Array:
     """The mean of the target for each category; of the whole for what was never seen."""
     several = model.target_type_ == "multiclass"
@@ -129,7 +129,7 @@ def _target(model: Any, x: Frame) -> Array:
     return np.stack(columns, axis=1)
 
 
-@answers("transform", "KBinsDiscretizer")
+@converts("transform", "KBinsDiscretizer")
 def _bins(model: Any, x: Frame) -> Array:
     matrix = x.matrix()
     places = [searchsorted_rows(edges[1:-1], matrix[:, index]) for index, edges in enumerate(model.bin_edges_)]
@@ -139,16 +139,16 @@ def _bins(model: Any, x: Frame) -> Array:
     return np.concatenate([one_hot(place, int(count)) for place, count in pairs], axis=1)
 
 
-@answers("transform", "LabelEncoder")
+@converts("transform", "LabelEncoder")
 def _labels(model: Any, x: Frame) -> Array:
     return required(codes(x, 0, model.classes_), len(model.classes_))
 
 
-@answers("transform", "LabelBinarizer")
+@converts("transform", "LabelBinarizer")
 def _binarized(model: Any, x: Frame) -> Array:
     """`label_binarize`: one column for two classes; an unknown label has none."""
     if model.y_type_.startswith("multilabel"):
-        raise Unconvertible("labels of several kinds at once are no column")
+        raise Unconvertible("multilabel targets do not form a column")
     classes = model.classes_
     hot = one_hot(codes(x, 0, classes), len(classes)).astype(WHOLE)
     if len(classes) == 2:
@@ -158,7 +158,7 @@ def _binarized(model: Any, x: Frame) -> Array:
     return hot * int(model.pos_label - model.neg_label) + int(model.neg_label)
 
 
-@answers("transform", "DictVectorizer")
+@converts("transform", "DictVectorizer")
 def _records(model: Any, x: Frame) -> Array:
     """A field of numbers is a column; a field of texts is one for each text that was seen."""
     if x.names is None:
@@ -173,6 +173,6 @@ def _records(model: Any, x: Frame) -> Array:
         elif name in x.names:
             found = np.where(np.isnan(column), 0.0, column) if column.dtype.kind == "f" else column
         else:
-            raise Unconvertible("a field holds texts and numbers")
+            raise Unconvertible("a field mixes text and numbers")
         columns.append(found.astype(FLOAT))
     return np.concatenate(columns, axis=1)

@@ -9,7 +9,7 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
 from ..numpy_names import np
-from ..registry import answers, ask, decided, labels, largest
+from ..registry import apply, converts, decided, labels, largest
 from ..result import Unconvertible
 from ..steps import added, both, expit, normalized, one_hot, smallest, softmax
 from .multiple import response
@@ -26,15 +26,15 @@ def mean(arrays: Sequence[Array], weights: Any = None) -> Array:
 # -- voting --------------------------------------------------------------------------------------------------------
 
 
-@answers("predict_proba", "VotingClassifier")
+@converts("predict_proba", "VotingClassifier")
 def _soft(model: Any, x: Frame) -> Array:
-    return mean([ask(one, "predict_proba", x) for one in model.estimators_], model._weights_not_none)  # noqa: SLF001
+    return mean([apply(one, "predict_proba", x) for one in model.estimators_], model._weights_not_none)  # noqa: SLF001
 
 
-@answers("predict", "VotingClassifier")
+@converts("predict", "VotingClassifier")
 def _voted(model: Any, x: Frame) -> Array:
     if model.voting == "soft":
-        return labels(model.le_.classes_, ask(model, "predict_proba", x).argmax(1))
+        return labels(model.le_.classes_, apply(model, "predict_proba", x).argmax(1))
     votes = _votes(model, x)
     weights = model._weights_not_none or [1.0] * len(votes)  # noqa: SLF001
     pairs = zip(votes, weights, strict=True)
@@ -43,22 +43,22 @@ def _voted(model: Any, x: Frame) -> Array:
 
 
 def _votes(model: Any, x: Frame) -> list[Array]:
-    return [ask(one, "predict", x) for one in model.estimators_]
+    return [apply(one, "predict", x) for one in model.estimators_]
 
 
-@answers("transform", "VotingClassifier")
+@converts("transform", "VotingClassifier")
 def _vote_columns(model: Any, x: Frame) -> Array:
     if model.voting == "soft":
-        return np.concatenate([ask(one, "predict_proba", x) for one in model.estimators_], axis=1)
+        return np.concatenate([apply(one, "predict_proba", x) for one in model.estimators_], axis=1)
     return np.stack(_votes(model, x), axis=1)
 
 
-@answers("transform", "VotingRegressor")
+@converts("transform", "VotingRegressor")
 def _values(model: Any, x: Frame) -> Array:
     return np.stack(_votes(model, x), axis=1)
 
 
-@answers("predict", "VotingRegressor")
+@converts("predict", "VotingRegressor")
 def _mean_value(model: Any, x: Frame) -> Array:
     return mean(_votes(model, x), model._weights_not_none)  # noqa: SLF001
 
@@ -66,13 +66,13 @@ def _mean_value(model: Any, x: Frame) -> Array:
 # -- stacking ------------------------------------------------------------------------------------------------------
 
 
-@answers("transform", "StackingClassifier", "StackingRegressor")
+@converts("transform", "StackingClassifier", "StackingRegressor")
 def _stacked(model: Any, x: Frame) -> Frame:
     """`_BaseStacking._concatenate_predictions`: of two classes only the second's probability."""
     parts = []
     two = len(getattr(model, "classes_", ())) == 2
     for estimator, method in zip(model.estimators_, model.stack_method_, strict=True):
-        found = ask(estimator, method, x)
+        found = apply(estimator, method, x)
         if isinstance(found, list):
             parts += [frame(part[:, 1:]) for part in found]
         elif method == "predict_proba" and two:
@@ -83,13 +83,13 @@ def _stacked(model: Any, x: Frame) -> Frame:
 
 
 def _last(model: Any, x: Frame, *, method: str) -> Any:
-    return ask(model.final_estimator_, method, ask(model, "transform", x))
+    return apply(model.final_estimator_, method, apply(model, "transform", x))
 
 
-answers("predict", "StackingRegressor")(functools.partial(_last, method="predict"))
+converts("predict", "StackingRegressor")(functools.partial(_last, method="predict"))
 
 
-@answers("predict", "StackingClassifier")
+@converts("predict", "StackingClassifier")
 def _stacked_class(model: Any, x: Frame) -> Array:
     if isinstance(model._label_encoder, list):  # noqa: SLF001
         raise Unconvertible("stacking of several targets has no converter")
@@ -97,7 +97,7 @@ def _stacked_class(model: Any, x: Frame) -> Array:
 
 
 for _method in ("predict_proba", "decision_function"):
-    answers(_method, "StackingClassifier")(functools.partial(_last, method=_method))
+    converts(_method, "StackingClassifier")(functools.partial(_last, method=_method))
 
 
 # -- bagging -------------------------------------------------------------------------------------------------------
@@ -116,12 +116,12 @@ def _bagged(model: Any, x: Frame) -> list[tuple[Any, Frame]]:
     return made
 
 
-@answers("predict", "BaggingRegressor")
+@converts("predict", "BaggingRegressor")
 def _bagged_value(model: Any, x: Frame) -> Array:
-    return mean([ask(estimator, "predict", part) for estimator, part in _bagged(model, x)])
+    return mean([apply(estimator, "predict", part) for estimator, part in _bagged(model, x)])
 
 
-@answers("predict_proba", "BaggingClassifier")
+@converts("predict_proba", "BaggingClassifier")
 def _bagged_proba(model: Any, x: Frame) -> Array:
     return mean([_one_proba(model, estimator, part) for estimator, part in _bagged(model, x)])
 
@@ -129,23 +129,23 @@ def _bagged_proba(model: Any, x: Frame) -> Array:
 def _one_proba(model: Any, estimator: Any, x: Frame) -> Array:
     """`_parallel_predict_proba`: a vote when it has no probabilities; its classes may be some of all."""
     if not hasattr(estimator, "predict_proba"):
-        return one_hot(ask(estimator, "predict", x).astype(WHOLE), model.n_classes_)
-    proba = ask(estimator, "predict_proba", x)
+        return one_hot(apply(estimator, "predict", x).astype(WHOLE), model.n_classes_)
+    proba = apply(estimator, "predict_proba", x)
     if len(estimator.classes_) == model.n_classes_:
         return proba
     spread = np.eye(model.n_classes_)[np.asarray(estimator.classes_, np.int64)]
     return proba @ spread
 
 
-@answers("predict_log_proba", "BaggingClassifier")
+@converts("predict_log_proba", "BaggingClassifier")
 def _bagged_log_proba(model: Any, x: Frame) -> Array:
     if not hasattr(model.estimator_, "predict_log_proba"):
-        return np.log(ask(model, "predict_proba", x))
+        return np.log(apply(model, "predict_proba", x))
     total: Any = None
     for estimator, part in _bagged(model, x):
         if len(estimator.classes_) != model.n_classes_:
-            raise Unconvertible("an estimator of the bag saw only some of the classes")
-        proba = ask(estimator, "predict_log_proba", part)
+            raise Unconvertible("an estimator of the ensemble was fitted on some of the classes only")
+        proba = apply(estimator, "predict_log_proba", part)
         total = proba if total is None else _log_add(total, proba)
     return total - float(np.log(model.n_estimators))
 
@@ -157,48 +157,48 @@ def _log_add(one: Any, other: Any) -> Any:
     return np.where(np.isinf(top), top, safe + np.log(np.exp(one - safe) + np.exp(other - safe)))
 
 
-@answers("decision_function", "BaggingClassifier")
+@converts("decision_function", "BaggingClassifier")
 def _bagged_scores(model: Any, x: Frame) -> Array:
-    return mean([ask(estimator, "decision_function", part) for estimator, part in _bagged(model, x)])
+    return mean([apply(estimator, "decision_function", part) for estimator, part in _bagged(model, x)])
 
 
-@answers("predict", "BaggingClassifier", "CalibratedClassifierCV", "LabelPropagation", "LabelSpreading")
+@converts("predict", "BaggingClassifier", "CalibratedClassifierCV", "LabelPropagation", "LabelSpreading")
 def _likeliest(model: Any, x: Frame) -> Array:
-    return largest(model, ask(model, "predict_proba", x))
+    return largest(model, apply(model, "predict_proba", x))
 
 
 # -- AdaBoost ------------------------------------------------------------------------------------------------------
 
 
-@answers("decision_function", "AdaBoostClassifier")
+@converts("decision_function", "AdaBoostClassifier")
 def _boosted_scores(model: Any, x: Frame) -> Array:
     count = model.n_classes_
     if count == 1:
-        raise Unconvertible("it knows one class only")
+        raise Unconvertible("it was fitted on a single class")
     classes = model.classes_.astype(object) if model.classes_.dtype.kind in "US" else model.classes_
     total = added(
-        np.where(ask(estimator, "predict", x)[:, None] == classes, weight, -weight / (count - 1))
+        np.where(apply(estimator, "predict", x)[:, None] == classes, weight, -weight / (count - 1))
         for estimator, weight in zip(model.estimators_, model.estimator_weights_.tolist(), strict=False)
     ) / float(model.estimator_weights_.sum())
     return total[:, 1] - total[:, 0] if count == 2 else total
 
 
-@answers("predict_proba", "AdaBoostClassifier")
+@converts("predict_proba", "AdaBoostClassifier")
 def _boosted_proba(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
+    scores = apply(model, "decision_function", x)
     if model.n_classes_ == 2:
         return softmax(np.stack([-scores, scores], axis=1) / 2.0)
     return softmax(scores / float(model.n_classes_ - 1))
 
 
-@answers("predict", "AdaBoostClassifier")
+@converts("predict", "AdaBoostClassifier")
 def _boosted_class(model: Any, x: Frame) -> Array:
-    return decided(model, ask(model, "decision_function", x))
+    return decided(model, apply(model, "decision_function", x))
 
 
-@answers("predict", "AdaBoostRegressor")
+@converts("predict", "AdaBoostRegressor")
 def _weighted_median(model: Any, x: Frame) -> Array:
-    values = np.stack([ask(one, "predict", x) for one in model.estimators_], axis=1)
+    values = np.stack([apply(one, "predict", x) for one in model.estimators_], axis=1)
     ordered, places = smallest(values, len(model.estimators_))
     weights = values.of(np.asarray(model.estimator_weights_[: len(model.estimators_)], np.float64)).take(places)
     summed = weights.emit("CumSum", np.array(1, np.int64))
@@ -210,7 +210,7 @@ def _weighted_median(model: Any, x: Frame) -> Array:
 # -- calibration ---------------------------------------------------------------------------------------------------
 
 
-@answers("predict_proba", "CalibratedClassifierCV")
+@converts("predict_proba", "CalibratedClassifierCV")
 def _calibrated(model: Any, x: Frame) -> Array:
     return mean([_one_calibrated(one, x) for one in model.calibrated_classifiers_])
 
@@ -240,7 +240,7 @@ def _at_most_one(proba: Any) -> Any:
 def _calibrator(model: Any, scores: Array) -> Any:
     if type(model).__name__ == "_SigmoidCalibration":
         return expit(-(scores * float(model.a_) + float(model.b_)))
-    return ask(model, "predict", frame(scores))
+    return apply(model, "predict", frame(scores))
 
 
 def _temperature(model: Any, scores: Array, method: str) -> Array:

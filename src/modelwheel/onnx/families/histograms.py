@@ -13,7 +13,7 @@ from ..arrays import Array
 from ..forest import Forest, Split, Tree
 from ..frames import Frame, frame
 from ..numpy_names import np
-from ..registry import answers, ask, decided
+from ..registry import apply, converts, decided
 from ..result import Unconvertible
 from ..steps import flat, logistic
 from .trees import sums
@@ -71,11 +71,11 @@ def _preprocessed(model: Any, x: Frame) -> Array:
         indices = model._preprocessor._transformer_to_input_indices[name]  # noqa: SLF001
         if len(indices):
             chosen = x.select(list(indices))
-            parts.append(frame(ask(step, "transform", chosen)).matrix() if name == "encoder" else chosen.matrix())
+            parts.append(frame(apply(step, "transform", chosen)).matrix() if name == "encoder" else chosen.matrix())
     return np.concatenate(parts, axis=1)
 
 
-@answers("predict", *_REGRESSORS)
+@converts("predict", *_REGRESSORS)
 def _value(model: Any, x: Frame) -> Array:
     link = type(model._loss.link).__name__  # noqa: SLF001
     if link not in ("LogLink", "IdentityLink"):
@@ -84,16 +84,16 @@ def _value(model: Any, x: Frame) -> Array:
     return np.exp(found) if link == "LogLink" else found
 
 
-@answers("decision_function", *_CLASSES)
+@converts("decision_function", *_CLASSES)
 def _scores(model: Any, x: Frame) -> Array:
     return flat(raw(model, x))
 
 
-@answers("predict_proba", *_CLASSES)
+@converts("predict_proba", *_CLASSES)
 def _proba(model: Any, x: Frame) -> Array:
-    return logistic(ask(model, "decision_function", x))
+    return logistic(apply(model, "decision_function", x))
 
 
-@answers("predict", *_CLASSES)
+@converts("predict", *_CLASSES)
 def _class(model: Any, x: Frame) -> Array:
-    return decided(model, ask(model, "decision_function", x))
+    return decided(model, apply(model, "decision_function", x))

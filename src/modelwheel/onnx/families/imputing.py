@@ -8,7 +8,7 @@ from ..arrays import FLOAT, Array
 from ..frames import Frame, beside
 from ..graph import STRING
 from ..numpy_names import np
-from ..registry import answers, ask
+from ..registry import apply, converts
 from ..result import Unconvertible
 from ..steps import smallest, tied
 
@@ -27,7 +27,7 @@ def _mask(model: Any, column: Array, null: str | None) -> Array | None:
     return column.astype(FLOAT) == float(missing)
 
 
-@answers("transform", "SimpleImputer")
+@converts("transform", "SimpleImputer")
 def _simple(model: Any, x: Frame) -> Frame:
     """Columns without a statistic are left out, unless `keep_empty_features`."""
     statistics = np.asarray(model.statistics_, dtype=object)
@@ -42,7 +42,7 @@ def _simple(model: Any, x: Frame) -> Frame:
         columns = [_filled(model, *x.column(index), statistics[index]) for index in kept]
         made = Frame(columns, None, [x.column(index)[1] for index in kept])
     if model.add_indicator:
-        return beside([made, Frame([ask(model.indicator_, "transform", x)])])
+        return beside([made, Frame([apply(model.indicator_, "transform", x)])])
     return made
 
 
@@ -59,12 +59,12 @@ def _filled(model: Any, column: Array, null: str | None, statistic: Any) -> Arra
     if mask is None:
         return column
     if (column.dtype == STRING) != isinstance(statistic, str):
-        raise Unconvertible("what is missing is filled with a value of another type")
+        raise Unconvertible("missing values are filled with a value of another type")
     filling = f"{statistic}\0" if statistic == null and column.dtype == STRING else statistic
     return np.where(mask, filling, column)
 
 
-@answers("transform", "MissingIndicator")
+@converts("transform", "MissingIndicator")
 def _indicator(model: Any, x: Frame) -> Array:
     columns = []
     for index in model.features_.tolist():
@@ -72,11 +72,11 @@ def _indicator(model: Any, x: Frame) -> Array:
         mask = _mask(model, column, null)
         columns.append(column != column if mask is None else mask)  # noqa: PLR0124 - nowhere
     if not columns:
-        raise Unconvertible("nothing was missing in what it was fitted on, and so it has no columns")
+        raise Unconvertible("its training data had no missing values, so it has no output columns")
     return np.concatenate(columns, axis=1)
 
 
-@answers("transform", "KNNImputer")
+@converts("transform", "KNNImputer")
 def _nearest(model: Any, x: Frame) -> Any:
     """The mean of the nearest rows that have the value, by `nan_euclidean_distances`."""
     if model.weights not in ("uniform", "distance") or model.metric != "nan_euclidean":
@@ -84,7 +84,7 @@ def _nearest(model: Any, x: Frame) -> Any:
     matrix = x.matrix()
     mask = _mask(model, matrix, None)
     if mask is None:
-        raise Unconvertible("what is missing is no number")
+        raise Unconvertible("its missing value is not a number")
     fitted, absent = np.asarray(model._fit_X, np.float64), model._mask_fit_X  # noqa: SLF001
     present = (~absent).astype(np.float64)
     clean = np.where(absent, 0.0, fitted)
@@ -103,9 +103,9 @@ def _nearest(model: Any, x: Frame) -> Any:
         columns.append(np.where(mask[:, index], found, matrix[:, index]))
     made = np.stack(columns, axis=1)
     if model.keep_empty_features and not model._valid_mask.all():  # noqa: SLF001
-        raise Unconvertible("it keeps columns of which it never saw a value")
+        raise Unconvertible("it keeps columns that had no value in the training data")
     if model.add_indicator:
-        return beside([Frame([made]), Frame([ask(model.indicator_, "transform", x)])])
+        return beside([Frame([made]), Frame([apply(model.indicator_, "transform", x)])])
     return made
 
 

@@ -8,7 +8,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..normal import erf
 from ..numpy_names import np
-from ..registry import answers, ask, label, largest
+from ..registry import apply, converts, label, largest
 from ..result import Unconvertible
 from ..steps import added, both, dense, distances, flat, logsumexp, squared_distances
 from .multiple import ovr_scores
@@ -43,7 +43,7 @@ def kernel(x: Frame, points: Any, name: Any, *, gamma: Any = None, degree: float
 def pairwise(model: Any, x: Frame, points: Any) -> Array:
     """The kernel of an estimator with the parameters `kernel`, `gamma`, `degree` and `coef0`."""
     if getattr(model, "kernel_params", None):
-        raise Unconvertible("its kernel has parameters of its own")
+        raise Unconvertible("its kernel has custom parameters")
     gamma = getattr(model, "gamma_", None) if model.gamma is None else model.gamma
     given = {"degree": model.degree, "coef0": model.coef0}
     return kernel(
@@ -51,7 +51,7 @@ def pairwise(model: Any, x: Frame, points: Any) -> Array:
     )
 
 
-@answers("predict", "KernelRidge")
+@converts("predict", "KernelRidge")
 def _ridge(model: Any, x: Frame) -> Array:
     return pairwise(model, x, model.X_fit_) @ model.dual_coef_
 
@@ -70,16 +70,16 @@ def _coefficients(model: Any) -> Any:
     return dense(model._dual_coef_)
 
 
-@answers("decision_function", "OneClassSVM")
-@answers("predict", "SVR", "NuSVR")
+@converts("decision_function", "OneClassSVM")
+@converts("predict", "SVR", "NuSVR")
 def _svr(model: Any, x: Frame) -> Array:
     return (_support_kernel(model, x) @ _coefficients(model).T + model._intercept_)[:, 0]
 
 
-@answers("predict", "OneClassSVM")
+@converts("predict", "OneClassSVM")
 def _one_class_label(model: Any, x: Frame) -> Array:
     """libsvm: inside only above zero."""
-    return np.where(ask(model, "decision_function", x) > 0, np.int64(1), np.int64(-1))
+    return np.where(apply(model, "decision_function", x) > 0, np.int64(1), np.int64(-1))
 
 
 def _pairs(model: Any, x: Frame) -> Array:
@@ -96,7 +96,7 @@ def _pairs(model: Any, x: Frame) -> Array:
     return _support_kernel(model, x) @ np.stack(columns, axis=1) + model._intercept_
 
 
-@answers("decision_function", "SVC", "NuSVC")
+@converts("decision_function", "SVC", "NuSVC")
 def _svc_scores(model: Any, x: Frame) -> Array:
     values = _pairs(model, x)
     count = len(model.classes_)
@@ -108,11 +108,11 @@ def _svc_scores(model: Any, x: Frame) -> Array:
     return ovr_scores([(column < 0).astype(FLOAT) for column in columns], [-column for column in columns], count)
 
 
-@answers("predict", "SVC", "NuSVC")
+@converts("predict", "SVC", "NuSVC")
 def _svc(model: Any, x: Frame) -> Array:
     """A vote of the pairs, the first class of equals; with `break_ties` the highest score."""
     if model.break_ties and len(model.classes_) > 2:
-        return largest(model, ask(model, "decision_function", x))
+        return largest(model, apply(model, "decision_function", x))
     values = _pairs(model, x)
     if len(model.classes_) == 2:
         return label(model, (values[:, 0] <= 0).astype(WHOLE))
@@ -129,7 +129,7 @@ def _svc(model: Any, x: Frame) -> Array:
 # -- label propagation, densities ----------------------------------------------------------------------------------
 
 
-@answers("predict_proba", "LabelPropagation", "LabelSpreading")
+@converts("predict_proba", "LabelPropagation", "LabelSpreading")
 def _propagated(model: Any, x: Frame) -> Array:
     if model.kernel == "knn":
         from .neighbors import nearest
@@ -141,7 +141,7 @@ def _propagated(model: Any, x: Frame) -> Array:
     return total / total.sum(1, keepdims=True)
 
 
-@answers("score_samples", "KernelDensity")
+@converts("score_samples", "KernelDensity")
 def _density(model: Any, x: Frame) -> Array:
     """The logarithm of the summed kernels; scikit-learn's tree stops early only when `atol` or `rtol` allow it."""
     data, width = np.asarray(model.tree_.data), float(model.bandwidth_)
@@ -221,10 +221,10 @@ def _matern(nu: float, squared: Array) -> Array:
     return np.exp(-scaled) * polynomial
 
 
-@answers("predict", "GaussianProcessRegressor")
+@converts("predict", "GaussianProcessRegressor")
 def _process(model: Any, x: Frame) -> Array:
     if not hasattr(model, "X_train_"):
-        raise Unconvertible("it was never fitted")
+        raise Unconvertible("it is not fitted")
     mean = covariance(model.kernel_, x.matrix(), model.X_train_) @ model.alpha_
     made = mean * np.asarray(model._y_train_std) + np.asarray(model._y_train_mean)  # noqa: SLF001
     return flat(made)
@@ -269,11 +269,11 @@ def _diagonal(part: Any, x: Array) -> Any:
     return 1.0
 
 
-@answers("predict_proba", "_BinaryGaussianProcessClassifierLaplace")
+@converts("predict_proba", "_BinaryGaussianProcessClassifierLaplace")
 def _laplace_proba(model: Any, x: Frame) -> Array:
     return both(_second_class(model, x))
 
 
-@answers("predict", "_BinaryGaussianProcessClassifierLaplace")
+@converts("predict", "_BinaryGaussianProcessClassifierLaplace")
 def _laplace(model: Any, x: Frame) -> Array:
     return label(model, (_latent(model, x)[1] > 0).astype(WHOLE))

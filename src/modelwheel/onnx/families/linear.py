@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import Array
 from ..frames import Frame
 from ..numpy_names import np
-from ..registry import answers, ask, decided, labels, largest, ones
+from ..registry import apply, converts, decided, labels, largest, ones
 from ..result import Unconvertible
 from ..steps import both, dense, expit, flat, logistic, normalized, softmax
 
@@ -30,10 +30,10 @@ def linear(model: Any, x: Frame) -> Array:
     return x.matrix() @ dense(model.coef_).T + np.asarray(model.intercept_, np.float64)
 
 
-answers("predict", *_REGRESSORS)(linear)
+converts("predict", *_REGRESSORS)(linear)
 
 
-@answers("predict", "PoissonRegressor", "GammaRegressor", "TweedieRegressor")
+@converts("predict", "PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 def _generalized(model: Any, x: Frame) -> Array:
     link = type(model._base_loss.link).__name__  # noqa: SLF001 - scikit-learn says it nowhere else
     if link not in ("LogLink", "IdentityLink"):
@@ -42,40 +42,40 @@ def _generalized(model: Any, x: Frame) -> Array:
     return np.exp(raw) if link == "LogLink" else raw
 
 
-@answers("decision_function", *_SCORED)
+@converts("decision_function", *_SCORED)
 def _scores(model: Any, x: Frame) -> Array:
     """`LinearClassifierMixin.decision_function`."""
     return flat(linear(model, x))
 
 
-@answers("predict", *_SCORED)
+@converts("predict", *_SCORED)
 def _predict_by_scores(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
+    scores = apply(model, "decision_function", x)
     binarizer = getattr(model, "_label_binarizer", None)
     if binarizer is not None and binarizer.y_type_.startswith("multilabel"):
         return (scores > 0).astype(np.int64)
     return decided(model, scores)
 
 
-@answers("predict_proba", "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
+@converts("predict_proba", "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
 def _logistic_proba(model: Any, x: Frame) -> Array:
-    return logistic(ask(model, "decision_function", x))
+    return logistic(apply(model, "decision_function", x))
 
 
-@answers("predict_log_proba", "LinearDiscriminantAnalysis")
+@converts("predict_log_proba", "LinearDiscriminantAnalysis")
 def _never_zero(model: Any, x: Frame) -> Array:
-    proba = ask(model, "predict_proba", x)
+    proba = apply(model, "predict_proba", x)
     return np.log(np.where(proba == 0.0, np.finfo(np.float64).smallest_normal, proba))
 
 
-@answers("predict_proba", "SGDClassifier")
+@converts("predict_proba", "SGDClassifier")
 def _sgd_proba(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
+    scores = apply(model, "decision_function", x)
     second = expit(scores) if model.loss == "log_loss" else (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
     return both(second) if scores.ndim == 1 else normalized(second)
 
 
-@answers("transform", "LinearDiscriminantAnalysis")
+@converts("transform", "LinearDiscriminantAnalysis")
 def _lda_transform(model: Any, x: Frame) -> Array:
     matrix = x.matrix() - model.xbar_ if model.solver == "svd" else x.matrix()
     return (matrix @ model.scalings_)[:, : model._max_components]  # noqa: SLF001
@@ -99,18 +99,18 @@ def log_softmax_stable(scores: Array) -> Array:
     return likelihood - np.log(np.exp(likelihood).sum(1)[:, None])
 
 
-@answers("decision_function", "QuadraticDiscriminantAnalysis")
+@converts("decision_function", "QuadraticDiscriminantAnalysis")
 def _qda_decision(model: Any, x: Frame) -> Array:
     scores = _qda_scores(model, x)
     return scores[:, 1] - scores[:, 0] if len(model.classes_) == 2 else scores
 
 
-@answers("predict", "QuadraticDiscriminantAnalysis")
+@converts("predict", "QuadraticDiscriminantAnalysis")
 def _qda_predict(model: Any, x: Frame) -> Array:
     return largest(model, _qda_scores(model, x))
 
 
-@answers("predict_log_proba", "QuadraticDiscriminantAnalysis")
+@converts("predict_log_proba", "QuadraticDiscriminantAnalysis")
 def _qda_log_proba(model: Any, x: Frame) -> Array:
     return log_softmax_stable(_qda_scores(model, x))
 
@@ -139,16 +139,16 @@ def _forward(model: Any, x: Frame) -> Array:
     return flat(value)
 
 
-answers("predict", "MLPRegressor")(_forward)
+converts("predict", "MLPRegressor")(_forward)
 
 
-@answers("predict_proba", "MLPClassifier")
+@converts("predict_proba", "MLPClassifier")
 def _mlp_proba(model: Any, x: Frame) -> Array:
     value = _forward(model, x)
     return both(value) if value.ndim == 1 else value
 
 
-@answers("predict", "MLPClassifier")
+@converts("predict", "MLPClassifier")
 def _mlp_classes(model: Any, x: Frame) -> Array:
     """`LabelBinarizer.inverse_transform`: above a half, or the largest."""
     value = _forward(model, x)
@@ -160,36 +160,36 @@ def _mlp_classes(model: Any, x: Frame) -> Array:
 # -- outliers ------------------------------------------------------------------------------------------------------
 
 
-@answers("decision_function", "SGDOneClassSVM")
+@converts("decision_function", "SGDOneClassSVM")
 def _one_class(model: Any, x: Frame) -> Array:
     return x.matrix() @ np.ravel(model.coef_) - float(np.ravel(model.offset_)[0])
 
 
-@answers("score_samples", "SGDOneClassSVM", "OneClassSVM")
+@converts("score_samples", "SGDOneClassSVM", "OneClassSVM")
 def _one_class_scores(model: Any, x: Frame) -> Array:
-    return ask(model, "decision_function", x) + float(np.ravel(model.offset_)[0])
+    return apply(model, "decision_function", x) + float(np.ravel(model.offset_)[0])
 
 
-@answers("decision_function", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
+@converts("decision_function", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
 def _above_offset(model: Any, x: Frame) -> Array:
-    return ask(model, "score_samples", x) - float(model.offset_)
+    return apply(model, "score_samples", x) - float(model.offset_)
 
 
-@answers("predict", "SGDOneClassSVM", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
+@converts("predict", "SGDOneClassSVM", "EllipticEnvelope", "IsolationForest", "LocalOutlierFactor")
 def inliers(model: Any, x: Frame) -> Array:
     """1 where `decision_function` is zero or more, else -1."""
-    return np.where(ask(model, "decision_function", x) >= 0, np.int64(1), np.int64(-1))
+    return np.where(apply(model, "decision_function", x) >= 0, np.int64(1), np.int64(-1))
 
 
 # -- constants -----------------------------------------------------------------------------------------------------
 
 
-@answers("predict", "DummyRegressor")
+@converts("predict", "DummyRegressor")
 def _constant(model: Any, x: Frame) -> Array:
     return flat(ones(x, model.n_outputs_) * np.asarray(model.constant_, np.float64).ravel())
 
 
-@answers("predict_proba", "DummyClassifier")
+@converts("predict_proba", "DummyClassifier")
 def _constant_proba(model: Any, x: Frame) -> Any:
     several = model.n_outputs_ > 1
     classes = model.classes_ if several else [model.classes_]
@@ -197,7 +197,7 @@ def _constant_proba(model: Any, x: Frame) -> Any:
     made = []
     for place, (known, prior) in enumerate(zip(classes, priors, strict=True)):
         if model._strategy in ("stratified", "uniform"):  # noqa: SLF001
-            raise Unconvertible("it answers at random")
+            raise Unconvertible("its predictions are random")
         row = np.asarray(prior, np.float64)
         if model._strategy == "most_frequent":  # noqa: SLF001
             row = np.eye(len(known))[row.argmax()]
@@ -207,9 +207,9 @@ def _constant_proba(model: Any, x: Frame) -> Any:
     return made if several else made[0]
 
 
-@answers("predict", "DummyClassifier")
+@converts("predict", "DummyClassifier")
 def _constant_class(model: Any, x: Frame) -> Array:
-    proba = ask(model, "predict_proba", x)
+    proba = apply(model, "predict_proba", x)
     if isinstance(proba, list):
         pairs = zip(model.classes_, proba, strict=True)
         return np.stack([labels(known, part.argmax(1)) for known, part in pairs], axis=1)

@@ -8,7 +8,7 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, beside, frame
 from ..numpy_names import np
-from ..registry import answers, ask, decided, label, largest, ones
+from ..registry import apply, converts, decided, label, largest, ones
 from ..result import Unconvertible
 from ..steps import squared_distances
 
@@ -17,8 +17,8 @@ def response(estimator: Any, methods: Sequence[str], x: Frame) -> tuple[Any, str
     """`sklearn.utils._response._get_response_values`: of two classes the second's; and which method answered."""
     method = next((name for name in methods if hasattr(estimator, name)), None)
     if method is None:
-        raise Unconvertible(f"{type(estimator).__name__} has none of the methods that are needed")
-    found = ask(estimator, method, x)
+        raise Unconvertible(f"{type(estimator).__name__} has none of the required methods")
+    found = apply(estimator, method, x)
     if method == "predict_proba" and found.shape[1] == 2:
         found = found[:, 1]
     return found, method
@@ -29,7 +29,7 @@ def _binary_score(estimator: Any, x: Frame) -> Array:
     from sklearn.base import is_regressor
 
     if is_regressor(estimator):
-        return ask(estimator, "predict", x)
+        return apply(estimator, "predict", x)
     found: Array = response(estimator, ("decision_function", "predict_proba"), x)[0]
     return found
 
@@ -40,13 +40,13 @@ def _threshold(estimator: Any) -> float:
     return 0.0 if hasattr(estimator, "decision_function") and is_classifier(estimator) else 0.5
 
 
-@answers("predict", "_ConstantPredictor")
-@answers("decision_function", "_ConstantPredictor")
+@converts("predict", "_ConstantPredictor")
+@converts("decision_function", "_ConstantPredictor")
 def _always(model: Any, x: Frame) -> Array:
     return ones(x) * float(model.y_[0])
 
 
-@answers("predict_proba", "_ConstantPredictor")
+@converts("predict_proba", "_ConstantPredictor")
 def _always_proba(model: Any, x: Frame) -> Array:
     return ones(x, 2) * np.array([1.0 - model.y_[0], model.y_[0]], np.float64)
 
@@ -54,7 +54,7 @@ def _always_proba(model: Any, x: Frame) -> Array:
 # -- one against the rest, one against one, codes ------------------------------------------------------------------
 
 
-@answers("predict", "OneVsRestClassifier")
+@converts("predict", "OneVsRestClassifier")
 def _one_vs_rest(model: Any, x: Frame) -> Array:
     scores = [_binary_score(one, x) for one in model.estimators_]
     kind = model.label_binarizer_.y_type_
@@ -66,9 +66,9 @@ def _one_vs_rest(model: Any, x: Frame) -> Array:
     return label(model, above[0])
 
 
-@answers("predict_proba", "OneVsRestClassifier")
+@converts("predict_proba", "OneVsRestClassifier")
 def _one_vs_rest_proba(model: Any, x: Frame) -> Array:
-    columns = [ask(one, "predict_proba", x)[:, 1] for one in model.estimators_]
+    columns = [apply(one, "predict_proba", x)[:, 1] for one in model.estimators_]
     if len(columns) == 1:
         columns = [1.0 - columns[0], columns[0]]
     made = np.stack(columns, axis=1)
@@ -78,9 +78,9 @@ def _one_vs_rest_proba(model: Any, x: Frame) -> Array:
     return made / np.where(total == 0.0, 1.0, total)
 
 
-@answers("decision_function", "OneVsRestClassifier")
+@converts("decision_function", "OneVsRestClassifier")
 def _one_vs_rest_scores(model: Any, x: Frame) -> Array:
-    scores = [ask(one, "decision_function", x) for one in model.estimators_]
+    scores = [apply(one, "decision_function", x) for one in model.estimators_]
     return scores[0] if len(scores) == 1 else np.stack(scores, axis=1)
 
 
@@ -96,23 +96,23 @@ def ovr_scores(predictions: Sequence[Array], confidences: Sequence[Array], count
     return np.stack(votes, axis=1) + total / ((abs(total) + 1.0) * 3.0)
 
 
-@answers("decision_function", "OneVsOneClassifier")
+@converts("decision_function", "OneVsOneClassifier")
 def _one_vs_one(model: Any, x: Frame) -> Array:
     if model.pairwise_indices_ is not None:
-        raise Unconvertible("its estimators are fed kernels")
-    predictions = [ask(one, "predict", x).astype(FLOAT) for one in model.estimators_]
+        raise Unconvertible("its estimators expect kernels")
+    predictions = [apply(one, "predict", x).astype(FLOAT) for one in model.estimators_]
     confidences = [_binary_score(one, x) for one in model.estimators_]
     made = ovr_scores(predictions, confidences, len(model.classes_))
     return made[:, 1] if model.n_classes_ == 2 else made
 
 
-@answers("predict", "OneVsOneClassifier")
+@converts("predict", "OneVsOneClassifier")
 def _one_vs_one_class(model: Any, x: Frame) -> Array:
-    scores = ask(model, "decision_function", x)
+    scores = apply(model, "decision_function", x)
     return decided(model, scores, _threshold(model.estimators_[0]))
 
 
-@answers("predict", "OutputCodeClassifier")
+@converts("predict", "OutputCodeClassifier")
 def _codes(model: Any, x: Frame) -> Array:
     scores = np.stack([_binary_score(one, x) for one in model.estimators_], axis=1)
     return label(model, squared_distances(scores, model.code_book_).argmin(1))
@@ -121,14 +121,14 @@ def _codes(model: Any, x: Frame) -> Array:
 # -- several targets -----------------------------------------------------------------------------------------------
 
 
-@answers("predict", "MultiOutputClassifier", "MultiOutputRegressor")
+@converts("predict", "MultiOutputClassifier", "MultiOutputRegressor")
 def _side_by_side(model: Any, x: Frame) -> Array:
-    return np.stack([ask(one, "predict", x) for one in model.estimators_], axis=1)
+    return np.stack([apply(one, "predict", x) for one in model.estimators_], axis=1)
 
 
-@answers("predict_proba", "MultiOutputClassifier")
+@converts("predict_proba", "MultiOutputClassifier")
 def _probabilities(model: Any, x: Frame) -> list[Array]:
-    return [ask(one, "predict_proba", x) for one in model.estimators_]
+    return [apply(one, "predict_proba", x) for one in model.estimators_]
 
 
 def _chain(method: str) -> Any:
@@ -154,9 +154,9 @@ def _wanted(method: Any) -> Sequence[str]:
 def _plain(values: Array) -> Array:
     """Chains keep all answers as doubles."""
     if values.dtype.kind not in "fiub":
-        raise Unconvertible("a chain answers texts")
+        raise Unconvertible("a chain predicts text")
     return values.astype(FLOAT)
 
 
 for _method in ("predict", "predict_proba", "decision_function"):
-    answers(_method, "ClassifierChain", "RegressorChain")(_chain(_method))
+    converts(_method, "ClassifierChain", "RegressorChain")(_chain(_method))

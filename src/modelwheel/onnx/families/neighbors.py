@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame, frame
 from ..numpy_names import np
-from ..registry import answers, ask, label, labels, largest
+from ..registry import apply, converts, label, labels, largest
 from ..result import Unconvertible
 from ..steps import distances, smallest, squared_distances, tied
 
@@ -62,7 +62,7 @@ def _proba(total: Array) -> Array:
     return total / np.where(size == 0.0, 1.0, size)
 
 
-@answers("predict_proba", "KNeighborsClassifier")
+@converts("predict_proba", "KNeighborsClassifier")
 def _classes(model: Any, x: Frame) -> Any:
     distance, places = nearest(model, x, model.n_neighbors)
     weights = weights_of(distance, model.weights)
@@ -75,9 +75,9 @@ def _classes(model: Any, x: Frame) -> Any:
     return made if several else made[0]
 
 
-@answers("predict", "KNeighborsClassifier", "RadiusNeighborsClassifier")
+@converts("predict", "KNeighborsClassifier", "RadiusNeighborsClassifier")
 def _most(model: Any, x: Frame) -> Array:
-    proba = ask(model, "predict_proba", x)
+    proba = apply(model, "predict_proba", x)
     outlier = getattr(model, "outlier_label_", None)
     several = isinstance(proba, list)
     known = model.classes_ if several else [model.classes_]
@@ -90,7 +90,7 @@ def _most(model: Any, x: Frame) -> Array:
     return np.stack(made, axis=1) if several else made[0]
 
 
-@answers("predict", "KNeighborsRegressor")
+@converts("predict", "KNeighborsRegressor")
 def _mean(model: Any, x: Frame) -> Array:
     distance, places = nearest(model, x, model.n_neighbors)
     weights = weights_of(distance, model.weights)
@@ -104,7 +104,7 @@ def _weighted(values: Array, weights: Any) -> Array:
     return (values * weights[:, :, None]).sum(1) / weights.sum(1)[:, None]
 
 
-@answers("transform", "KNeighborsTransformer")
+@converts("transform", "KNeighborsTransformer")
 def _graph(model: Any, x: Frame) -> Array:
     """One row of the graph per row: the distances, or ones, of its neighbours."""
     whole = to_points(model, x)
@@ -114,7 +114,7 @@ def _graph(model: Any, x: Frame) -> Array:
     return (whole * 0.0).emit("ScatterElements", places, values, axis=1)
 
 
-@answers("transform", "RadiusNeighborsTransformer")
+@converts("transform", "RadiusNeighborsTransformer")
 def _radius_graph(model: Any, x: Frame) -> Array:
     whole = to_points(model, x)
     inside = (whole <= float(model.radius)).astype(FLOAT)
@@ -128,7 +128,7 @@ def _within(model: Any, x: Frame) -> tuple[Array, Array]:
     return inside, inside if weights is None else weights * inside
 
 
-@answers("predict_proba", "RadiusNeighborsClassifier")
+@converts("predict_proba", "RadiusNeighborsClassifier")
 def _radius_classes(model: Any, x: Frame) -> Any:
     inside, weights = _within(model, x)
     alone = inside.sum(1, keepdims=True) == 0.0
@@ -154,7 +154,7 @@ def _refuse(bad: Array) -> Array:
     return required(bad.astype(WHOLE), 1)
 
 
-@answers("predict", "RadiusNeighborsRegressor")
+@converts("predict", "RadiusNeighborsRegressor")
 def _radius_mean(model: Any, x: Frame) -> Array:
     _, weights = _within(model, x)
     y = np.asarray(model._y, np.float64)  # noqa: SLF001
@@ -163,7 +163,7 @@ def _radius_mean(model: Any, x: Frame) -> Array:
     return made[:, 0] if y.ndim == 1 else made
 
 
-@answers("transform", "Isomap")
+@converts("transform", "Isomap")
 def _isomap(model: Any, x: Frame) -> Array:
     """The shortest way over a neighbour to every fitted point, then the kernel PCA."""
     if model.n_neighbors is None:
@@ -171,16 +171,16 @@ def _isomap(model: Any, x: Frame) -> Array:
     distance, places = nearest(model.nbrs_, x, model.n_neighbors)
     ways = places.of(np.asarray(model.dist_matrix_, np.float64)).take(places) + distance[:, :, None]
     shortest = ways.min(1)
-    return ask(model.kernel_pca_, "transform", frame(shortest * shortest * -0.5))
+    return apply(model.kernel_pca_, "transform", frame(shortest * shortest * -0.5))
 
 
-@answers("transform", "LocallyLinearEmbedding")
+@converts("transform", "LocallyLinearEmbedding")
 def _embedded(model: Any, x: Frame) -> Array:
     """`barycenter_weights`: a system of equations for each row, solved by elimination written out."""
     _, places = nearest(model.nbrs_, x, model.n_neighbors)
     count = model.n_neighbors
     if count > 16:
-        raise Unconvertible("a system of more than 16 equations for each row is not written out")
+        raise Unconvertible("a system of more than 16 equations per row has no converter")
     spread = x.matrix()[:, None, :] - places.of(np.asarray(model.nbrs_._fit_X, np.float64)).take(places)  # noqa: SLF001
     gram = spread @ spread.transpose([0, 2, 1])
     cells = [[gram[:, i, j] for j in range(count)] for i in range(count)]
@@ -215,7 +215,7 @@ def _solve(cells: list[list[Any]]) -> list[Any]:
     return found
 
 
-@answers("score_samples", "LocalOutlierFactor")
+@converts("score_samples", "LocalOutlierFactor")
 def _outlier_factor(model: Any, x: Frame) -> Array:
     """`_local_reachability_density` of a row against those of its neighbours."""
     count = model.n_neighbors_
@@ -235,19 +235,19 @@ def _centers(matrix: Array, centers: Any) -> Array:
     return distances(matrix, centers, "sqeuclidean") if centers.shape[1] <= 16 else squared_distances(matrix, centers)
 
 
-@answers("predict", "KMeans", "MiniBatchKMeans", "MeanShift", "AffinityPropagation")
+@converts("predict", "KMeans", "MiniBatchKMeans", "MeanShift", "AffinityPropagation")
 def _closest(model: Any, x: Frame) -> Array:
     if len(model.cluster_centers_) == 0:
         raise Unconvertible("it found no centres")
     return _centers(x.matrix(), model.cluster_centers_).argmin(1)
 
 
-@answers("transform", "KMeans", "MiniBatchKMeans", "BisectingKMeans")
+@converts("transform", "KMeans", "MiniBatchKMeans", "BisectingKMeans")
 def _to_centers(model: Any, x: Frame) -> Array:
     return np.sqrt(_centers(x.matrix(), model.cluster_centers_))
 
 
-@answers("predict", "BisectingKMeans")
+@converts("predict", "BisectingKMeans")
 def _bisected(model: Any, x: Frame) -> Array:
     return _branch(model, x.matrix(), model._bisecting_tree)  # noqa: SLF001
 
@@ -261,13 +261,13 @@ def _branch(model: Any, matrix: Array, node: Any) -> Any:
     return np.where(second, _branch(model, matrix, node.right), _branch(model, matrix, node.left))
 
 
-@answers("predict", "Birch")
+@converts("predict", "Birch")
 def _subclusters(model: Any, x: Frame) -> Array:
     places = _centers(x.matrix(), model.subcluster_centers_).argmin(1)
     return labels(model.subcluster_labels_, places)
 
 
-@answers("transform", "Birch")
+@converts("transform", "Birch")
 def _to_subclusters(model: Any, x: Frame) -> Array:
     return np.sqrt(_centers(x.matrix(), model.subcluster_centers_))
 
@@ -279,20 +279,20 @@ def _centroid_scores(model: Any, x: Frame) -> Array:
     return found * found * -1.0 + 2.0 * np.log(model.class_prior_)
 
 
-@answers("predict", "NearestCentroid")
+@converts("predict", "NearestCentroid")
 def _centroid(model: Any, x: Frame) -> Array:
     if np.isclose(model.class_prior_, 1 / len(model.classes_)).all():
         return label(model, distances(x.matrix(), model.centroids_, model.metric).argmin(1))
     return largest(model, _centroid_scores(model, x))
 
 
-@answers("decision_function", "NearestCentroid")
+@converts("decision_function", "NearestCentroid")
 def _centroid_decision(model: Any, x: Frame) -> Array:
     scores = _centroid_scores(model, x)
     return scores[:, 1] - scores[:, 0] if len(model.classes_) == 2 else scores
 
 
-@answers("predict_log_proba", "NearestCentroid")
+@converts("predict_log_proba", "NearestCentroid")
 def _centroid_logs(model: Any, x: Frame) -> Array:
     from .linear import log_softmax_stable
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..numpy_names import np
-from ..registry import answers, ask, largest
+from ..registry import apply, converts, largest
 from ..result import Unconvertible
 from ..steps import added, interpolate, logsumexp, required
 
@@ -49,20 +49,20 @@ def _categorical(model: Any, x: Frame) -> Array:
     return added(parts) + model.class_log_prior_
 
 
-@answers("predict", *_BAYES)
+@converts("predict", *_BAYES)
 def _bayes(model: Any, x: Frame) -> Array:
     return largest(model, _likelihood(model, x))
 
 
-@answers("predict_log_proba", *_BAYES)
+@converts("predict_log_proba", *_BAYES)
 def _bayes_logs(model: Any, x: Frame) -> Array:
     likelihood = _likelihood(model, x)
     return likelihood - logsumexp(likelihood)
 
 
-@answers("predict_proba", *_BAYES, "QuadraticDiscriminantAnalysis", "NearestCentroid")
+@converts("predict_proba", *_BAYES, "QuadraticDiscriminantAnalysis", "NearestCentroid")
 def _from_logs(model: Any, x: Frame) -> Array:
-    return np.exp(ask(model, "predict_log_proba", x))
+    return np.exp(apply(model, "predict_log_proba", x))
 
 
 def _likelihood(model: Any, x: Frame) -> Array:
@@ -112,18 +112,18 @@ def _log_densities(model: Any, x: Frame) -> Array:
 _MIXTURES = ("GaussianMixture", "BayesianGaussianMixture")
 
 
-@answers("predict", *_MIXTURES)
+@converts("predict", *_MIXTURES)
 def _component(model: Any, x: Frame) -> Array:
     return _likelihood(model, x).argmax(1)
 
 
-@answers("predict_proba", *_MIXTURES)
+@converts("predict_proba", *_MIXTURES)
 def _responsibilities(model: Any, x: Frame) -> Array:
     logs = _likelihood(model, x)
     return np.exp(logs - logsumexp(logs))
 
 
-@answers("score_samples", *_MIXTURES)
+@converts("score_samples", *_MIXTURES)
 def _mixture_density(model: Any, x: Frame) -> Array:
     return logsumexp(_likelihood(model, x))[:, 0]
 
@@ -131,14 +131,14 @@ def _mixture_density(model: Any, x: Frame) -> Array:
 # -- envelopes, monotone functions ---------------------------------------------------------------------------------
 
 
-@answers("score_samples", "EllipticEnvelope")
+@converts("score_samples", "EllipticEnvelope")
 def _envelope(model: Any, x: Frame) -> Array:
     centered = x.matrix() - model.location_
     return -(centered * (centered @ model.get_precision())).sum(1)
 
 
-@answers("predict", "IsotonicRegression")
-@answers("transform", "IsotonicRegression")
+@converts("predict", "IsotonicRegression")
+@converts("transform", "IsotonicRegression")
 def _isotonic(model: Any, x: Frame) -> Array:
     """Beyond the fitted range: NaN, the ends (`clip`), or an error."""
     value = x.matrix()[:, 0]
@@ -147,6 +147,6 @@ def _isotonic(model: Any, x: Frame) -> Array:
     if model.out_of_bounds == "clip" or len(points) == 1:
         return made
     if model.out_of_bounds == "raise":
-        raise Unconvertible("values beyond the fitted range are an error")
+        raise Unconvertible("it rejects values beyond the fitted range")
     beyond = (value < points[0]) | (value > points[-1])
     return np.where(beyond, np.nan, made)

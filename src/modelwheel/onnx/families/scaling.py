@@ -8,12 +8,12 @@ from ..arrays import Array
 from ..frames import Frame, frame
 from ..normal import norm_cdf, norm_ppf
 from ..numpy_names import np
-from ..registry import answers, ask, ones
+from ..registry import apply, converts, ones
 from ..result import Unconvertible
 from ..steps import interpolate, searchsorted_rows
 
 
-@answers("transform", "StandardScaler")
+@converts("transform", "StandardScaler")
 def _standard(model: Any, x: Frame) -> Array:
     matrix = x.matrix()
     if model.with_mean:
@@ -21,41 +21,41 @@ def _standard(model: Any, x: Frame) -> Array:
     return matrix / np.asarray(model.scale_, np.float64) if model.with_std else matrix
 
 
-@answers("inverse_transform", "StandardScaler")
+@converts("inverse_transform", "StandardScaler")
 def _standard_back(model: Any, x: Frame) -> Array:
     matrix = x.matrix() * model.scale_ if model.with_std else x.matrix()
     return matrix + model.mean_ if model.with_mean else matrix
 
 
-@answers("transform", "MinMaxScaler")
+@converts("transform", "MinMaxScaler")
 def _min_max(model: Any, x: Frame) -> Array:
     made = x.matrix() * model.scale_ + model.min_
     return np.clip(made, *map(float, model.feature_range)) if model.clip else made
 
 
-@answers("inverse_transform", "MinMaxScaler")
+@converts("inverse_transform", "MinMaxScaler")
 def _min_max_back(model: Any, x: Frame) -> Array:
     return (x.matrix() - model.min_) / model.scale_
 
 
-@answers("transform", "MaxAbsScaler")
+@converts("transform", "MaxAbsScaler")
 def _max_abs(model: Any, x: Frame) -> Array:
     made = x.matrix() / model.scale_
     return np.clip(made, -1.0, 1.0) if getattr(model, "clip", False) else made
 
 
-@answers("inverse_transform", "MaxAbsScaler")
+@converts("inverse_transform", "MaxAbsScaler")
 def _max_abs_back(model: Any, x: Frame) -> Array:
     return x.matrix() * model.scale_
 
 
-@answers("transform", "RobustScaler")
+@converts("transform", "RobustScaler")
 def _robust(model: Any, x: Frame) -> Array:
     matrix = x.matrix() - model.center_ if model.with_centering else x.matrix()
     return matrix / model.scale_ if model.with_scaling else matrix
 
 
-@answers("inverse_transform", "RobustScaler")
+@converts("inverse_transform", "RobustScaler")
 def _robust_back(model: Any, x: Frame) -> Array:
     matrix = x.matrix() * model.scale_ if model.with_scaling else x.matrix()
     return matrix + model.center_ if model.with_centering else matrix
@@ -72,17 +72,17 @@ def normalize(matrix: Array, norm: str) -> Array:
     return matrix / np.where(size == 0.0, 1.0, size)
 
 
-@answers("transform", "Normalizer")
+@converts("transform", "Normalizer")
 def _normalizer(model: Any, x: Frame) -> Array:
     return normalize(x.matrix(), model.norm)
 
 
-@answers("transform", "Binarizer")
+@converts("transform", "Binarizer")
 def _binarizer(model: Any, x: Frame) -> Array:
     return (x.matrix() > float(model.threshold)).astype(np.float64)
 
 
-@answers("transform", "PolynomialFeatures")
+@converts("transform", "PolynomialFeatures")
 def _polynomial(model: Any, x: Frame) -> Array:
     """Products of as many columns as the highest degree; a column of ones fills up lower degrees."""
     powers = model.powers_
@@ -103,11 +103,11 @@ def _polynomial(model: Any, x: Frame) -> Array:
 # -- power transforms ----------------------------------------------------------------------------------------------
 
 
-@answers("transform", "PowerTransformer")
+@converts("transform", "PowerTransformer")
 def _power(model: Any, x: Frame) -> Any:
     matrix, powers = x.matrix(), np.asarray(model.lambdas_, np.float64)
     made = _raised(np.log(matrix), powers) if model.method == "box-cox" else _yeo_johnson(matrix, powers)
-    return ask(model._scaler, "transform", frame(made)) if model.standardize else made  # noqa: SLF001
+    return apply(model._scaler, "transform", frame(made)) if model.standardize else made  # noqa: SLF001
 
 
 def _yeo_johnson(matrix: Array, powers: Any) -> Array:
@@ -124,12 +124,12 @@ def _raised(logs: Array, powers: Any) -> Array:
     return np.where(logs.of(powers == 0), logs, made) if (powers == 0).any() else made
 
 
-@answers("inverse_transform", "PowerTransformer")
+@converts("inverse_transform", "PowerTransformer")
 def _power_back(model: Any, x: Frame) -> Array:
-    matrix = ask(model._scaler, "inverse_transform", x) if model.standardize else x.matrix()  # noqa: SLF001
+    matrix = apply(model._scaler, "inverse_transform", x) if model.standardize else x.matrix()  # noqa: SLF001
     powers = np.asarray(model.lambdas_, np.float64)
     if (np.abs(powers) < 1e-8).any() or (np.abs(powers - 2) < 1e-8).any():
-        raise Unconvertible("a power transform with the power 0 or 2 is not undone")
+        raise Unconvertible("the inverse of a power transform with the power 0 or 2 has no converter")
     if model.method == "box-cox":
         return np.exp(np.log1p(matrix * powers) / powers)
     other = 2.0 - powers
@@ -144,7 +144,7 @@ _BOUND = 1e-7
 """`sklearn.preprocessing._data.BOUNDS_THRESHOLD`."""
 
 
-@answers("transform", "QuantileTransformer")
+@converts("transform", "QuantileTransformer")
 def _quantile(model: Any, x: Frame) -> Array:
     matrix = x.matrix()
     columns = []
@@ -166,7 +166,7 @@ def _quantile(model: Any, x: Frame) -> Array:
     return np.stack(columns, axis=1)
 
 
-@answers("inverse_transform", "QuantileTransformer")
+@converts("inverse_transform", "QuantileTransformer")
 def _quantile_back(model: Any, x: Frame) -> Array:
     matrix = x.matrix()
     columns = []
@@ -181,7 +181,7 @@ def _quantile_back(model: Any, x: Frame) -> Array:
 # -- splines -------------------------------------------------------------------------------------------------------
 
 
-@answers("transform", "SplineTransformer")
+@converts("transform", "SplineTransformer")
 def _spline(model: Any, x: Frame) -> Array:
     """Each basis spline as the polynomials between its knots (`scipy.interpolate.PPoly.from_spline`)."""
     matrix = x.matrix()
@@ -206,7 +206,7 @@ def _splines(model: Any, spline: Any, value: Array) -> Array:
     elif model.extrapolation in ("constant", "linear"):
         inside = np.clip(value, low, high)
     elif model.extrapolation == "error":
-        raise Unconvertible("values beyond the knots are an error")
+        raise Unconvertible("it rejects values beyond the knots")
     pieces = [PPoly.from_spline((knots, column, degree)).c[:, degree:last] for column in spline.c.T]
     powers = np.stack(pieces, axis=-1)  # (degree + 1, intervals, splines)
     starts = knots[degree:last]

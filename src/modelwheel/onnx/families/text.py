@@ -17,7 +17,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..frames import Frame
 from ..graph import MICROSOFT, STRING
 from ..numpy_names import np
-from ..registry import answers, ones
+from ..registry import converts, ones
 from ..result import Unconvertible
 from ..steps import look_up, required, text
 from .characters import character_ids, character_table
@@ -36,17 +36,17 @@ MOST_COLUMNS = 1 << 16
 _SENTINEL = "\1\1"
 
 
-@answers("transform", "CountVectorizer")
+@converts("transform", "CountVectorizer")
 def _counts(model: Any, x: Frame) -> Array:
     return _counted(model, x).astype(model.dtype)
 
 
-@answers("transform", "TfidfVectorizer")
+@converts("transform", "TfidfVectorizer")
 def _tfidf(model: Any, x: Frame) -> Array:
     return weighted(model._tfidf, _counted(model, x))  # noqa: SLF001
 
 
-@answers("transform", "TfidfTransformer")
+@converts("transform", "TfidfTransformer")
 def _tfidf_of_counts(model: Any, x: Frame) -> Array:
     return weighted(model, x.matrix())
 
@@ -60,13 +60,13 @@ def weighted(model: Any, counts: Array) -> Array:
     return counts if model.norm is None else normalize(counts, model.norm)
 
 
-@answers("transform", "HashingVectorizer")
+@converts("transform", "HashingVectorizer")
 def _hashed(model: Any, x: Frame) -> Array:
     """`FeatureHasher`: MurmurHash3 of the token, whose sign says whether one is added or taken away."""
     if model.n_features > MOST_COLUMNS:
-        raise Unconvertible(f"its {model.n_features:,} columns would be dense")
+        raise Unconvertible(f"its {model.n_features:,} columns would become dense")
     if model.analyzer != "word":
-        raise Unconvertible("hashes of characters have no converter")
+        raise Unconvertible("hashing of characters has no converter")
     tokens = _without_stop_words(model, *_tokens(model, x, None))
     found = _joined(tokens, model.ngram_range)
     hashed = found.emit("MurmurHash3", domain=MICROSOFT, dtype="int32", shape=found.shape, positive=0).astype(WHOLE)
@@ -86,7 +86,7 @@ def _hashed(model: Any, x: Frame) -> Array:
 def _counted(model: Any, x: Frame) -> Array:
     vocabulary: Mapping[str, int] = model.vocabulary_
     if len(vocabulary) > MOST_COLUMNS:
-        raise Unconvertible(f"its {len(vocabulary):,} columns would be dense")
+        raise Unconvertible(f"its {len(vocabulary):,} columns would become dense")
     if model.analyzer == "word":
         ids = _word_ids(model, x, vocabulary)
     elif model.analyzer in ("char", "char_wb"):
@@ -124,7 +124,7 @@ def _word_ids(model: Any, x: Frame, vocabulary: Mapping[str, int]) -> Array:
     known = {word: place for place, word in enumerate(words)}
     count = len(words)
     if float(count) ** high > 2.0**62:
-        raise Unconvertible("n-grams of so many words are too many numbers")
+        raise Unconvertible("its n-grams of words have too many combinations")
     ids = _spread(look_up(tokens, words, np.arange(count), -1), inverse, shape)
     if stop:
         stops = _spread(look_up(tokens, sorted(stop), np.ones(len(stop), np.int64), 0), inverse, shape)
@@ -151,10 +151,10 @@ def _tokens(
     token counts (`longest` is None), one of more than `LONGEST_TOKEN` characters makes the run fail.
     """
     if model.preprocessor is not None or model.tokenizer is not None or callable(model.strip_accents):
-        raise Unconvertible("texts go through a function")
+        raise Unconvertible("it applies a custom function to texts")
     column = x.column(0)[0]
     if column.dtype != STRING or x.width != 1:
-        raise Unconvertible("a vectorizer of texts is fed something else")
+        raise Unconvertible("a text vectorizer receives something other than one column of text")
     pattern = token_pattern(model)
     raw = _tokenized(column[:, 0], tokenexp=pattern)
     padded = np.concatenate(
@@ -241,7 +241,7 @@ def _without_stop_words(model: Any, tokens: Array, inverse: Array, shape: Array)
     """The tokens of each row as texts; those to stop at are empty. They must not lie within n-grams."""
     stop = model.get_stop_words()
     if stop and model.ngram_range[1] > 1:
-        raise Unconvertible("hashes of n-grams without stop words have no converter")
+        raise Unconvertible("hashing of n-grams without stop words has no converter")
     if stop:
         tokens = np.where(look_up(tokens, sorted(stop), np.ones(len(stop), np.int64), 0) > 0, "", tokens)
     return _spread(tokens, inverse, shape)

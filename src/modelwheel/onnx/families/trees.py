@@ -14,7 +14,7 @@ from ..arrays import FLOAT, WHOLE, Array
 from ..forest import Forest, Tree
 from ..frames import Frame
 from ..numpy_names import np
-from ..registry import answers, ask, label, labels, largest
+from ..registry import apply, converts, label, labels, largest
 from ..result import Unconvertible
 from ..steps import added, flat, one_hot, softmax
 
@@ -74,7 +74,7 @@ def _mean(model: Any, x: Frame, weights: Any, width: int) -> Array:
 # --- trees and forests ---
 
 
-@answers("predict", *_REGRESSORS)
+@converts("predict", *_REGRESSORS)
 def _values(model: Any, x: Frame) -> Array:
     width = model.n_outputs_
     if width > 1:
@@ -94,7 +94,7 @@ def _shares(model: Any, x: Frame) -> Array:
     return x.graph.once("shares", (model, x), made)
 
 
-@answers("predict_proba", *_CLASSIFIERS)
+@converts("predict_proba", *_CLASSIFIERS)
 def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
     """One array for each output: the mean over the trees of what their leaves hold."""
     if model.n_outputs_ == 1:
@@ -109,13 +109,13 @@ def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
     return totals
 
 
-@answers("predict", *_CLASSIFIERS)
+@converts("predict", *_CLASSIFIERS)
 def _classes(model: Any, x: Frame) -> Array:
     if model.n_outputs_ == 1:
         shares = _shares(model, x)
         two = len(model.classes_) == 2
         return label(model, (shares > 0.5).astype(WHOLE)[:, 0]) if two else largest(model, shares)
-    shares = ask(model, "predict_proba", x)
+    shares = apply(model, "predict_proba", x)
     found = [labels(classes, share.argmax(1))[:, None] for classes, share in zip(model.classes_, shares, strict=True)]
     return np.concatenate(found, axis=1)
 
@@ -142,17 +142,17 @@ def _boosted(model: Any, x: Frame) -> Array:
     return sums(_rounded(x), Forest.of(trees, model.estimators_.shape[1])) + np.asarray(start, np.float64)
 
 
-@answers("predict", "GradientBoostingRegressor")
+@converts("predict", "GradientBoostingRegressor")
 def _boosted_value(model: Any, x: Frame) -> Array:
     return _raw(model, x)[:, 0]
 
 
-@answers("decision_function", "GradientBoostingClassifier")
+@converts("decision_function", "GradientBoostingClassifier")
 def _boosted_scores(model: Any, x: Frame) -> Array:
     return flat(_raw(model, x))
 
 
-@answers("predict_proba", "GradientBoostingClassifier")
+@converts("predict_proba", "GradientBoostingClassifier")
 def _boosted_probabilities(model: Any, x: Frame) -> Array:
     raw = _raw(model, x)
     if len(model.classes_) > 2:
@@ -161,7 +161,7 @@ def _boosted_probabilities(model: Any, x: Frame) -> Array:
     return np.concatenate([1.0 - second, second], axis=1)
 
 
-@answers("predict", "GradientBoostingClassifier")
+@converts("predict", "GradientBoostingClassifier")
 def _boosted_class(model: Any, x: Frame) -> Array:
     raw = _raw(model, x)
     return largest(model, raw) if len(model.classes_) > 2 else label(model, (raw >= 0.0).astype(WHOLE)[:, 0])
@@ -192,7 +192,7 @@ def _single_thresholds(thresholds: Any) -> Any:
     return np.where(above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
-@answers("transform", "RandomTreesEmbedding")
+@converts("transform", "RandomTreesEmbedding")
 def _embedding(model: Any, x: Frame) -> Array:
     found = leaves(x, _trees(model))
     columns = []
@@ -204,7 +204,7 @@ def _embedding(model: Any, x: Frame) -> Array:
     return np.concatenate(columns, axis=1)
 
 
-@answers("score_samples", "IsolationForest")
+@converts("score_samples", "IsolationForest")
 def _isolation(model: Any, x: Frame) -> Array:
     """`_compute_score_samples`: how deep a row lies in each tree, with what is left of the leaf's subsample."""
     from sklearn.ensemble._iforest import _average_path_length
