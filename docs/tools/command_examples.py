@@ -78,7 +78,7 @@ churn 1.2.0: OK
   ✓ structure: …
   ✓ digests: …
 …
-  ✓ native predict: the golden answers, bit for bit
+  ✓ native predict: identical to the golden examples
 …
 ```
 """,
@@ -88,7 +88,7 @@ $ modelwheel prove dist/churn-1.2.0-py3-none-any.whl --unsafe-run-code
 churn 1.2.0: OK
   ✓ environment: Python … with … packages of the lock and nothing else, built by uv
   ✓ load: the model was loaded there
-  ✓ isolated predict: the golden answers, bit for bit
+  ✓ isolated predict: identical to the golden examples
 …
 ```
 """,
@@ -113,7 +113,7 @@ scikit-learn==… \\
 ```console
 $ modelwheel check dist/churn-1.2.0-py3-none-any.whl --runtime onnx
 churn 1.2.0 (onnx): OK
-  ✓ onnx decision_function: the golden answers within tolerance: …
+  ✓ onnx decision_function: within tolerance of the golden examples: …
 …
 ```
 """,

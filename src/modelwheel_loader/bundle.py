@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .opening.places import Place
     from .opening.schema import Schema
     from .proof.examples import Goldens
-    from .proof.report import Report
+    from .proof.report import Report, Step
     from .run.isolation import Isolation
     from .run.native_runtime import NativeRuntime
     from .run.onnx_runtime import SessionOptions
@@ -178,13 +178,22 @@ class Bundle:
         from .proof.verification import verify_bundle
 
         given = self._trusting(trust)
-        return verify_bundle(self, self._place, list(self._candidates(given)), given, progress)
+
+        def replay_on(kind: str) -> tuple[Step, ...]:
+            with self.load(trust=given, runtime=kind, integrity="code") as model:
+                return self.replay(model).steps
+
+        candidates = list(self._candidates(given))
+        return verify_bundle(self.manifest, self.examples, self._place, candidates, replay_on, progress)
 
     def replay(self, model: Model) -> Report:
         """Replay the golden examples through `model`, which was loaded from this bundle."""
-        from .proof.verification import replay_report
+        from .proof.report import Report
+        from .proof.verification import replay
 
-        return replay_report(self, model)
+        methods = {name: getattr(model, name) for name in model.methods}
+        steps = tuple(replay(self.manifest, self.examples, model.runtime, methods))
+        return Report(subject=f"{self.name} {self.version} ({model.runtime})", steps=steps)
 
     def trust_by_default(self, trust: Trust) -> None:
         """Use `trust` where `load` is not given one. `pack` does this for a bundle that it has just made."""

@@ -72,9 +72,9 @@ def test_it_is_proven_again_by_the_command(
     path = str(proven.path)
     assert main(["prove", path, "--unsafe-run-code", "--out", str(tmp_path / "copy")]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "clean 1: good" in printed
+    assert "clean 1: OK" in printed
     assert "packages of the lock and nothing else, built by uv" in printed
-    assert "isolated predict: the golden answers, bit for bit" in printed
+    assert "isolated predict: identical to the golden examples" in printed
     assert (tmp_path / "copy" / proven.path.name).read_bytes() == proven.path.read_bytes()
     assert main(["inspect", path]) == 0
     assert "proven in a clean room" in " ".join(capsys.readouterr().out.split())

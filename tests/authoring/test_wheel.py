@@ -80,7 +80,7 @@ def test_installers_install_it_and_it_answers(bundle: modelwheel.Bundle, install
         mode = ["--link-mode", installer.split()[1]] if " " in installer else []
         run(uv(), "pip", "install", "--quiet", "--no-deps", "--python", python, *mode, bundle.path)
     done = run(python, "-I", "-m", "modelwheel_loader", "verify", "flight-delay==1.2.0")
-    assert "flight-delay 1.2.0: good" in done.stdout
+    assert "flight-delay 1.2.0: OK" in done.stdout
     code = "import modelwheel as m; b = m.open('flight-delay'); print(b.kind, b.digest, m.Trust.installed().policy)"
     assert run(python, "-I", "-c", code).stdout.split()[:2] == ["installed", bundle.digest]
     site = next((tmp_path / "venv").glob("lib/*/site-packages"))

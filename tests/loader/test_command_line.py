@@ -68,7 +68,7 @@ def test_inspect_as_json(wheel: str, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_verify(wheel: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", wheel, "--unsafe-run-code"]) == 0
-    assert "native predict: the golden answers, bit for bit" in capsys.readouterr().out
+    assert "native predict: identical to the golden examples" in capsys.readouterr().out
     assert main(["verify", wheel, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -85,7 +85,7 @@ def test_verify_shows_progress_on_a_terminal(
 
 def test_a_broken_bundle(broken: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", broken]) == 1
-    assert "NOT GOOD" in capsys.readouterr().out
+    assert "FAILED" in capsys.readouterr().out
     assert main(["verify", broken, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 

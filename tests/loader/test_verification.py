@@ -36,9 +36,9 @@ def pack(out: Path, **changes: Any) -> modelwheel.Bundle:
 @pytest.mark.parametrize(
     ("mood", "outcome", "said", "code"),
     [
-        ("", "passed", "the golden answers, bit for bit", ""),
-        ("is a little off", "passed", "the golden answers within tolerance: largest difference 3e-06", ""),
-        ("adds one", "failed", "answers differ from the golden ones: largest difference 1,", "predict.differs"),
+        ("", "passed", "identical to the golden examples", ""),
+        ("is a little off", "passed", "within tolerance of the golden examples: largest difference 3e-06", ""),
+        ("adds one", "failed", "differs from the golden examples: largest difference 1,", "predict.differs"),
         ("fails", "failed", "the model's predict() raised ValueError: not today", "predict.failed"),
     ],
 )
@@ -62,7 +62,7 @@ def test_of_what_is_not_deterministic_only_the_schema_is_checked(
     with pack(tmp_path) as bundle, bundle.load() as model:
         (step,) = model.check().steps
     assert step.outcome == "passed"
-    assert step.detail == "not deterministic: only the schema of the answer was checked"
+    assert step.detail == "not deterministic: only the schema of the output was checked"
 
 
 def test_without_golden_examples_nothing_is_replayed(tmp_path: Path) -> None:
@@ -70,9 +70,7 @@ def test_without_golden_examples_nothing_is_replayed(tmp_path: Path) -> None:
         with bundle.load() as model:
             report = model.check()
         verified = bundle.verify()
-    assert [(step.outcome, step.detail) for step in report.steps] == [
-        ("not run", "the author left golden examples out")
-    ]
+    assert [(step.outcome, step.detail) for step in report.steps] == [("not run", "the bundle has no golden examples")]
     assert not report.ok  # nothing was checked
     assert verified.ok
     assert [step.outcome for step in verified.steps if step.name == "examples"] == ["not run"]

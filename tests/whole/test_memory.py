@@ -109,7 +109,7 @@ def test_array_is_mapped_and_shared_before_and_after_installing(size: int, tmp_p
     run(uv(), "pip", "install", "--quiet", "--no-deps", "--python", python, bundle.path)
     good(ask_twice(python, "big==1", tmp_path / "cache", "-I"))
     assert len(list((tmp_path / "cache").iterdir())) == 2  # one note for the wheel, one for the installed file
-    assert "big 1: good" in run(python, "-I", "-m", "modelwheel_loader", "verify", "big").stdout
+    assert "big 1: OK" in run(python, "-I", "-m", "modelwheel_loader", "verify", "big").stdout
 
 
 ASK_GRAPH = """

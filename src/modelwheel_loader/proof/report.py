@@ -52,7 +52,7 @@ class Report(Record):
         return tuple(defect for step in self.steps for defect in step.defects)
 
     def __str__(self) -> str:
-        lines = [f"{safe(self.subject)}: {'good' if self.ok else 'NOT GOOD'}"]
+        lines = [f"{safe(self.subject)}: {'OK' if self.ok else 'FAILED'}"]
         lines += [f"  {line}" for step in self.steps for line in step.lines()]
         return "\n".join(lines)
 

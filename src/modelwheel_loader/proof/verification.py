@@ -1,10 +1,10 @@
-"""`verify`: every byte compared with its digest, then the golden examples replayed on whatever may run here."""
+"""`verify`: every byte compared with its digest, then the golden examples replayed on what may run here."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..defects import Defect
 from ..errors import ModelwheelError, PredictionError
@@ -14,78 +14,50 @@ from .comparison import compare
 from .report import Report, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-
-    from ..opening.manifest import Method
+    from ..opening.manifest import Manifest, Method
     from ..opening.places import Place
-    from ..opening.schema import Schema
     from ..run.selection import Candidate
-    from ..run.trust import Trust
     from .examples import Goldens
 
-
 Progress = Callable[[str, int, int], None]
-
-
-class Model(Protocol):
-    """What a replay needs of a loaded model, beside its prediction methods."""
-
-    @property
-    def runtime(self) -> str:
-        """The kind of the runtime."""
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The names of the prediction methods."""
-
-
-class Bundle(Protocol):
-    """What verification needs of an opened bundle."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-
-    @property
-    def schema(self) -> Schema:
-        """The input schema."""
-
-    @property
-    def methods(self) -> Mapping[str, Method]:
-        """The prediction methods."""
-
-    @property
-    def examples(self) -> Goldens | None:
-        """The golden examples."""
-
-    def load(self, *, trust: Trust, runtime: str, integrity: Literal["code"]) -> AbstractContextManager[Model]:
-        """Open the model."""
+_NO_EXAMPLES = "the bundle has no golden examples"
 
 
 def verify_bundle(
-    bundle: Bundle, place: Place, candidates: Sequence[Candidate], trust: Trust, progress: Progress | None
+    manifest: Manifest,
+    goldens: Goldens | None,
+    place: Place,
+    candidates: Sequence[Candidate],
+    replay_on: Callable[[str], Iterable[Step]],
+    progress: Progress | None,
 ) -> Report:
-    """The report on an opened bundle. Unpickles nothing that the trust of `candidates` does not permit."""
+    """The report on an opened bundle. `replay_on` loads one runtime and replays the golden examples on it.
+
+    Loads nothing that the trust of `candidates` does not permit.
+    """
     files = counted(len(place.members), "file")
-    steps = [
-        Step(name="structure", outcome="passed", detail=f"{files}, as the format demands"),
-        _digests(place, progress),
-    ]
+    steps = [Step(name="structure", outcome="passed", detail=f"{files}, structure valid"), _digests(place, progress)]
     if all(step.outcome == "passed" for step in steps):
-        steps.append(_examples_fit(bundle))
-        steps += [step for candidate in candidates for step in _runtime(bundle, candidate, trust)]
-    return Report(subject=f"{bundle.name} {bundle.version}", steps=tuple(steps))
+        steps.append(_examples_fit(manifest, goldens))
+        for candidate in candidates:
+            reasons = "; ".join(defect.message for defect in (*candidate.refusal, *candidate.hindrances))
+            if not candidate.available:
+                steps.append(Step(name=candidate.kind, outcome="not run", detail=reasons))
+                continue
+            try:
+                steps += replay_on(candidate.kind)
+            except ModelwheelError as error:
+                steps.append(_failed(candidate.kind, error))
+    return Report(subject=f"{manifest.name} {manifest.version}", steps=tuple(steps))
 
 
 def failed_report(subject: str, error: ModelwheelError) -> Report:
     """The report on something that cannot even be opened as a bundle."""
-    step = Step(name="structure", outcome="failed", detail=error.message, defects=tuple(error.defects))
-    return Report(subject=subject, steps=(step,))
+    return Report(subject=subject, steps=(_failed("structure", error),))
+
+
+def _failed(name: str, error: ModelwheelError) -> Step:
+    return Step(name=name, outcome="failed", detail=error.message, defects=tuple(error.defects))
 
 
 def verify_everything(place: Place, progress: Progress | None = None) -> list[Defect]:
@@ -111,88 +83,65 @@ def verify_everything(place: Place, progress: Progress | None = None) -> list[De
                 done += len(piece)
                 if progress:
                     progress("verifying", done, total)
-            defects += _sums_differ(place, name, digest.hexdigest(), crc)
+            recorded = [("digest", row.sha256, digest.hexdigest())] if (row := place.record.get(name)) else []
+            recorded += [("CRC-32", f"{member.crc:08x}", f"{crc:08x}")] if member.crc is not None else []
+            for what, expected, found in recorded:
+                if expected != found:
+                    message, where = f"differs from its recorded {what}", clip(name, 120)
+                    parts = {"where": where, "found": found, "expected": expected}
+                    defects.append(Defect(code="integrity.digest", message=message, **parts))
     return defects
-
-
-def _sums_differ(place: Place, name: str, sha256: str, crc: int) -> Iterator[Defect]:
-    where, code = clip(name, 120), "integrity.digest"
-    row, recorded = place.record.get(name), place.members[name].crc
-    if row is not None and row.sha256 != sha256:
-        yield Defect(
-            code=code, where=where, message="differs from its recorded digest", found=sha256, expected=row.sha256
-        )
-    if recorded is not None and recorded != crc:
-        message = "differs from its CRC-32 in the archive"
-        yield Defect(code=code, where=where, message=message, found=f"{crc:08x}", expected=f"{recorded:08x}")
 
 
 def _digests(place: Place, progress: Progress | None) -> Step:
     total = sum(member.size for member in place.members.values())
     defects = tuple(verify_everything(place, progress))
     if defects:
-        return Step(name="digests", outcome="failed", detail="bytes differ from what was recorded", defects=defects)
-    return Step(name="digests", outcome="passed", detail=f"{total:,} bytes are as recorded")
+        return Step(name="digests", outcome="failed", detail="bytes do not match their digests", defects=defects)
+    return Step(name="digests", outcome="passed", detail=f"all {total:,} bytes match their digests")
 
 
-def _examples_fit(bundle: Bundle) -> Step:
+def _examples_fit(manifest: Manifest, goldens: Goldens | None) -> Step:
     """The recorded inputs must be valid for the schema they are recorded beside."""
-    goldens = bundle.examples
     if goldens is None:
-        return Step(name="examples", outcome="not run", detail="the author left golden examples out")
+        return Step(name="examples", outcome="not run", detail=_NO_EXAMPLES)
     from ..validate.inputs import compile_input
 
     try:
-        rows = compile_input(bundle.schema)(goldens.input).rows
+        rows = compile_input(manifest.input)(goldens.input).rows
         for method in goldens.methods:
             goldens.output(method)
     except ModelwheelError as error:
-        return Step(name="examples", outcome="failed", detail=error.message, defects=tuple(error.defects))
+        return _failed("examples", error)
     fit = "1 row fits" if rows == 1 else f"{rows:,} rows fit"
     return Step(name="examples", outcome="passed", detail=f"{fit} the schema")
 
 
-def _runtime(bundle: Bundle, candidate: Candidate, trust: Trust) -> Iterator[Step]:
-    kind = candidate.kind
-    if not candidate.available:
-        reasons = "; ".join(defect.message for defect in (*candidate.refusal, *candidate.hindrances))
-        yield Step(name=kind, outcome="not run", detail=reasons)
-        return
-    try:
-        with bundle.load(trust=trust, runtime=kind, integrity="code") as model:
-            yield from replay(bundle, model)
-    except ModelwheelError as error:
-        yield Step(name=kind, outcome="failed", detail=error.message, defects=tuple(error.defects))
-
-
-def replay_report(bundle: Bundle, model: Model) -> Report:
-    """The report of replaying the golden examples through one model."""
-    return Report(subject=f"{bundle.name} {bundle.version} ({model.runtime})", steps=tuple(replay(bundle, model)))
-
-
-def replay(bundle: Bundle, model: Model) -> Iterator[Step]:
-    """One step per method: the recorded inputs through `model`, compared with the recorded answers."""
-    goldens = bundle.examples
+def replay(
+    manifest: Manifest, goldens: Goldens | None, runtime: str, methods: Mapping[str, Callable[[object], object]]
+) -> Iterator[Step]:
+    """One step per method of a loaded model: its predictions for the recorded inputs against the recorded ones."""
     if goldens is None:
-        yield Step(name=model.runtime, outcome="not run", detail="the author left golden examples out")
+        yield Step(name=runtime, outcome="not run", detail=_NO_EXAMPLES)
         return
     inputs = goldens.input
-    for name in model.methods:
-        step = f"{model.runtime} {name}"
+    recorded = {method.name: method for method in manifest.methods}
+    for name, predict in methods.items():
+        step = f"{runtime} {name}"
         if name not in goldens.methods:
-            yield Step(name=step, outcome="not run", detail="no answers of it were recorded")
+            yield Step(name=step, outcome="not run", detail="no golden examples of this method")
             continue
         try:
-            answer = _answered(getattr(model, name), inputs)
-            yield _compared(step, bundle.methods[name], goldens.output(name), answer)
+            found = _predicted(predict, inputs)
+            yield _compared(step, recorded[name], goldens.output(name), found)
         except ModelwheelError as error:
-            yield Step(name=step, outcome="failed", detail=error.message, defects=tuple(error.defects))
+            yield _failed(step, error)
 
 
-def _answered(method: Callable[[object], object], inputs: object) -> object:
-    """What a method answers. A warning that the caller has made an error of is no fault of the answer.
+def _predicted(method: Callable[[object], object], inputs: object) -> object:
+    """The output of a method, also where the caller has made errors of warnings, which are not about the output.
 
-    Filters of warnings are the whole process's, so they are touched only where such a warning has come.
+    Filters of warnings belong to the whole process, so they are changed only where such a warning has come.
     """
     try:
         return method(inputs)
@@ -206,14 +155,13 @@ def _answered(method: Callable[[object], object], inputs: object) -> object:
 
 def _compared(step: str, method: Method, expected: object, found: object) -> Step:
     if not method.deterministic:
-        return Step(name=step, outcome="passed", detail="not deterministic: only the schema of the answer was checked")
+        return Step(name=step, outcome="passed", detail="not deterministic: only the schema of the output was checked")
     tolerance = method.tolerance
     result = compare(expected, found, absolute=tolerance.absolute, relative=tolerance.relative)
     if result.exact:
-        return Step(name=step, outcome="passed", detail="the golden answers, bit for bit")
+        return Step(name=step, outcome="passed", detail="identical to the golden examples")
     difference = f"largest difference {result.max_absolute:.3g}"
     if result.within:
-        return Step(name=step, outcome="passed", detail=f"the golden answers within tolerance: {difference}")
-    message = f"answers differ from the golden ones: {difference}, {result.disagreements} different labels"
-    defect = result.first or Defect(code="predict.differs", message=message)
-    return Step(name=step, outcome="failed", detail=message, defects=(defect,))
+        return Step(name=step, outcome="passed", detail=f"within tolerance of the golden examples: {difference}")
+    message = f"differs from the golden examples: {difference}, {result.disagreements} different labels"
+    return Step(name=step, outcome="failed", detail=message, defects=(result.first,) if result.first else ())
