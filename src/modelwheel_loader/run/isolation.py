@@ -1,4 +1,4 @@
-"""How a model runs isolated: the settings of `load(…, runtime="isolated", isolation=Isolation(…))`."""
+"""The settings of `load(…, runtime="isolated", isolation=Isolation(…))`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Folder = str | os.PathLike[str]
 class Isolation(Record):
     """Settings of the isolated runtime. Giving them to `load` also allows it to `runtime="auto"`, as the last choice.
 
-    `workers` processes answer calls of several threads at once. A call waits `timeout` seconds for a free worker, and
-    as long for the answer, after which it ends its worker; None waits for ever. `memory` bounds the address space of a
+    `workers` processes serve calls of several threads at once. A call waits `timeout` seconds for a free worker, and as
+    long for the output, after which it ends its worker; None waits for ever. `memory` limits the address space of a
     worker, in bytes. `start_timeout` are the seconds in which a worker must have opened the model.
 
-    `environments` is the folder in which environments are kept (the user's cache folder without it); `python` is the
-    path of the interpreter to use instead of the one that is found. Packages come from the index for which pip and uv
-    are set up on this machine; `find_links` are folders of wheels to look into as well, and `no_index` looks nowhere
-    else. `source_builds` permits packages that exist as source only: building them runs their code. `progress` is
-    called while an environment is built: with what is being done, how much of it is done, and how much there is.
+    `environments` is the folder that keeps environments (default: the user's cache folder); `python` is the path of the
+    interpreter to use instead of the one that is found. Packages come from the index for which pip and uv are set up on
+    this machine; `find_links` are folders of wheels to search as well, and `no_index` searches nowhere else.
+    `source_builds` permits packages that exist as source only: building them runs their code. `progress` is called
+    while an environment is built: with the step, how much of it is done, and how much there is.
     """
 
     workers: int = 1
@@ -37,7 +37,7 @@ class Isolation(Record):
     progress: Callable[[str, int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Raise `UsageError` for values of the wrong type or range."""
         if type(self.workers) is not int or not 1 <= self.workers <= 1024:
             raise UsageError.argument("workers", self.workers, "a whole number from 1 to 1024")
         for name in ("timeout", "start_timeout", "memory"):

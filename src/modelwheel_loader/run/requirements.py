@@ -1,18 +1,16 @@
 """From the lock of a bundle (`pylock.toml`, PEP 751) to the lines of a requirements file, hashes included.
 
-A lock for several runtimes says by PEP 751's dependency groups which packages only one of them needs:
-`marker = "'onnx' in dependency_groups"`, and possibly `and (…)`. A lock without groups is for all that it holds.
+A lock for several runtimes marks the packages that only one of them needs by PEP 751's dependency groups:
+`marker = "'onnx' in dependency_groups"`, and possibly `and (…)`. A lock without groups is for all runtimes.
 
-Only name, version, marker and hashes are taken: where files lay when the lock was made is no matter, they come from the
-index for which the building machine is set up. Whatever is not in the plain form is refused, for the lines are given
-to pip and uv.
+Only name, version, marker and hashes are used, not the addresses of files: they come from the package index of the
+building machine. Whatever is not in the plain form is refused, because pip and uv get these lines.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..defects import Defect
@@ -58,11 +56,10 @@ def read_lock(data: bytes, runtime: str | None = None) -> LockedPackages:
     packages = document.get("packages")
     if not isinstance(packages, list) or len(packages) > _MOST:
         raise InvalidBundle.of("isolated.lock", "the lock lists no packages", found=shown(packages))
-    python = document.get("requires-python", "")
+    version, python = document.get("lock-version"), document.get("requires-python", "")
     defects: list[Defect] = []
-    lock_version = document.get("lock-version")
-    if not isinstance(lock_version, str) or lock_version.partition(".")[0] != "1":
-        defects.append(_defect("lock-version", lock_version, "1.0"))
+    if not isinstance(version, str) or version.partition(".")[0] != "1":
+        defects.append(_defect("lock-version", version, "1.0"))
     if not isinstance(python, str) or not _PYTHON.fullmatch(python):
         defects.append(_defect("requires-python", python, "a range of versions"))
     lines = [_line(package, f"packages[{index}]", runtime, defects) for index, package in enumerate(packages)]
@@ -72,11 +69,11 @@ def read_lock(data: bytes, runtime: str | None = None) -> LockedPackages:
 
 
 def parse_lock(data: bytes) -> dict[str, Any]:
-    """The document in `data`; raises `InvalidBundle` for what is no TOML, or no lock by its very form.
+    """The document in `data`; raises `InvalidBundle` for what is not TOML, or by its form not a lock.
 
-    tomllib's work and memory grow with the square of a key's parts: 80 kB of `a.a.a…` take half a minute and gigabytes.
-    So keys of many parts are refused, and texts of several lines, in which one could be hidden. A text is put together
-    anew at each escape, which copies it each time where its memory cannot grow: few locks have any.
+    The work and memory of tomllib grow with the square of a key's parts: 80 kB of `a.a.a…` take half a minute and
+    gigabytes. So keys of many parts are refused, and texts of several lines, in which one could hide. tomllib also
+    copies a text at each escape; few locks have any.
     """
     if data.count(b"\\") > _MOST_ESCAPES:
         raise InvalidBundle.of("isolated.lock", f"the lock holds more than {_MOST_ESCAPES:,} backslashes")
@@ -87,7 +84,7 @@ def parse_lock(data: bytes) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InvalidBundle.of("isolated.lock", f"the lock is no TOML: {clip(error, 200)}") from None
+        raise InvalidBundle.of("isolated.lock", f"the lock is not TOML: {clip(error, 200)}") from None
 
 
 def divided(marker: str) -> tuple[str | None, str]:
@@ -103,12 +100,12 @@ def for_runtime(runtime: str, marker: str) -> str:
 
 
 def _defect(where: str, found: object, expected: str) -> Defect:
-    message = "is not as it must be in a lock"
+    message = "has the wrong form for a lock"
     return Defect(code="isolated.lock", message=message, where=where, found=shown(found), expected=expected)
 
 
 def _line(package: Any, where: str, runtime: str | None, defects: list[Defect]) -> str:
-    """The line of a package; nothing for one that `runtime` does not need."""
+    """The line of a package; empty for one that `runtime` does not need."""
     if not isinstance(package, dict):
         defects.append(_defect(where, package, "a table"))
         return ""
@@ -117,29 +114,25 @@ def _line(package: Any, where: str, runtime: str | None, defects: list[Defect]) 
         if not isinstance(value, str) or not pattern.fullmatch(value):
             defects.append(_defect(f"{where}.{key}", value, f"a plain {key}"))
             return ""
-    hashes = sorted(set(_hashes(package, where, defects)))
+    wheels = package.get("wheels", [])
+    if not isinstance(wheels, list):
+        defects.append(_defect(f"{where}.wheels", wheels, "a list"))
+        wheels = []
+    hashes = set()
+    for item in (*wheels, *([package["sdist"]] if "sdist" in package else [])):
+        of_file = item.get("hashes") if isinstance(item, dict) else None
+        sha256 = of_file.get("sha256") if isinstance(of_file, dict) else None
+        if isinstance(sha256, str) and _SHA256.fullmatch(sha256):
+            hashes.add(sha256)
+        else:
+            defects.append(_defect(f"{where}.hashes", sha256, "sha256: 64 hexadecimal digits"))
     if not hashes:
         defects.append(_defect(where, "no file of a registry", "wheels with SHA-256"))
     group, rest = divided(package.get("marker", ""))
     if runtime is not None and group not in (None, runtime):
         return ""
     marker = f" ; {rest}" if rest else ""
-    return f"{package['name']}=={package['version']}{marker} " + " ".join(f"--hash=sha256:{item}" for item in hashes)
-
-
-def _hashes(package: dict[str, Any], where: str, defects: list[Defect]) -> Iterator[str]:
-    wheels = package.get("wheels", [])
-    if not isinstance(wheels, list):
-        defects.append(_defect(f"{where}.wheels", wheels, "a list"))
-        return
-    files = [*wheels, *([package["sdist"]] if "sdist" in package else [])]
-    for item in files:
-        hashes = item.get("hashes") if isinstance(item, dict) else None
-        sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
-        if isinstance(sha256, str) and _SHA256.fullmatch(sha256):
-            yield sha256
-        else:
-            defects.append(_defect(f"{where}.hashes", sha256, "sha256: 64 hexadecimal digits"))
+    return f"{package['name']}=={package['version']}{marker} " + " ".join(f"--hash=sha256:{i}" for i in sorted(hashes))
 
 
 def requirements_of(manifest: Manifest, members: Members, runtime: str | None = None) -> str:
@@ -149,12 +142,8 @@ def requirements_of(manifest: Manifest, members: Members, runtime: str | None = 
     """
     kinds = [payload.kind for payload in manifest.runtimes]
     if runtime is not None and runtime not in kinds:
-        raise UsageError.of(
-            "usage.runtime",
-            f"{safe(manifest.name)} has no such runtime of its own",
-            found=shown(runtime),
-            expected=" or ".join(kinds),
-        )
+        message = f"{safe(manifest.name)} has no such runtime of its own"
+        raise UsageError.of("usage.runtime", message, found=shown(runtime), expected=" or ".join(kinds))
     if LOCK not in manifest.members:
         why = "; ".join(item.reason for item in manifest.left_out if item.kind == "isolated")
         message = f"{safe(manifest.name)} holds no lock"
@@ -162,10 +151,8 @@ def requirements_of(manifest: Manifest, members: Members, runtime: str | None = 
     lock = members.small(LOCK, limit=MOST_BYTES)
     absent = {payload.kind: _absent(payload, lock) for payload in manifest.runtimes}
     if runtime is not None and absent[runtime]:
-        raise EnvironmentMismatch.of(
-            "isolated.no-lock",
-            f"the lock of {safe(manifest.name)} is not for its {runtime} runtime: it holds no {absent[runtime]}",
-        )
+        message = f"the lock of {safe(manifest.name)} is not for its {runtime} runtime: it holds no {absent[runtime]}"
+        raise EnvironmentMismatch.of("isolated.no-lock", message)
     packages = read_lock(lock, runtime)
     served = [kind for kind in ([runtime] if runtime else kinds) if not absent[kind]]
     head = (

@@ -1,7 +1,7 @@
-"""What the runtimes of a bundle have in common: each opens a payload and answers method calls with checked data.
+"""Which runtime runs the model: the first that is trusted and fits this environment, or the one that was named.
 
-They are `run/onnx_runtime.py`, `run/native_runtime.py` and `isolated/runtime.py`; only the one that runs is
-imported. They know nothing of schemas' checks.
+Runtimes are `run/onnx_runtime.py`, `run/native_runtime.py` and `isolated/runtime.py`; only the one that runs is
+imported. Each opens a payload and predicts for validated data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 Call = Callable[["Batch", Mapping[str, Any]], object]
-"""Answers a checked batch, with the checked parameters that the caller gave beside it."""
+"""Predicts for a validated batch, with the validated parameters of the call."""
 
 
 class Runtime(Protocol):
@@ -37,34 +37,23 @@ class Runtime(Protocol):
     kind: str
 
     def prepare(self, method: str) -> Call:
-        """The function that answers `method`."""
+        """The function that runs `method`."""
 
     def reopen(self) -> None:
         """Make the runtime work in a forked child, on its next call."""
 
     def close(self) -> None:
-        """Give up what the runtime holds."""
-
-
-def hindrances(payload: Payload, name: str) -> list[Defect]:
-    """Why `payload` of the bundle `name` cannot run here; empty when it can. Trust is not judged here."""
-    python = payload.python_specifier if isinstance(payload, NativePayload) else None
-    return environment.check(python, payload.requires, bundle=name, extra=payload.kind)
+        """Release the resources."""
 
 
 def failed(method: str, error: BaseException) -> PredictionError:
     """The error for an exception that the model itself raised."""
-    return PredictionError.of(
-        "predict.failed",
-        f"the model's {safe(method)}() raised {type(error).__name__}: {clip(error, 300)}",
-    )
-
-
-# Which runtime answers: the first that may and can run here, or the one that was asked for and no other.
+    message = f"the model's {safe(method)}() raised {type(error).__name__}: {clip(error, 300)}"
+    return PredictionError.of("predict.failed", message)
 
 
 class Candidate(Record):
-    """A runtime of the bundle, and what keeps it from running here: permission, and this environment.
+    """A runtime of the bundle, and what keeps it from running here: missing trust, and this environment.
 
     `isolated` runs the payload of `native`, by `plan` where it can.
     """
@@ -77,7 +66,7 @@ class Candidate(Record):
 
     @property
     def available(self) -> bool:
-        """Whether it may and can run here."""
+        """Whether it is trusted and fits this environment."""
         return not self.refusal and not self.hindrances
 
 
@@ -90,15 +79,16 @@ def candidates(
     isolation: Isolation | None,
     runtime: str,
 ) -> Iterator[Candidate]:
-    """What may come into question for `runtime`, in the author's order, each judged when it is asked for.
+    """The candidates for `runtime`, in the author's order, each checked when the caller reaches it.
 
-    A payload may run by `trust`, and can run by this interpreter and its packages; isolated, by the environment that
-    `isolation` plans for it.
+    Trust decides whether a payload may run, this interpreter and its packages whether it can; isolated, the environment
+    that `isolation` plans for it.
     """
     for payload in manifest.runtimes:
         if runtime in ("auto", payload.kind):
             refusal = _refusal(payload, place, digest, trust)
-            found = tuple(hindrances(payload, manifest.name))
+            python = payload.python_specifier if isinstance(payload, NativePayload) else None
+            found = tuple(environment.check(python, payload.requires, bundle=manifest.name, extra=payload.kind))
             yield Candidate(kind=payload.kind, payload=payload, refusal=refusal, hindrances=found)
     native = next((item for item in manifest.runtimes if isinstance(item, NativePayload)), None)
     if isolation is not None and native is not None and runtime in ("auto", ISOLATED):
@@ -116,8 +106,8 @@ def _refusal(payload: Payload, place: Place, digest: str, trust: Trust) -> tuple
 def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, prefer: str | None = None) -> Candidate:
     """The runtime to use. Raises an error that lists every runtime with its exact reasons when none can.
 
-    With `prefer` it is the cheapest by the numbers that `pack` recorded, else the first in the author's order: those
-    behind it are not judged.
+    With `prefer` it is the cheapest by the costs that `pack` recorded, else the first in the author's order: those
+    behind it are not checked.
     """
     if prefer is not None:
         candidates = _cheapest_first(list(candidates), checked_preference(prefer, runtime), manifest)
@@ -128,7 +118,7 @@ def choose(candidates: Iterable[Candidate], runtime: str, manifest: Manifest, pr
                 _log(manifest, candidate)
             return candidate
         unfit.append(candidate)
-    raise _none(unfit, manifest) if unfit else _absent(runtime, manifest)
+    raise _unavailable(unfit, manifest) if unfit else _absent(runtime, manifest)
 
 
 def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Manifest) -> list[Candidate]:
@@ -138,17 +128,14 @@ def _cheapest_first(candidates: Sequence[Candidate], prefer: str, manifest: Mani
     if len(available) < 2:
         return [*available, *others]
     if missing := [item.kind for item in available if item.payload.cost is None]:
-        raise UsageError.of(
-            "usage.no-cost",
-            f"the cost of {manifest.name} {manifest.version} was not measured when it was packed",
-            found=f"no numbers for {', '.join(missing)}",
-        )
+        message = f"the cost of {manifest.name} {manifest.version} was not measured when it was packed"
+        raise UsageError.of("usage.no-cost", message, found=f"no numbers for {', '.join(missing)}")
     shared = [name for name in available[0].payload.methods if all(name in costs(item.payload) for item in available)]
 
-    def counted(item: Candidate) -> float:
+    def total(item: Candidate) -> float:
         return seconds(costs(item.payload), shared, prefer, isolated=item.kind == ISOLATED)
 
-    return [*sorted(available, key=counted), *others]
+    return [*sorted(available, key=total), *others]
 
 
 LATENCY = "latency"
@@ -181,15 +168,9 @@ def seconds(cost: Mapping[str, MethodCost], methods: Sequence[str], prefer: str,
 
 
 def _log(manifest: Manifest, candidate: Candidate) -> None:
-    logging = sys.modules.get("logging")
-    if logging is None:  # nobody listens, and importing it takes milliseconds
-        return
-    logging.getLogger("modelwheel").info(
-        "%s %s runs by %s; name the runtime in load() to keep it so",
-        manifest.name,
-        manifest.version,
-        candidate.kind,
-    )
+    if logging := sys.modules.get("logging"):  # otherwise nobody listens, and importing it takes milliseconds
+        message = "%s %s runs by %s; name the runtime in load() to keep it so"
+        logging.getLogger("modelwheel").info(message, manifest.name, manifest.version, candidate.kind)
 
 
 def _absent(runtime: str, manifest: Manifest) -> ModelwheelError:
@@ -201,18 +182,13 @@ def _absent(runtime: str, manifest: Manifest) -> ModelwheelError:
     return UsageError.of("usage.runtime-left-out", f"{manifest.name} has no {runtime} runtime{why}")
 
 
-def _none(candidates: Sequence[Candidate], manifest: Manifest) -> ModelwheelError:
+def _unavailable(candidates: Sequence[Candidate], manifest: Manifest) -> ModelwheelError:
     """The error when nothing can run: about trust when only that is missing, else about the environment."""
-    defects = list(_reasons(candidates))
+    defects = [defect for item in candidates for defect in (*item.refusal, *item.hindrances)]
     name = f"{manifest.name} {manifest.version}"
     if any(not c.hindrances for c in candidates):
         risks = [FORMATS[c.payload.format].risk for c in candidates if not c.hindrances]
-        return TrustError(f"{name} may not run: its model is {risks[0]}", defects)
+        return TrustError(f"{name} was not loaded: its model is {risks[0]}", defects)
     missing = all(d.code == "environment.missing" for c in candidates for d in c.hindrances)
     kind = MissingExtra if missing else EnvironmentMismatch
     return kind(f"{name} cannot run here", defects)
-
-
-def _reasons(candidates: Sequence[Candidate]) -> Iterator[Defect]:
-    for candidate in candidates:
-        yield from (*candidate.refusal, *candidate.hindrances)

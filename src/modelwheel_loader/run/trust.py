@@ -33,16 +33,11 @@ class Trust(Record):
     def digests(cls, *digests: str) -> Self:
         """Code runs when the bundle is one of these: `bundle.digest`, or the SHA-256 of the wheel file."""
         cleaned = [item.lower().removeprefix(_DIGEST) if isinstance(item, str) else "" for item in digests]
-        wrong = [
-            given
-            for given, hexadecimal in zip(digests, cleaned, strict=True)
-            if len(hexadecimal) != 64 or set(hexadecimal) - _HEX
-        ]
+        pairs = zip(digests, cleaned, strict=True)
+        wrong = [shown(given) for given, item in pairs if len(item) != 64 or set(item) - _HEX]
         if wrong or not digests:
-            found = shown(wrong[0]) if wrong else "none"
-            raise UsageError.of(
-                "usage.trust", "digests are SHA-256", found=found, expected="'sha256:' and 64 hexadecimal digits"
-            )
+            found, expected = (wrong or ["none"])[0], "'sha256:' and 64 hexadecimal digits"
+            raise UsageError.of("usage.trust", "digests are SHA-256", found=found, expected=expected)
         return cls(policy="digests", allowed=frozenset(_DIGEST + item for item in cleaned))
 
     @classmethod
@@ -62,7 +57,7 @@ class Trust(Record):
             return value
         raise UsageError.of(
             "usage.trust",
-            "trust is given as a policy, so that it says what is trusted and why",
+            "trust must be a policy, which says what is trusted and why",
             found=shown(value),
             expected="Trust.digests('sha256:…'), Trust.installed(), Trust.data_only() or Trust.unsafe_run_code()",
         )
@@ -70,18 +65,12 @@ class Trust(Record):
     def refusal(self, place: Place, digest: str, risk: str) -> Iterator[Defect]:
         """Why the bundle at `place`, whose manifest has `digest`, may not be opened natively; nothing when it may.
 
-        `risk` says what its native model is, and what opening such does.
+        `risk` says what its native model is, and what opening it does.
         """
-        message = self._objection(place, digest, risk)
-        if message is None:
-            return
-        call = f'trust=modelwheel.Trust.digests("{digest}")'
-        yield Defect(
-            code="trust.refused",
-            where=clip(place.path, 300),
-            message=message,
-            hint=f"If you know this bundle and where it comes from: load(…, {call}). Inspecting it runs nothing.",
-        )
+        if message := self._objection(place, digest, risk):
+            call = f'load(…, trust=modelwheel.Trust.digests("{digest}"))'
+            hint = f"If you know this bundle and where it comes from: {call}. Inspecting it runs nothing."
+            yield Defect(code="trust.refused", where=clip(place.path, 300), message=message, hint=hint)
 
     def _objection(self, place: Place, digest: str, risk: str) -> str | None:
         if self.policy == "unsafe_run_code":
@@ -102,11 +91,11 @@ def _not_installed(place: Place) -> str | None:
         return f"the bundle is a {place.kind}, not an installed one"
     folder = os.path.dirname(place.location)
     if _same(folder, os.curdir):
-        return "the bundle lies in the current directory, where anybody's files may lie"
+        return "the bundle is in the current directory, where anybody may put files"
     if not any(entry and _same(folder, entry) for entry in sys.path):
         return f"{safe(folder)} is not on sys.path"
     if place.installer is None:
-        return "no installer has put the bundle there (its .dist-info has no INSTALLER file)"
+        return "no installer put the bundle there (its .dist-info has no INSTALLER file)"
     return None
 
 
