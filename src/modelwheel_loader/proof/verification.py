@@ -87,9 +87,8 @@ def verify_everything(place: Place, progress: Progress | None = None) -> list[De
             recorded += [("CRC-32", f"{member.crc:08x}", f"{crc:08x}")] if member.crc is not None else []
             for what, expected, found in recorded:
                 if expected != found:
-                    message, where = f"differs from its recorded {what}", clip(name, 120)
-                    parts = {"where": where, "found": found, "expected": expected}
-                    defects.append(Defect(code="integrity.digest", message=message, **parts))
+                    differs = Defect(code="integrity.digest", message=f"differs from its recorded {what}")
+                    defects.append(differs.replace(where=clip(name, 120), found=found, expected=expected))
     return defects
 
 
