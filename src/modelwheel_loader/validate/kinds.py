@@ -149,20 +149,8 @@ class Kind:
         return self.from_array(raw)
 
     def _one_by_one(self, raw: Raw, name: str, problems: Problems) -> Judged:
-        given = items(raw)
-        values = [self.filler] * len(given)
-        missing = np.zeros(len(given), dtype=bool)
-        rejected = np.zeros(len(given), dtype=bool)
-        for row, item in enumerate(given):
-            if is_null(item):
-                missing[row] = True
-                continue
-            try:
-                values[row] = self.convert(item)
-            except Mismatch as error:
-                rejected[row] = True
-                problems.refuse(error, item, row=row, field=name)
-        return Column(self.build(values), some(missing)), some(rejected)
+        values, missing, rejected = each(items(raw), self.convert, self.filler, name, problems)
+        return Column(self.build(values), missing), rejected
 
     # -- what models and libraries get ----------------------------------------------------------------------------
 
@@ -201,6 +189,25 @@ def kind_of(kind: DataType) -> Kind:
 def some(mask: Array) -> Array | None:
     """A mask, or None when it is false everywhere."""
     return mask if mask.any() else None
+
+
+def each(
+    given: list[Any], convert: Callable[[Any], Any], filler: Any, name: str, problems: Problems
+) -> tuple[list[Any], Array | None, Array | None]:
+    """Every value converted, or `filler` where it is null or rejected; and the masks of those."""
+    values = [filler] * len(given)
+    missing = np.zeros(len(given), dtype=bool)
+    rejected = np.zeros(len(given), dtype=bool)
+    for row, item in enumerate(given):
+        if is_null(item):
+            missing[row] = True
+            continue
+        try:
+            values[row] = convert(item)
+        except Mismatch as error:
+            rejected[row] = True
+            problems.refuse(error, item, row=row, field=name)
+    return values, some(missing), some(rejected)
 
 
 def split(values: list[Any], wanted: set[type], filler: Any) -> tuple[list[Any], Array | None] | None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..opening.schema import Field
 from ..opening.types import DataType, List, Struct
-from .batch import Array, Column, Raw, is_null, objects, with_none
-from .kinds import Check, Compile, Judge, Judged, Kind, Mismatch, kind_of, some
+from .batch import Array, Column, Raw, objects, with_none
+from .kinds import Check, Compile, Judge, Judged, Kind, Mismatch, each, kind_of
 from .problems import Inside, Problems
 
 _NOT_A_TYPE = "holds what is not a type"
@@ -25,26 +25,10 @@ class _Nested(Kind):
     def bound(self, value: Any) -> Any:  # noqa: ARG002
         raise Mismatch("schema.bound", "has no order and no allowed values", str(self.type))
 
-    def take(self, value: Any) -> Any:
-        """One value as a sequence or mapping; raises `Mismatch`."""
-        raise NotImplementedError
-
     def present(self, raw: Raw, name: str, problems: Problems) -> tuple[list[Any], Array | None, Array | None]:
         """Every value as a sequence or mapping, and where it is missing or was rejected."""
-        items = raw.values if isinstance(raw.values, list) else list(raw.values)
-        rows: list[Any] = [_NOTHING] * len(items)
-        missing = np.zeros(len(items), dtype=bool)
-        rejected = np.zeros(len(items), dtype=bool)
-        for row, item in enumerate(items):
-            if is_null(item) or (raw.missing is not None and raw.missing[row]):
-                missing[row] = True
-                continue
-            try:
-                rows[row] = self.take(item)
-            except Mismatch as error:
-                rejected[row] = True
-                problems.refuse(error, item, row=row, field=name)
-        return rows, some(missing), some(rejected)
+        given = raw.values if isinstance(raw.values, list) else list(raw.values)
+        return each(with_none(given, raw.missing), self.convert, _NOTHING, name, problems)
 
     def to_objects(self, field: Field) -> Callable[[Column], Array]:
         inside = self.inside(field)
@@ -94,7 +78,7 @@ class _List(_Nested):
 
         return judge
 
-    def take(self, value: Any) -> Any:  # noqa: RET503 - `wrong` does not return
+    def convert(self, value: Any) -> Any:  # noqa: RET503 - `wrong` does not return
         """A list, tuple or one-axis array; other things are rejected, also those whose order is not certain."""
         if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
             return value
@@ -144,7 +128,7 @@ class _Struct(_Nested):
 
         return judge
 
-    def take(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
             self.wrong()
         return value

@@ -27,6 +27,18 @@ _FEW = 32
 
 class _Number(Kind):
     at_once = True
+    _plain: set[type]
+    """The Python types of values that are plainly right in a list, and the dtype that holds them all."""
+    _dtype: str
+
+    def from_list(self, values: list[Any]) -> Column | None:
+        parts = split(values, self._plain, self.filler)
+        if parts is None:
+            return None
+        try:
+            return Column(np.array(parts[0], dtype=self._dtype), parts[1])
+        except OverflowError:
+            return None
 
     def build(self, values: list[Any]) -> Array:
         with np.errstate(over="ignore"):
@@ -42,6 +54,8 @@ class _Number(Kind):
 class _Bool(_Number):
     filler = False
     answers = (bool, np.bool_)
+    _plain = {bool}  # noqa: RUF012 - never changed
+    _dtype = "bool"
     polars_name = "Boolean"
 
     def convert(self, value: Any) -> bool:
@@ -52,10 +66,6 @@ class _Bool(_Number):
     def accepts(self, field: Field) -> Accept:  # noqa: ARG002
         return lambda value: type(value) is bool
 
-    def from_list(self, values: list[Any]) -> Column | None:
-        parts = split(values, {bool}, filler=False)
-        return None if parts is None else Column(np.array(parts[0], dtype=bool), parts[1])
-
     def from_array(self, raw: Raw) -> Column | None:
         return Column(raw.values, raw.missing) if raw.values.dtype == bool else None
 
@@ -65,10 +75,11 @@ class _Integer(_Number):
     filler = 0
     has_order = True
     answers = (int, np.integer)
+    _plain = {int}  # noqa: RUF012
 
     def __init__(self, kind: Integer) -> None:
         super().__init__(kind)
-        self.range = kind.range
+        self.range, self._dtype = kind.range, kind.canonical
         self.polars_name = f"{'' if kind.signed else 'U'}Int{kind.bits}"
 
     def convert(self, value: Any) -> int:
@@ -100,15 +111,6 @@ class _Integer(_Number):
     def accepts(self, field: Field) -> Accept:
         return _within(self, field, int, *self.range)
 
-    def from_list(self, values: list[Any]) -> Column | None:
-        parts = split(values, {int}, 0)
-        if parts is None:
-            return None
-        try:
-            return Column(np.array(parts[0], dtype=self.type.canonical), parts[1])
-        except OverflowError:
-            return None
-
     def from_array(self, raw: Raw) -> Column | None:
         values: Array = raw.values
         if values.dtype == self.type.canonical:
@@ -138,6 +140,8 @@ class _Float(_Number):
     filler = math.nan
     has_order = True
     answers = (float, int, np.floating, np.integer)
+    _plain = {float, int, np.float64}  # noqa: RUF012
+    _dtype = "float64"
 
     def __init__(self, kind: Float) -> None:
         super().__init__(kind)
@@ -176,16 +180,10 @@ class _Float(_Number):
         return _Float(Float(64)).convert(value)
 
     def from_list(self, values: list[Any]) -> Column | None:
-        parts = split(values, {float, int, np.float64}, math.nan)
-        if parts is None:
+        column = super().from_list(values)
+        if column is None or (int in set(map(type, values)) and bool((np.abs(column.values) >= EXACT_IN_FLOAT).any())):
             return None
-        try:
-            made = np.array(parts[0], dtype=np.float64)
-        except OverflowError:
-            return None
-        if int in set(map(type, values)) and bool((np.abs(made) >= EXACT_IN_FLOAT).any()):
-            return None
-        return self._narrow(made)
+        return self._narrow(column.values)
 
     def from_array(self, raw: Raw) -> Column | None:
         values: Array = raw.values
