@@ -91,8 +91,6 @@ def null_object(name: str | None) -> Any:
 
 def compile_objects(field: Field) -> Make:
     """A function from a column to an array of Python objects, null as the model saw it."""
-    if isinstance(field.type, Tensor):
-        return own_rows(field, cells=True)
     null_name = physical_of(field).null
     python = kind_of(field.type).to_objects(field)
 
@@ -107,26 +105,26 @@ def compile_objects(field: Field) -> Make:
     return restore
 
 
-def own_rows(field: Field, *, cells: bool = False) -> Make:
-    """A function from a column of tensors to one array of its own memory; with `cells`, to an array of arrays.
+def _restore(field: Field) -> Make:
+    """A function from a column to the array that the model saw; to a sparse matrix for a sparse tensor."""
+    if not isinstance(field.type, Tensor):
+        return compile_numpy(field)
+    dtype, name, cells = field.type.canonical, physical_of(field).dtype, compile_objects(field)
 
-    It is an array of arrays too where a row is null or the rows have different shapes.
-    """
-    kind = field.type
-    if not isinstance(kind, Tensor):
-        raise TypeError
-    dtype, null = kind.dtype, physical_of(field).null
+    def sparse(column: Column) -> Any:
+        from scipy import sparse
 
-    def restore(column: Column) -> Array:
+        kind = sparse.csr_array if name.endswith("_array") else sparse.csr_matrix
+        made = kind(column.values, dtype=dtype, copy=True)
+        found = name.partition("_")[0]
+        return made.asformat(found) if found in ("csc", "coo", "lil", "dok", "bsr", "dia") else made
+
+    def dense(column: Column) -> Array:
+        """An array of arrays where a row is null or the rows have different shapes."""
         values = column.values.toarray() if hasattr(column.values, "toarray") else column.values
-        if not cells and column.missing is None and values.dtype != object:
-            return np.array(values, dtype=dtype)
-        made = objects([np.array(row, dtype=dtype) for row in values])
-        if column.missing is not None:
-            made[column.missing] = null_object(null)
-        return made
+        return np.array(values, dtype=dtype) if column.missing is None and values.dtype != object else cells(column)
 
-    return restore
+    return sparse if field.type.sparse else dense
 
 
 def library(name: str) -> Any:
@@ -250,12 +248,26 @@ _MASKED = ("Int", "UInt", "Float", "boolean")
 
 def _compile_frame(schema: Schema) -> Bind:
     """The function that makes the DataFrame or table that the model saw."""
-    if schema.container not in ("polars", "pyarrow"):
-        return _pandas_frame(schema)
-    module = library(schema.container)
-    makes = [(field.name, _SERIES[schema.container](field, module)) for field in schema.fields]
-    build = module.DataFrame if schema.container == "polars" else module.table
-    return lambda batch: build({name: make(batch.column(name)) for name, make in makes})
+    container, names = schema.container, schema.names
+    known = container if container in _SERIES else "pandas"
+    module = library(known)
+    makes = [(field.name, _SERIES[known](field, module)) for field in schema.fields]
+    if known != "pandas":
+        build = module.DataFrame if known == "polars" else module.table
+        return lambda batch: build({name: make(batch.column(name)) for name, make in makes})
+    labels = [(field.name, physical_of(field).label) for field in schema.fields]
+    index = module.Index([name if label is None else label for name, label in labels])
+    dtype, order = _one_dtype(schema), schema.memory_order
+
+    def bind(batch: Batch) -> Any:
+        if dtype is not None:
+            return module.DataFrame(batch.matrix(names, dtype, own=True, order=order), columns=index, copy=False)
+        columns = {number: make(batch.column(name)) for number, (name, make) in enumerate(makes)}
+        frame = module.DataFrame(columns, copy=False)
+        frame.columns = index
+        return frame
+
+    return bind
 
 
 def _compile_series(schema: Schema) -> Bind:
@@ -268,31 +280,6 @@ def _compile_series(schema: Schema) -> Bind:
     if schema.container == "pyarrow":
         return lambda batch: module.chunked_array([make(batch.column(name))])
     return lambda batch: module.Series(make(batch.column(name)), name=name, copy=False)
-
-
-def _pandas_frame(schema: Schema) -> Bind:
-    pandas = library("pandas")
-    labels = [
-        name if (label := physical_of(field).label) is None else label
-        for name, field in zip(schema.names, schema.fields, strict=True)
-    ]
-    index = pandas.Index(labels)
-    names = schema.names
-    makes = [(name, _pandas_column(field, pandas)) for name, field in zip(names, schema.fields, strict=True)]
-    dtype, order = _one_dtype(schema), schema.memory_order
-    if dtype is not None:
-        return lambda batch: pandas.DataFrame(
-            batch.matrix(names, dtype, own=True, order=order), columns=index, copy=False
-        )
-
-    def bind(batch: Batch) -> Any:
-        frame = pandas.DataFrame(
-            {number: make(batch.column(name)) for number, (name, make) in enumerate(makes)}, copy=False
-        )
-        frame.columns = index
-        return frame
-
-    return bind
 
 
 def _one_dtype(schema: Schema) -> str | None:
@@ -311,7 +298,7 @@ def _pandas_column(field: Field, pandas: Any) -> Make:
     seen = physical_of(field)
     kind = field.type
     if isinstance(kind, Tensor):
-        return own_rows(field, cells=True)
+        return compile_objects(field)
     if seen.dtype == "category" and isinstance(kind, Category):
         return _pandas_categories(kind, pandas)
     if isinstance(kind, Timestamp) and kind.zone and seen.dtype.startswith("datetime64["):
@@ -381,94 +368,46 @@ def compile_native(schema: Schema) -> Bind:
     match schema.layout:
         case "frame":
             return _compile_frame(schema)
-        case "matrix":
-            return _matrix(schema)
         case "array":
             return _array(schema)
-        case "records":
-            return _records(schema)
-    return _columns(schema)
+        case "matrix" if schema.dtype != "object" and all(field.type.family == "numbers" for field in schema.fields):
+            return _number_matrix(schema)
+        case "columns" | "arrays":
+            restores = [(field.name, _restore(field)) for field in schema.fields]
+            return lambda batch: {name: restore(batch.column(name)) for name, restore in restores}
+    names, makes = schema.names, [(field.name, compile_objects(field)) for field in schema.fields]
+
+    def records(batch: Batch) -> list[dict[str, Any]]:
+        columns = [make(batch.column(name)) for name, make in makes]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def matrix(batch: Batch) -> Array:
+        made = np.empty((batch.rows, len(makes)), dtype=object)
+        for index, (name, make) in enumerate(makes):
+            made[:, index] = make(batch.column(name))
+        return made
+
+    return records if schema.layout == "records" else matrix
 
 
-def _matrix(schema: Schema) -> Bind:
-    dtype = schema.dtype or "float64"
-    if dtype != "object" and all(field.type.family == "numbers" for field in schema.fields):
-        return _number_matrix(schema, dtype)
-    return _object_matrix(schema)
-
-
-def _number_matrix(schema: Schema, dtype: str) -> Bind:
-    names, order = schema.names, schema.memory_order
-    nullable = [field.name for field in schema.fields if field.nullable]
-    if dtype.startswith("float") or not nullable:
-        return lambda batch: batch.matrix(names, dtype, own=True, order=order)
+def _number_matrix(schema: Schema) -> Bind:
+    """Whole numbers become floats where one is null, as numpy would make of them."""
+    names, order, dtype = schema.names, schema.memory_order, schema.dtype or "float64"
+    nullable = [] if dtype.startswith("float") else [field.name for field in schema.fields if field.nullable]
 
     def bind(batch: Batch) -> Array:
-        """Whole numbers; floats, as numpy would make of it, where one is null."""
         absent = any(batch.column(name).missing is not None for name in nullable)
         return batch.matrix(names, "float64" if absent else dtype, own=True, order=order)
 
     return bind
 
 
-def _object_matrix(schema: Schema) -> Bind:
-    restores = [(field.name, compile_objects(field)) for field in schema.fields]
-
-    def bind(batch: Batch) -> Array:
-        matrix = np.empty((batch.rows, len(restores)), dtype=object)
-        for index, (name, restore) in enumerate(restores):
-            matrix[:, index] = restore(batch.column(name))
-        return matrix
-
-    return bind
-
-
 def _array(schema: Schema) -> Bind:
     field = schema.fields[0]
-    if schema.container in ("pandas", "polars", "pyarrow"):
+    if schema.container in _SERIES:
         return _compile_series(schema)
-    restore = _restore(field)
     if schema.container == "list":
-        as_list = compile_objects(field) if not isinstance(field.type, Tensor) else restore
+        as_list = _restore(field) if isinstance(field.type, Tensor) else compile_objects(field)
         return lambda batch: list(as_list(batch.column(field.name)))
+    restore = _restore(field)
     return lambda batch: restore(batch.column(field.name))
-
-
-def _restore(field: Field) -> Callable[[Column], Any]:
-    if not isinstance(field.type, Tensor):
-        return compile_numpy(field)
-    if field.type.sparse:
-        return _sparse(field)
-    return own_rows(field)
-
-
-def _sparse(field: Field) -> Callable[[Column], Any]:
-    """Rows as the SciPy class and format of the sample."""
-    name = physical_of(field).dtype
-    dtype = field.type.canonical
-
-    def restore(column: Column) -> Any:
-        from scipy import sparse
-
-        kind = sparse.csr_array if name.endswith("_array") else sparse.csr_matrix
-        made = kind(column.values, dtype=dtype, copy=True)
-        found = name.partition("_")[0]
-        return made.asformat(found) if found in ("csc", "coo", "lil", "dok", "bsr", "dia") else made
-
-    return restore
-
-
-def _columns(schema: Schema) -> Bind:
-    restores = [(field.name, _restore(field)) for field in schema.fields]
-    return lambda batch: {name: restore(batch.column(name)) for name, restore in restores}
-
-
-def _records(schema: Schema) -> Bind:
-    restores = [(field.name, compile_objects(field)) for field in schema.fields]
-
-    def bind(batch: Batch) -> list[dict[str, Any]]:
-        columns = [restore(batch.column(name)) for name, restore in restores]
-        names = [name for name, _ in restores]
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-    return bind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -157,6 +158,10 @@ class _Tensor(Kind):
         ]
         return np.stack(rows) if len(set(shapes)) == 1 else objects(rows)
 
+    def to_objects(self, field: Field) -> Callable[[Column], Array]:  # noqa: ARG002
+        dtype = self.type.dtype
+        return lambda column: objects([np.array(row, dtype=dtype) for row in _dense_rows(column.values)])
+
     def arrow(self, pyarrow: Any) -> Any:
         made = kind_of(parse_scalar(self.type.dtype)).arrow(pyarrow)
         for axis in reversed(self.type.shape):
@@ -168,6 +173,10 @@ class _Tensor(Kind):
         for axis in reversed(self.type.shape):
             made = polars.List(made) if axis is None else polars.Array(made, axis)
         return made
+
+
+def _dense_rows(values: Any) -> Any:
+    return values.toarray() if hasattr(values, "toarray") else values
 
 
 class _Owners:
