@@ -1,14 +1,17 @@
-"""Lists and structs of Arrow and Polars as Python's lists and dicts, whose leaves are read as columns are.
+"""Takes apart what callers pass: DataFrames of any library, Arrow, dicts, lists, arrays. Imports no library.
 
-The libraries' own `to_pylist` and `to_list` cut nanoseconds off, or raise where a time is beyond the year 9999 and
-where a text is no Unicode.
+A library is looked up in `sys.modules`: callers cannot pass objects of one that they have not imported. Numbers, times
+and texts are read in the library's own memory where it has numpy's layout. The libraries' own conversions are avoided
+where they lose something: `to_pylist` and `to_list` cut nanoseconds off, or raise where a time is beyond the year 9999
+or a text is not Unicode; and pyarrow's conversion to numpy imports pandas wherever that is installed, a third of a
+second at the first request.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,69 +21,63 @@ from ..errors import InputError
 from ..text import clip, shown
 from .batch import Array, Raw, items, objects
 
-ReadColumn = Callable[[Any], Raw]
 _ARROW_LISTS = ("list<", "large_list<", "fixed_size_list<")
 
 
-def is_arrow_nested(name: str) -> bool:
-    """Whether an Arrow type, by its name, is one of lists or structs that `arrow_nested` reads."""
-    return name.startswith((*_ARROW_LISTS, "struct<"))
-
-
-def arrow_nested(values: Any, column: ReadColumn) -> list[Any]:
-    """The rows of an Arrow array of lists or structs; `column` reads what lies inside."""
+def _arrow_nested(values: Any) -> list[Any]:
+    """The rows of an Arrow array of lists or structs."""
     if not len(values):
         return []
     valid = values.is_valid().to_pylist()
     if str(values.type).startswith("struct<"):
         names = [values.type.field(index).name for index in range(values.type.num_fields)]
-        return _structs(names, [items(column(member)) for member in values.flatten()], valid)
-    inner, ends = _arrow_lists(values, column)
-    made = items(column(inner))
+        return _structs(names, [items(arrow_column(member)) for member in values.flatten()], valid)
+    inner, ends = _arrow_lists(values)
+    made = items(arrow_column(inner))
     bounds = zip(ends, ends[1:], valid, strict=False)
     return [made[start:end] if present else None for start, end, present in bounds]
 
 
-def _arrow_lists(values: Any, column: ReadColumn) -> tuple[Any, list[int]]:
+def _arrow_lists(values: Any) -> tuple[Any, list[int]]:
     """The items of all lists, and where each list ends in them, after a 0."""
     if str(values.type).startswith("fixed_size_list<"):
         size = values.type.list_size
         inner = values.values.slice(values.offset * size, len(values) * size)
         return inner, list(range(0, len(inner) + 1, size)) if size else [0] * (len(values) + 1)
-    ends = column(values.offsets).values.tolist()
+    ends = arrow_column(values.offsets).values.tolist()
     return values.values.slice(ends[0], ends[-1] - ends[0]), [end - ends[0] for end in ends]
 
 
-def holds_times(dtype: Any) -> bool:
+def _holds_times(dtype: Any) -> bool:
     """Whether a Polars type has times inside."""
     if dtype.is_temporal():
         return True
     members = [field.dtype for field in getattr(dtype, "fields", ())]
     inner = getattr(dtype, "inner", None)
-    return any(map(holds_times, members if inner is None else [inner]))
+    return any(map(_holds_times, members if inner is None else [inner]))
 
 
-def polars_nested(series: Any, column: ReadColumn) -> list[Any]:
-    """The rows of a Polars Series of lists, arrays or structs; `column` reads what lies inside."""
+def _polars_nested(series: Any) -> list[Any]:
+    """The rows of a Polars Series of lists, arrays or structs."""
     kind = str(series.dtype.base_type())
     if kind == "Struct":
         names = [field.name for field in series.dtype.fields]
-        members = [items(column(series.struct.field(name))) for name in names]
+        members = [items(polars_column(series.struct.field(name))) for name in names]
         return _structs(names, members, series.is_not_null().to_list())
     lists = series.arr.to_list() if kind == "Array" else series
     lengths = lists.list.len()
     full = lists.filter(lengths > 0)
-    made = iter(items(column(full.explode())) if len(full) else ())
+    made = iter(items(polars_column(full.explode())) if len(full) else ())
     return [None if length is None else [next(made) for _ in range(length)] for length in lengths.to_list()]
 
 
-def type_depth(kind: Any) -> int:
+def _type_depth(kind: Any) -> int:
     """How deep lists are nested in a type of Arrow or Polars."""
     if hasattr(kind, "storage_type"):  # an extension; a tensor says its shape
-        return len(kind.shape) if hasattr(kind, "shape") else type_depth(kind.storage_type)
+        return len(kind.shape) if hasattr(kind, "shape") else _type_depth(kind.storage_type)
     inner = getattr(kind, "inner", None) if hasattr(kind, "base_type") else getattr(kind, "value_type", None)
     is_list = inner is not None and str(kind).lower().startswith(("list", "large_list", "fixed_size_list", "array"))
-    return 1 + type_depth(inner) if is_list else 0
+    return 1 + _type_depth(inner) if is_list else 0
 
 
 def _structs(names: Sequence[str], members: list[list[Any]], valid: Sequence[bool]) -> list[Any]:
@@ -91,17 +88,14 @@ def _structs(names: Sequence[str], members: list[list[Any]], valid: Sequence[boo
     return [dict(zip(names, row, strict=True)) if present else None for row, present in zip(rows, valid, strict=True)]
 
 
-# Columns of Arrow as arrays: numbers, times and texts are read where they lie.
-#
-# pyarrow's own conversion to numpy imports pandas wherever that is installed, a third of a second at the first request;
-# so it is left alone unless the caller has imported pandas.
+# -- Arrow --------------------------------------------------------------------------------------------------------
 
 
 _FIXED = {"date32[day]": "int32", "halffloat": "float16", "float": "float32", "double": "float64"}
 _FIXED |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
-_LOOKED_AT = 1000
-"""How many texts are looked at to see whether they repeat."""
+_SURVEYED = 1000
+"""How many texts show whether they repeat."""
 
 
 def arrow_column(values: Any) -> Raw:
@@ -121,7 +115,8 @@ def arrow_column(values: Any) -> Raw:
         inner = _tensor(values, kind)
         if inner is not None:
             return Raw(inner)
-    return Raw(arrow_nested(values, arrow_column) if is_arrow_nested(name) else values.to_pylist())
+    nested = name.startswith((*_ARROW_LISTS, "struct<"))
+    return Raw(_arrow_nested(values) if nested else values.to_pylist())
 
 
 def _one_chunk(values: Any, pyarrow: Any) -> Any:
@@ -134,7 +129,7 @@ def unwrapped(values: Any, pyarrow: Any) -> Any:
     """The values themselves, where a type says only how they are stored or what they mean to others."""
     if isinstance(values, pyarrow.ExtensionArray):
         if values.type.extension_name == "arrow.fixed_shape_tensor":
-            return nested_lists(values.storage, values.type.shape, values.type.permutation, pyarrow)
+            return _nested_lists(values.storage, values.type.shape, values.type.permutation, pyarrow)
         if values.type.extension_name == "arrow.bool8":
             return values.cast(pyarrow.bool_())
         return unwrapped(values.storage, pyarrow)
@@ -149,7 +144,7 @@ def unwrapped(values: Any, pyarrow: Any) -> Any:
     return values
 
 
-def nested_lists(storage: Any, shape: Any, permutation: Any, pyarrow: Any) -> Any:
+def _nested_lists(storage: Any, shape: Any, permutation: Any, pyarrow: Any) -> Any:
     """The flat lists of a tensor column as lists in lists; those in another order than C stay flat."""
     if permutation is not None and list(permutation) != sorted(permutation):
         return storage
@@ -206,21 +201,15 @@ def _texts(values: Any) -> Raw:
     """Texts as an array of objects, None where null is."""
     missing = _missing(values)
     try:
-        if _repeats(values):
+        # so few texts come again and again that making each once is quicker
+        if len(values) > 2 * _SURVEYED and len(values[:_SURVEYED].unique()) < _SURVEYED // 2:
             return Raw(_by_dictionary(values, missing), missing, texts=True)
         if "pandas" in sys.modules:
             return Raw(values.to_numpy(zero_copy_only=False), missing, texts=True)
         return Raw(_decoded(values, missing, "strict"), missing, texts=True)
-    except (
-        UnicodeDecodeError,
-        sys.modules["pyarrow"].ArrowException,
-    ):  # Arrow does not look into its texts; here they become what the check refuses
+    except (UnicodeDecodeError, sys.modules["pyarrow"].ArrowException):
+        # Arrow does not check its texts; these become what the check rejects
         return Raw(_decoded(values, missing, "surrogateescape"), missing)
-
-
-def _repeats(values: Any) -> bool:
-    """Whether so few texts come again and again that making each once is quicker."""
-    return len(values) > 2 * _LOOKED_AT and len(values[:_LOOKED_AT].unique()) < _LOOKED_AT // 2
 
 
 def _by_dictionary(values: Any, missing: Array | None) -> Array:
@@ -267,7 +256,7 @@ def _tensor(values: Any, kind: Any) -> Array | None:
     return found.reshape(shape)
 
 
-# Columns of pandas and Polars as arrays, not copied where their memory is as numpy's. Neither is imported.
+# -- pandas and Polars --------------------------------------------------------------------------------------------
 
 
 _POLARS_INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
@@ -291,7 +280,8 @@ def pandas_column(values: Any) -> Raw | None:
         return Raw(values.to_numpy())
     kind = type(dtype).__name__
     if kind == "DatetimeTZDtype":
-        return _pandas_instants(values)
+        utc = (values.dt if hasattr(values, "dt") else values).tz_convert("UTC")
+        return Raw((utc.dt if hasattr(utc, "dt") else utc).tz_localize(None).to_numpy(), utc=True)
     if kind == "CategoricalDtype":
         return _pandas_categories(values)
     if kind == "ArrowDtype" or (kind == "StringDtype" and getattr(dtype, "storage", "") == "pyarrow"):
@@ -305,13 +295,6 @@ def pandas_column(values: Any) -> Raw | None:
     if not missing.any():
         missing = None
     return Raw(_with_none(values.to_numpy(dtype=object), missing))
-
-
-def _pandas_instants(values: Any) -> Raw:
-    times = values.dt if hasattr(values, "dt") else values
-    utc = times.tz_convert("UTC")
-    naive = (utc.dt if hasattr(utc, "dt") else utc).tz_localize(None)
-    return Raw(naive.to_numpy(), utc=True)
 
 
 def _pandas_categories(values: Any) -> Raw:
@@ -337,13 +320,10 @@ def polars_column(values: Any) -> Raw:
         return Raw(filled.to_numpy(), values.is_null().to_numpy())
     if kind == "Array" and not values.null_count() and not values.explode().null_count():
         return Raw(values.to_numpy())
-    return Raw(polars_nested(values, polars_column) if holds_times(values.dtype) else values.to_list())
+    return Raw(_polars_nested(values) if _holds_times(values.dtype) else values.to_list())
 
 
-# Takes apart what callers pass: DataFrames of any library, Arrow, dicts, lists, arrays. Imports none of the libraries.
-#
-# A library is looked up in `sys.modules`: one that the caller has not imported cannot be met here. `columns.py` has the
-# columns of each.
+# -- any container ------------------------------------------------------------------------------------------------
 
 
 _CAPSULES = ("__arrow_c_stream__", "__arrow_c_array__")
@@ -369,13 +349,6 @@ def is_a(value: object, library: str, *names: str) -> bool:
         return False
     classes = tuple(kind for name in names if isinstance(kind := getattr(module, name, None), type))
     return isinstance(value, classes)
-
-
-def _arrow_reader(table: Any, pyarrow: Any) -> Any:
-    """Pyarrow's reader; the one of streams does not import pandas, as `pyarrow.table` does."""
-    if hasattr(table, "__arrow_c_stream__"):
-        return lambda table: pyarrow.RecordBatchReader.from_stream(table).read_all()
-    return pyarrow.record_batch
 
 
 def native(value: Any) -> Any:
@@ -426,15 +399,16 @@ def _through_arrow(table: Any) -> Any:
     """Another library's table by the Arrow PyCapsule interface, with whichever reader the caller has imported."""
     pyarrow, polars, pandas = (sys.modules.get(name) for name in ("pyarrow", "polars", "pandas"))
     reader: Any = None
-    if any(hasattr(table, name) for name in _CAPSULES):
-        reader = _arrow_reader(table, pyarrow) if pyarrow is not None else getattr(polars, "DataFrame", None)
+    if pyarrow is not None and hasattr(table, "__arrow_c_stream__"):  # `pyarrow.table` would import pandas
+        reader = lambda table: pyarrow.RecordBatchReader.from_stream(table).read_all()  # noqa: E731
+    elif any(hasattr(table, name) for name in _CAPSULES):
+        reader = getattr(polars, "DataFrame", None) if pyarrow is None else pyarrow.record_batch
     elif pandas is not None and hasattr(pandas, "api"):
         reader = pandas.api.interchange.from_dataframe
     if reader is None:
+        message = "this table cannot be read without pyarrow"
         hint = "import pyarrow before, or pass pandas, Polars, Arrow, a dict of arrays or a list of dicts"
-        raise InputError.of(
-            "input.container", "this table cannot be read without pyarrow", found=shown(table), hint=hint
-        )
+        raise InputError.of("input.container", message, found=shown(table), hint=hint)
     try:
         return reader(table)
     except Exception as error:  # the border to foreign code: whatever another library's table raises
@@ -455,7 +429,12 @@ def raw(values: Any) -> Raw | None:
     if library == "polars" and hasattr(type(values), "to_numpy"):
         return polars_column(values)
     if library == "pyarrow" and hasattr(values, "null_count"):
-        return _arrow(values)
+        try:
+            return arrow_column(values)
+        except (ValueError, OverflowError) as error:  # pyarrow has no Python value for some maps and unions
+            if isinstance(error, InputError):
+                raise
+            return None
     if is_a(values, "pandas", "Series", "Index") or library == "pandas":
         return pandas_column(values)
     if is_sparse(values):
@@ -465,22 +444,9 @@ def raw(values: Any) -> Raw | None:
     if hasattr(values, "__array__") and not isinstance(values, Mapping | str | bytes | np.generic):
         try:
             return _array(np.asarray(values))
-        except (
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ):  # such as a tensor on another device, or one that needs a gradient
+        except (TypeError, ValueError, RuntimeError):  # such as a tensor on another device
             return None
     return None
-
-
-def _arrow(values: Any) -> Raw | None:
-    try:
-        return arrow_column(values)
-    except InputError:
-        raise
-    except (ValueError, OverflowError):  # pyarrow has no Python value for some maps and unions
-        return None
 
 
 def _capsule_column(values: Any) -> Raw | None:
@@ -525,7 +491,7 @@ def depth(value: object) -> int:
     value = native(value)
     if library_of(value) in ("pyarrow", "polars"):
         typed: Any = value
-        return 1 + type_depth(typed.type if hasattr(typed, "type") else typed.dtype)
+        return 1 + _type_depth(typed.type if hasattr(typed, "type") else typed.dtype)
     if is_sequence(value) and not isinstance(value, list | tuple | range | np.ndarray):
         column = raw(value)  # of a library whose columns may have no iterator, or one of its own scalars
         value = value if column is None else column.values
