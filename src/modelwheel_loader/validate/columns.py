@@ -86,7 +86,9 @@ def _rules(field: Field, kind: Kind) -> Iterator[Rule]:
     """The checks that the field needs beside that for null, in the order in which their defects are reported."""
     if isinstance(field.type, Float) and not field.allow_infinity:
         yield _finite(field)
-    low, high = _limits(field, kind)
+    low = high = None
+    if field.minimum is not None or field.maximum is not None:
+        low, high = _limits(field, kind)
     if low is not None:
         expected = f"at least {field.minimum}"
         yield _compare(field, "input.too-small", "is too small", expected, lambda values: values < low)

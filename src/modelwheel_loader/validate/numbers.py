@@ -50,13 +50,16 @@ class _Number(Kind):
     def arrow(self, pyarrow: Any) -> Any:
         return pyarrow.type_for_alias(str(self.type).replace("float16", "halffloat"))
 
+    def polars(self, polars: Any) -> Any:
+        name = str(self.type).capitalize().replace("Uint", "UInt")
+        return getattr(polars, name.replace("Bool", "Boolean"))
+
 
 class _Bool(_Number):
     filler = False
     answers = (bool, np.bool_)
     _plain = {bool}  # noqa: RUF012 - never changed
     _dtype = "bool"
-    polars_name = "Boolean"
 
     def convert(self, value: Any) -> bool:
         if not isinstance(value, bool | np.bool_):
@@ -80,7 +83,6 @@ class _Integer(_Number):
     def __init__(self, kind: Integer) -> None:
         super().__init__(kind)
         self.range, self._dtype = kind.range, kind.canonical
-        self.polars_name = f"{'' if kind.signed else 'U'}Int{kind.bits}"
 
     def convert(self, value: Any) -> int:
         if isinstance(value, NO_NUMBERS):
@@ -142,10 +144,6 @@ class _Float(_Number):
     answers = (float, int, np.floating, np.integer)
     _plain = {float, int, np.float64}  # noqa: RUF012
     _dtype = "float64"
-
-    def __init__(self, kind: Float) -> None:
-        super().__init__(kind)
-        self.polars_name = f"Float{kind.bits}"
 
     def convert(self, value: Any) -> float:
         if isinstance(value, NO_NUMBERS):
