@@ -58,7 +58,7 @@ HINTS: list[tuple[Any, str, bool]] = [
     (Colour, "category", False),
     (Literal["a", "b"], "category", False),
     (Point, "struct[x: float64, y: float64]", False),
-    (list[Passenger], "list[struct[name: string, age: int64]]", False),
+    (list[Passenger], "list[struct[name: string, age: int64?]]", False),
 ]
 
 
