@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Iterator
@@ -76,6 +77,13 @@ def test_the_schema_of_the_manifest_is_a_schema_and_format_md_names_every_key() 
     assert {"format", "members", "spans", "null_text"} <= keys
     for key in keys:
         assert f"`{key}`" in text, key
+
+
+def test_the_schema_of_the_manifest_is_what_the_declarations_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    written = importlib.import_module("write_manifest_schema").text()
+    text = (ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8")
+    assert text == written, "run docs/tools/write_manifest_schema.py"
 
 
 def test_the_runner_sees_differences() -> None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import modelwheel
@@ -71,6 +72,10 @@ WRONG: list[tuple[tuple[Any, ...], Any, str, str]] = [
 ]  # fmt: skip
 
 
+SCHEMA = Path(__file__).parents[2] / "docs" / "manifest.schema.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
 @pytest.fixture(scope="module")
 def good() -> dict[str, Any]:
     with modelwheel.open(FILE) as bundle:
@@ -101,6 +106,22 @@ def test_a_wrong_value_is_named_with_its_place(
         read_manifest(json.dumps(document).encode())
     told = {(defect.where, defect.message) for defect in caught.value.defects}
     assert any(place.endswith(where) and said in message for place, message in told), told
+
+
+RULES_OF_CODE = {"must hold different values of one type", "names no type", "names what is not a field"}
+"""What a JSON Schema cannot say."""
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "where", "said"), WRONG, ids=[f"{where}-{index}" for index, (_, _, where, _) in enumerate(WRONG)]
+)
+def test_the_json_schema_refuses_what_the_reader_refuses(
+    keys: tuple[Any, ...], value: Any, where: str, said: str, good: dict[str, Any]
+) -> None:
+    assert VALIDATOR.is_valid(good), where
+    document = copy.deepcopy(good)
+    put(document, keys, value)
+    assert not VALIDATOR.is_valid(document) or any(said in rule for rule in RULES_OF_CODE)
 
 
 def test_all_are_told_at_once(good: dict[str, Any]) -> None:

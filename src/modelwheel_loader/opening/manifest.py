@@ -271,19 +271,19 @@ class OnnxPayload(Record):
         return (self.member, self.weights_member) if self.weights_member else (self.member,)
 
 
-class _Setting(Kind):
+class Setting(Kind):
     """What a framework's file does not hold: a text, a number, a Boolean, null, or a list of such."""
 
     plain = False
     harmless = ""
 
-    def take(self, at: Cursor, key: str, value: Any) -> Any:
+    def take(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102
         parts = value if type(value) is list else [value]
         if not all(part is None or type(part) in SCALAR.types for part in parts):
             at.wrong(key, "must be a text, a number, a Boolean, null, or a list of such")
         return value
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: Any) -> Any:  # noqa: D102
         return list(value) if isinstance(value, tuple) else value
 
 
@@ -308,7 +308,7 @@ class NativePayload(Record):
     mapped_bytes: int = optional(COUNT, default=0)
     copied_bytes: int = optional(COUNT, default=0)
     reproducible: bool = optional(FLAG, default=True)
-    settings: Mapping[str, Any] = sparse(Table(_Setting()), default=_NOTHING)
+    settings: Mapping[str, Any] = sparse(Table(Setting()), default=_NOTHING)
     cost: Cost | None = sparse(Object(Cost), default=None)
 
     @property
@@ -321,7 +321,7 @@ Payload = OnnxPayload | NativePayload
 PAYLOADS = {"onnx": Object(OnnxPayload), "native": Object(NativePayload)}
 
 
-class _Runtime(Kind):
+class Runtime(Kind):
     """One of the payloads, by its `kind`; all list their methods."""
 
     types = frozenset({dict})
@@ -329,11 +329,11 @@ class _Runtime(Kind):
     plain = False
     harmless = OnnxPayload()
 
-    def take(self, at: Cursor, key: str, value: Any) -> Any:
+    def take(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102
         inner = at.inner(key, value)
         return PAYLOADS[inner.get("kind", Choice(*KINDS))].read_from(inner)
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: Any) -> Any:  # noqa: D102
         return {**plain(value), "methods": list(value.methods)}
 
 
@@ -388,7 +388,7 @@ class Manifest(Record):
     model: Mapping[str, str] = required(WORDS, default=_NOTHING)
     input: Schema = required(SCHEMA)
     methods: tuple[Method, ...] = required(Array(Object(Method), least=1))
-    runtimes: tuple[Payload, ...] = required(Array(_Runtime(), least=1))
+    runtimes: tuple[Payload, ...] = required(Array(Runtime(), least=1))
     left_out: tuple[LeftOut, ...] = optional(Array(Object(LeftOut)), default=())
     examples: ExampleFiles | None = optional(Object(ExampleFiles), default=None)
     lock: LockFile | None = sparse(Object(LockFile), default=None)

@@ -69,13 +69,13 @@ class _NoDefault:
 NO_DEFAULT: Final = _NoDefault()
 
 
-class _Type(Kind):
+class TypeKind(Kind):
     """A type: a text, or an object whose one key names a type that holds others (`NESTED`)."""
 
     plain = False
     harmless = DataType()
 
-    def read(self, at: Cursor, key: str, value: Any) -> Any:
+    def read(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102
         if isinstance(value, DataType):
             return value
         if isinstance(value, str):
@@ -97,21 +97,21 @@ class _Type(Kind):
             at.wrong(key, error.message)
         return self.harmless
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: Any) -> Any:  # noqa: D102
         for name, (kind, keys) in NESTED.items():
             if type(value) is kind:
                 return {name: write_keys(keys, value)}
         return str(value)
 
 
-class _Bound(Kind):
+class Bound(Kind):
     """A limit: a number, or a time as ISO 8601 text."""
 
     types = frozenset({int, float, str})
     must = "a number, or a time as text"
 
 
-TYPE, BOUND, SCALARS = _Type(), _Bound(), Array(SCALAR, distinct=True)
+TYPE, BOUND, SCALARS = TypeKind(), Bound(), Array(SCALAR, distinct=True)
 
 
 class Physical(Record):
