@@ -16,11 +16,15 @@ MOST_DEFECTS = 1_000
 """Where the reading of a bundle ends: a hostile file may be wrong in millions of places."""
 
 
+MOST_PLACE = 300
+"""Characters of a place that a defect keeps; its text shows fewer."""
+
+
 class Defect(Record):
     """One thing that is wrong.
 
-    `where` is the place in a bundle (a member, or a path in a JSON document); `row` and `field` are the place in
-    data. `found` and `expected` are short and already safe to print (`text.clip`).
+    `where` is the place in a bundle (a member, or a path in a JSON document), made safe here; `row` and `field` are the
+    place in data. `found` and `expected` are short and already safe to print (`text.clip`).
     """
 
     code: str
@@ -31,6 +35,10 @@ class Defect(Record):
     found: str = ""
     expected: str = ""
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        if self.where:
+            self.__dict__["where"] = clip(self.where, MOST_PLACE)
 
     def __str__(self) -> str:
         place = ", ".join(

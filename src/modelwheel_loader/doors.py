@@ -17,6 +17,8 @@ DOORS = {
     "check.data": "validate.inputs:check_data",
     "code": "show.codes:code",
     "diff": "show.diff:diff",
+    "error.problem": "show.codes:error_problem",
+    "error.text": "show.codes:error_text",
     "explain": "show.explanation:explain",
     "hints.callable": "bridges.hints:fields_of_callable",
     "hints.class": "bridges.hints:fields_of",

@@ -27,13 +27,13 @@ An error carries *all* the defects that were found, not the first one. Each defe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from .defects import SHOWN_DEFECTS, listed
+from .defects import SHOWN_DEFECTS
 from .defects import Defect as Defect  # noqa: PLC0414 - a public name of `modelwheel.errors`
 from .doors import door
-from .text import counted, nearest, shown
+from .text import nearest, shown
 
 
 class ModelwheelError(Exception):
@@ -63,18 +63,9 @@ class ModelwheelError(Exception):
 
     def __str__(self) -> str:
         try:
-            return self._text()
-        except OSError:  # no descriptor is left for the modules that know the advice, which may be what this is about
+            return str(door("error.text")(self))
+        except OSError:  # no descriptor is left for the module that knows the advice, which may be what this is about
             return "\n".join([self.message, *(f"  - {defect}" for defect in self.defects[:SHOWN_DEFECTS])])
-
-    def _text(self) -> str:
-        shown = listed(self.defects, SHOWN_DEFECTS)
-        if len(shown) == 1 and self.counted == 1 and shown[0].message == self.message:
-            return f"{shown[0]}\n  → {shown[0].advice}"
-        lines = [self.message, *_listed(shown)]
-        if self.counted > len(shown):
-            lines.append(f"  … and {self.counted - len(shown):,} more")
-        return "\n".join([*lines, *_cures(shown)])
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON types, for `--json` and logs."""
@@ -92,25 +83,6 @@ class ModelwheelError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k not in {"message", "defects", "counted"}}
         return _rebuild, (type(self), self.message, self.defects, self.counted), state
-
-
-def _listed(defects: Sequence[Defect]) -> Iterator[str]:
-    """Each defect with its own hint, unless all have the same one."""
-    same = len({defect.hint for defect in defects}) == 1
-    for defect in defects:
-        yield f"  - {defect}"
-        if defect.hint and not same:
-            yield f"    → {defect.hint}"
-
-
-def _cures(defects: Sequence[Defect]) -> Iterator[str]:
-    """What to do next: one line for each different advice that no defect has of its own."""
-    advice = {defect.advice: defect.code for defect in defects if not defect.hint}
-    if len({defect.hint for defect in defects}) == 1 and defects[0].hint:
-        advice = {defects[0].hint: ""}
-    alone = len({defect.code for defect in defects}) == 1
-    for text, code in advice.items():
-        yield f"  → {text}" if alone or not code else f"  → {text} [{code}]"
 
 
 def _rebuild(cls: type[ModelwheelError], message: str, defects: Sequence[Defect], counted: int) -> ModelwheelError:
@@ -157,21 +129,8 @@ class DataError(ModelwheelError, ValueError):
 
         Values of the data are left out unless `values` is true: responses end up in logs.
         """
-        hidden = () if values else ("found", "message")
-        return {
-            "type": f"urn:modelwheel:error:{self.code}",
-            "title": self.title,
-            "status": self.status,
-            "detail": f"{counted(self.counted, 'defect')} found",
-            "errors": [
-                {
-                    **{k: v for k, v in defect.to_dict().items() if k not in hidden},
-                    "detail": door("code")(defect.code).cause,
-                }
-                for defect in self.defects
-            ],
-            "counted": self.counted,
-        }
+        made: dict[str, Any] = door("error.problem")(self, values=values)
+        return made
 
 
 class InputError(DataError):

@@ -16,7 +16,6 @@ from ..defects import MOST_DEFECTS, Defect
 from ..errors import InvalidBundle
 from ..limits import Limits
 from ..records import Record
-from ..text import clip
 from .names import name_defects
 
 ALIGNMENT: Final = 64
@@ -237,7 +236,7 @@ def _entry(raw: bytes, name: bytes, fields: tuple[int, ...], extra: bytes) -> _E
 
 def _entry_defects(entry: _Entry, name: str) -> Iterator[Defect]:
     """Defects that have a name of their own come first; whatever else differs is named as a whole."""
-    where = clip(name, 120)
+    where = name
     flags, method = struct.unpack_from("<HH", entry.raw, 8)
     if flags & _ENCRYPTED:
         yield Defect(code="archive.form", where=where, message="is encrypted")
@@ -259,11 +258,11 @@ def _members(read_at: ReadAt, entries: list[_Entry], names: list[str], end: int)
         header = local_header(entry.name, entry.crc, entry.size, entry.stamp, position)
         if entry.position != position or read_at(position, len(header)) != header:
             message = "its local header is not where and what the central directory and the form demand"
-            raise _refused("archive.form", message, where=clip(name, 120))
+            raise _refused("archive.form", message, where=name)
         offset = position + len(header)
         position = offset + entry.size
         if position > end:
-            raise _refused("archive.truncated", "its data goes beyond the central directory", where=clip(name, 120))
+            raise _refused("archive.truncated", "its data goes beyond the central directory", where=name)
         members[name] = Member(name=name, offset=offset, size=entry.size, crc=entry.crc)
     if position != end:
         raise _refused("archive.form", "there are bytes between the last member and the central directory")

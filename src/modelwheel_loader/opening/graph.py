@@ -509,7 +509,7 @@ class _Walk:
     def wrong(self, message: str, where: str = "") -> None:
         self.counted += 1
         if len(self.defects) < _SHOWN:
-            self.defects.append(Defect(code="onnx.graph", where=clip(where, 120), message=message))
+            self.defects.append(Defect(code="onnx.graph", where=where, message=message))
 
     # -- the model ------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Literal, get_args
 
 from ..errors import IntegrityError, UsageError
 from ..limits import Limits
-from ..text import clip, shown
+from ..text import shown
 from .places import Identity, Place
 from .record import sha256_of
 
@@ -83,7 +83,7 @@ def _close(descriptor: int) -> None:
 def _compare(name: str, found: str, expected: str, length: int, size: int) -> None:
     if found != expected or length != size:
         message = "differs from its recorded digest"
-        raise IntegrityError.of("integrity.digest", message, where=clip(name, 120), expected=expected, found=found)
+        raise IntegrityError.of("integrity.digest", message, where=name, expected=expected, found=found)
 
 
 class Memory:

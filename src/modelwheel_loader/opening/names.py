@@ -159,17 +159,15 @@ def name_defects(names: Sequence[str], limits: Limits) -> Iterator[Defect]:
     """What is wrong with the names of all members: each alone, and together."""
     for name in names:
         for message in _messages(name, limits):
-            yield Defect(code="archive.name", where=clip(name, 120), message=message)
+            yield Defect(code="archive.name", where=name, message=message)
     folders = {folder for name in names if name.count("/") <= limits.name_depth for folder in _folders(name)}
     seen: dict[str, str] = {}
     for name in names:
         folded = fold(name)
         if folded in seen:
-            yield Defect(
-                code="archive.name", where=clip(name, 120), message="has the name of another member but for its case"
-            )
+            yield Defect(code="archive.name", where=name, message="has the name of another member but for its case")
         if folded in folders:
-            yield Defect(code="archive.name", where=clip(name, 120), message="is a file and a folder")
+            yield Defect(code="archive.name", where=name, message="is a file and a folder")
         seen[folded] = name
 
 
@@ -243,17 +241,17 @@ def _normalized(stem: str, where: str) -> str:
     name = stem.replace("_", "-")
     if not is_normalized_name(name) or "-" in stem:
         message = "its name is not the normalised name of a distribution"
-        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120), found=shown(stem))
+        raise InvalidBundle.of("archive.layout", message, where=where, found=shown(stem))
     if name == "modelwheel":
         message = "it has the name of modelwheel itself, and would take its place"
-        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120))
+        raise InvalidBundle.of("archive.layout", message, where=where)
     return name
 
 
 def _canonical(version: str, where: str) -> str:
     if not is_canonical_version(version):
         message = "its version is not in the normalised form of PEP 440"
-        raise InvalidBundle.of("archive.layout", message, where=clip(where, 120), found=shown(version))
+        raise InvalidBundle.of("archive.layout", message, where=where, found=shown(version))
     return version
 
 
@@ -274,4 +272,4 @@ def unexpected_metadata(names: Iterable[str], dist_info: str) -> Iterator[Defect
     """Defects for the files in the dist-info folder that a bundle does not have."""
     for name in names:
         if name.startswith(dist_info) and is_unexpected(name.removeprefix(dist_info)):
-            yield Defect(code="archive.layout", where=clip(name, 120), message="does not belong into a bundle")
+            yield Defect(code="archive.layout", where=name, message="does not belong into a bundle")

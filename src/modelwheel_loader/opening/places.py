@@ -172,9 +172,9 @@ class Place:
         for name in members.keys() & rows.keys():
             if rows[name].size != members[name].size:
                 found, expected = f"{members[name].size:,} bytes", f"{rows[name].size:,}"
-                where, message = clip(name, 120), "does not have its recorded size"
+                message = "does not have its recorded size"
                 defects.append(
-                    Defect(code="archive.record", where=where, message=message, found=found, expected=expected)
+                    Defect(code="archive.record", where=name, message=message, found=found, expected=expected)
                 )
         if defects:
             raise InvalidBundle("the bundle and its RECORD do not fit together", defects)
@@ -190,8 +190,7 @@ class Place:
         member = self.members[name]
         if member.size > limit:
             found, expected = f"{member.size:,} bytes", f"at most {limit:,}"
-            where = clip(name, 120)
-            raise InvalidBundle.of("archive.limit", "is too large", where=where, found=found, expected=expected)
+            raise InvalidBundle.of("archive.limit", "is too large", where=name, found=found, expected=expected)
         with Reading(self.path):
             descriptor = self.descriptor(name) if opened is None else opened
             try:
@@ -200,7 +199,7 @@ class Place:
                 if opened is None:
                     os.close(descriptor)
         if len(data) != member.size:
-            raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(name, 120))
+            raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=name)
         return data
 
     def map(self, name: str) -> tuple[memoryview, Identity]:
@@ -228,7 +227,7 @@ class Place:
 def _map(descriptor: int, member: Member) -> tuple[memoryview, Identity]:
     state = os.fstat(descriptor)
     if state.st_size < member.offset + member.size:
-        raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=clip(member.name, 120))
+        raise InvalidBundle.of("archive.truncated", "is shorter than declared", where=member.name)
     identity = _identity(state, member)
     if not member.size:
         return memoryview(b""), identity
@@ -321,14 +320,14 @@ class Folder(Place):
 
     def _check_names(self, members: Mapping[str, Member], limits: Limits) -> None:
         if len(members) > limits.members:
-            raise InvalidBundle.of("archive.limit", "too many files", where=clip(self.path, 120))
+            raise InvalidBundle.of("archive.limit", "too many files", where=self.path)
         if defects := list(islice(name_defects(list(members), limits), MOST_DEFECTS)):
             raise InvalidBundle("not the files of a bundle", defects)
 
     def _walk(self, prefix: str, limits: Limits, depth: int = 0) -> Iterator[tuple[str, int]]:
         """The names and sizes of the files below `prefix`, sorted, within the limits."""
         if depth > limits.name_depth:
-            raise InvalidBundle.of("archive.name", "folders are too deep", where=clip(prefix, 120))
+            raise InvalidBundle.of("archive.name", "folders are too deep", where=prefix)
         with os.scandir(os.path.join(self._base, prefix)) as listing:
             entries = sorted(islice(listing, limits.members + 1), key=lambda entry: entry.name)
         for entry in entries:
@@ -338,7 +337,7 @@ class Folder(Place):
             elif entry.is_file(follow_symlinks=self._follow):
                 yield name, entry.stat(follow_symlinks=self._follow).st_size
             else:
-                raise InvalidBundle.of("archive.form", "is not a regular file", where=clip(name, 120))
+                raise InvalidBundle.of("archive.form", "is not a regular file", where=name)
 
     def descriptor(self, name: str) -> int:
         """The member's own file."""

@@ -75,7 +75,7 @@ def _checked(found: Sequence[Distribution], requirement: Requirement) -> Distrib
     if len(found) > 1:
         versions = ", ".join(clip(item.version) for item in found)
         message = f"{clip(first.name)} is installed {len(found)} times in one folder: {versions}"
-        raise ResolutionError.of("resolve.twice", message, where=clip(os.path.dirname(first.dist_info), 300))
+        raise ResolutionError.of("resolve.twice", message, where=os.path.dirname(first.dist_info))
     if not is_bundle(first.dist_info):
         if _says_bundle(first.dist_info):
             raise ResolutionError.of("resolve.incomplete", f"the files of {first} were not installed", where=where)

@@ -5,7 +5,14 @@ A code never changes its meaning and is never reused; new ones are added.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..defects import SHOWN_DEFECTS, Defect, listed
+from ..text import counted
+
+if TYPE_CHECKING:
+    from ..errors import DataError, ModelwheelError
 
 
 class Code(NamedTuple):
@@ -260,3 +267,53 @@ CODES = _read(_TABLE)
 def code(name: str) -> Code:
     """What is known of the error code `name`."""
     return CODES[name]
+
+
+# How an error reads.
+
+
+def error_text(error: ModelwheelError) -> str:
+    """The message, the first defects, how many more there are, and what to do."""
+    shown = listed(error.defects, SHOWN_DEFECTS)
+    if len(shown) == 1 and error.counted == 1 and shown[0].message == error.message:
+        return f"{shown[0]}\n  → {shown[0].advice}"
+    lines = [error.message, *_listed(shown)]
+    if error.counted > len(shown):
+        lines.append(f"  … and {error.counted - len(shown):,} more")
+    return "\n".join([*lines, *_cures(shown)])
+
+
+def error_problem(error: DataError, *, values: bool) -> dict[str, Any]:
+    """The error as an RFC 9457 problem; without `values`, nothing of the data is in it."""
+    hidden = () if values else ("found", "message")
+    errors = []
+    for defect in error.defects:
+        parts = {name: value for name, value in defect.to_dict().items() if name not in hidden}
+        errors.append({**parts, "detail": code(defect.code).cause})
+    return {
+        "type": f"urn:modelwheel:error:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": f"{counted(error.counted, 'defect')} found",
+        "errors": errors,
+        "counted": error.counted,
+    }
+
+
+def _listed(defects: Sequence[Defect]) -> Iterator[str]:
+    """Each defect with its own hint, unless all have the same one."""
+    same = len({defect.hint for defect in defects}) == 1
+    for defect in defects:
+        yield f"  - {defect}"
+        if defect.hint and not same:
+            yield f"    → {defect.hint}"
+
+
+def _cures(defects: Sequence[Defect]) -> Iterator[str]:
+    """What to do next: one line for each different advice that no defect has of its own."""
+    advice = {defect.advice: defect.code for defect in defects if not defect.hint}
+    if len({defect.hint for defect in defects}) == 1 and defects[0].hint:
+        advice = {defects[0].hint: ""}
+    alone = len({defect.code for defect in defects}) == 1
+    for text, code in advice.items():
+        yield f"  → {text}" if alone or not code else f"  → {text} [{code}]"
