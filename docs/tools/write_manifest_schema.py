@@ -13,13 +13,12 @@ from modelwheel_loader.opening.strictjson import (
     ANYTHING,
     Array,
     Choice,
-    Flag,
     Integer,
     Kind,
     Nullable,
     Number,
     Object,
-    Scalar,
+    Plain,
     Table,
     Text,
 )
@@ -34,6 +33,9 @@ PATTERNS = {
 """The rules of texts that a regular expression can say. The reader checks the others too."""
 
 
+NAMES = {"string": str, "number": float, "boolean": bool}
+
+
 def described(kind: Kind, definitions: dict[str, Any]) -> Any:
     """The JSON Schema of a kind of value; records become `definitions`."""
     match kind:
@@ -44,14 +46,11 @@ def described(kind: Kind, definitions: dict[str, Any]) -> Any:
         case manifest.Setting():
             plain = ["string", "number", "boolean", "null"]
             return {"type": [*plain, "array"], "items": {"type": plain}}
-        case schema.Bound():
-            return {"type": ["number", "string"]}
         case Object():
             return reference(kind, definitions)
-        case Flag():
-            return {"type": "boolean"}
-        case Scalar():
-            return {"type": ["string", "number", "boolean"]}
+        case Plain() if kind.types:
+            names = [name for name, own in NAMES.items() if own in kind.types]
+            return {"type": names[0] if len(names) == 1 else names}
         case Integer():
             return {"type": "number" if isinstance(kind, Number) else "integer", "minimum": kind.minimum}
         case Text():

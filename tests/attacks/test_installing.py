@@ -61,7 +61,7 @@ def test_metadata_that_are_not_those_of_record_are_not_even_read(tmp_path: Path)
         with pytest.raises(BundleError) as caught:
             modelwheel.open(bundle(tmp_path, others))
         assert caught.value.code == "integrity.digest"
-        assert caught.value.defects[0].where == member
+        assert caught.value.defects[0].where == INFO + member
 
 
 NAMES = ("Tiny", "a b", "a--b", "a.b", "café", "$(id)", "a'\"", "a;b", "-x", "a=b", "[a]", "*", "modelwheel", "x" * 101)

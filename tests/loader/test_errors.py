@@ -11,6 +11,7 @@ import pytest
 from modelwheel_loader import errors
 from modelwheel_loader.defects import SHOWN_DEFECTS, Defect, listed
 from modelwheel_loader.errors import InputError, ModelwheelError, WriteError
+from modelwheel_loader.show import codes
 from modelwheel_loader.show.codes import CODES
 from modelwheel_loader.text import without_secrets
 
@@ -148,6 +149,6 @@ def test_an_error_has_a_text_when_no_file_can_be_opened_any_more(monkeypatch: py
     def refused(_: ModelwheelError) -> str:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(ModelwheelError, "_text", refused)
+    monkeypatch.setattr(codes, "error_text", refused)
     error = InputError("two are wrong", [Defect(code="input.null", message="is null", row=1, field="a")])
     assert str(error) == "two are wrong\n  - row 1, field 'a': is null [input.null]"

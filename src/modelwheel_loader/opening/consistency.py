@@ -6,22 +6,24 @@ only the one form that our writer has, in which nobody can see another requireme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..defects import MOST_DEFECTS, Defect
-from ..errors import IntegrityError, InvalidBundle
+from ..errors import InvalidBundle
 from ..limits import Limits
 from ..text import clip, shown
 from .manifest import MEMBER, Manifest, read_manifest
+from .members import Checker
 from .names import is_plain_range, normalize_name
-from .record import sha256_of
 
 if TYPE_CHECKING:
     from .places import Place
 
 
+Misfit = tuple[str, str, str, str]
+"""Where, what is wrong, what was found, what was expected."""
 Headers = Mapping[str, tuple[str, ...]]
 _SELF = "modelwheel"
 _EXTRAS = ("native", "onnx")
@@ -47,26 +49,20 @@ def parse_headers(text: str) -> tuple[Headers, list[str]]:
     return {name: tuple(values) for name, values in found.items()}, strange
 
 
-def misfits(text: str, name: str, version: str) -> Iterator[tuple[str, str, str, str]]:
-    """What installers must not be told: where, what is wrong with it, what was found, what was expected."""
+def _metadata(text: str, place: Place) -> Iterator[Misfit]:
     headers, strange = parse_headers(text)
+    joined = {key: ", ".join(values) for key, values in headers.items()}
     if strange:
-        yield "METADATA", "has a line that is no header of the form 'Name: value'", strange[0], ""
-    for key, expected in (("name", name), ("version", version)):
-        values = headers.get(key, ())
-        if values != (expected,):
-            yield f"METADATA {key}", "is not that of the wheel", ", ".join(values), expected
+        yield "METADATA", "has a line that is not a header of the form 'Name: value'", strange[0], ""
+    for key, expected in (("name", place.name), ("version", place.version)):
+        if headers.get(key) != (expected,):
+            yield f"METADATA {key}", "is not that of the wheel", joined.get(key, ""), expected
     if len(headers.get("metadata-version", ())) != 1:
-        yield "METADATA metadata-version", "must be there once", ", ".join(headers.get("metadata-version", ())), ""
+        yield "METADATA metadata-version", "must be there once", joined.get("metadata-version", ""), ""
     if tuple(sorted(headers.get("provides-extra", ()))) != _EXTRAS:
-        yield (
-            "METADATA provides-extra",
-            "must be both extras",
-            ", ".join(headers.get("provides-extra", ())),
-            "native, onnx",
-        )
+        yield "METADATA provides-extra", "must be both extras", joined.get("provides-extra", ""), ", ".join(_EXTRAS)
     for value in headers.get("requires-dist", ()):
-        if message := _requirement_misfit(value, name):
+        if message := _requirement_misfit(value, place.name):
             yield "METADATA requires-dist", message, value, "modelwheel and a range, or name and range in an extra"
 
 
@@ -110,14 +106,8 @@ def checked_manifest(place: Place, limits: Limits) -> tuple[Manifest, str]:
 
 def _compared(place: Place, name: str, limit: int) -> bytes:
     """The bytes of a member; raises `IntegrityError` when they are not what RECORD says."""
-    data = place.read(name, limit=limit)
-    found, recorded = sha256_of(data), place.record[name].sha256
-    if found != recorded:
-        where = clip(name.removeprefix(place.root).removeprefix(place.dist_info), 120)
-        raise IntegrityError.of(
-            "integrity.digest", "differs from its recorded digest", where=where, expected=recorded, found=found
-        )
-    return data
+    row = place.record[name]
+    return Checker(place, "always").small(name, limit=limit, sha256=row.sha256, size=row.size)
 
 
 def _defect(where: str, message: str, *, found: str = "", expected: str = "") -> Defect:
@@ -136,45 +126,29 @@ def _names(place: Place, manifest: Manifest) -> Iterator[Defect]:
 
 def _installable(place: Place, limits: Limits) -> Iterator[Defect]:
     """Installing the bundle must put data into one folder and nothing else, and bring nothing that it does not need."""
-    for member in ("METADATA", "WHEEL", "entry_points.txt"):
+    for member, misfits in (("METADATA", _metadata), ("WHEEL", _wheel), ("entry_points.txt", _entry_points)):
         full = place.dist_info + member
         if full not in place.members:
             yield _defect(member, "is missing")
             continue
         text = _compared(place, full, limits.metadata).decode("utf-8", "replace")
-        for where, message, found, expected in _MISFITS[member](text, place):
+        for where, message, found, expected in misfits(text, place):
             yield _defect(where, message, found=shown(found), expected=expected)
 
 
-def _entry_points_misfits(text: str, place: Place) -> Iterator[Misfit]:
+def _entry_points(text: str, place: Place) -> Iterator[Misfit]:
     expected = entry_points(place.name, place.root)
     if text.replace("\r\n", "\n") != expected:
         yield "entry_points.txt", "must list the bundle and nothing else", text, shown(expected)
 
 
-def _wheel_misfits(text: str, _: Place) -> Iterator[Misfit]:
-    if not _is_wheel(text.replace("\r\n", "\n")):
-        yield "WHEEL", "must tell of a wheel for any Python and platform", text, ""
-
-
-def _metadata_misfits(text: str, place: Place) -> Iterator[Misfit]:
-    yield from misfits(text, place.name, place.version)
-
-
-Misfit = tuple[str, str, str, str]
-"""Where, what is wrong, what was found, what was expected."""
-_MISFITS: dict[str, Callable[[str, Place], Iterator[Misfit]]] = {
-    "METADATA": _metadata_misfits,
-    "WHEEL": _wheel_misfits,
-    "entry_points.txt": _entry_points_misfits,
-}
-
-
-def _is_wheel(text: str) -> bool:
-    """Whether `text` is the WHEEL of a bundle: all is fixed but the name of what wrote it."""
-    generator, _, rest = text.removeprefix(_WHEEL).partition("\n")
+def _wheel(text: str, _: Place) -> Iterator[Misfit]:
+    """All of WHEEL is fixed but the name of what wrote it."""
+    whole = text.replace("\r\n", "\n")
+    generator, newline, rest = whole.removeprefix(_WHEEL).partition("\n")
     plain = 0 < len(generator) <= 100 and generator.isascii() and generator.isprintable()
-    return text.startswith(_WHEEL) and plain and rest in (_AFTER_GENERATOR, f"{_AFTER_GENERATOR}\n")
+    if not (newline and whole.startswith(_WHEEL) and plain and rest in (_AFTER_GENERATOR, f"{_AFTER_GENERATOR}\n")):
+        yield "WHEEL", "must describe a wheel for any Python and platform", text, ""
 
 
 def entry_points(name: str, root: str) -> str:
@@ -190,11 +164,7 @@ def _members(place: Place, manifest: Manifest) -> Iterator[Defect]:
     for name in sorted(set(manifest.members) - present):
         yield _defect(clip(name), "is listed in the manifest and not there")
     for name in sorted(present & set(manifest.members)):
-        declared, row = manifest.members[name], place.record[place.root + name]
-        size = place.members[place.root + name].size
-        if declared.size != size:
-            yield _defect(
-                clip(name), "does not have its declared size", found=f"{size:,}", expected=f"{declared.size:,}"
-            )
+        declared, row = manifest.members[name], place.record[place.root + name]  # whose size is that of the file
         if (declared.sha256, declared.size) != (row.sha256, row.size):
-            yield _defect(clip(name), "has different digests in the manifest and in RECORD")
+            found, expected = f"{row.size:,} bytes", f"{declared.size:,} bytes"
+            yield _defect(clip(name), "has another size or digest in RECORD", found=found, expected=expected)

@@ -59,45 +59,30 @@ class Format(Record):
     risk: str = ""
 
 
-def _compiled(framework: str) -> str:
-    return f"a file of {framework}, whose compiled reader is not made for files of strangers"
-
-
-FORMATS = {
-    "onnx": Format(kind="onnx", runs_code=False, member="onnx/model.onnx"),
-    "pickle": Format(
-        kind="native", runs_code=True, member="native/model.pkl", risk="a pickle, which runs code when it is loaded"
-    ),
+_COMPILED = "a file of {}, whose compiled reader is not made for files of strangers"
+_NATIVE = {
+    "pickle": ("native/model.pkl", "a pickle, which runs code when it is loaded"),
     # no code, and readers in C++ that fall over damaged files (docs/decisions/0004)
-    "xgboost-ubj": Format(kind="native", runs_code=False, member="native/model.ubj", risk=_compiled("XGBoost")),
-    "lightgbm-text": Format(kind="native", runs_code=False, member="native/model.txt", risk=_compiled("LightGBM")),
-    "catboost-cbm": Format(kind="native", runs_code=False, member="native/model.cbm", risk=_compiled("CatBoost")),
+    "xgboost-ubj": ("native/model.ubj", _COMPILED.format("XGBoost")),
+    "lightgbm-text": ("native/model.txt", _COMPILED.format("LightGBM")),
+    "catboost-cbm": ("native/model.cbm", _COMPILED.format("CatBoost")),
     # configurations and graphs that frameworks follow wherever they lead (docs/decisions/0012)
-    "keras": Format(
-        kind="native",
-        runs_code=False,
-        member="native/model.keras",
-        risk="an archive of Keras, which builds the layers that it names",
-    ),
-    "saved-model": Format(
-        kind="native",
-        runs_code=False,
-        member="native/saved_model.zip",
-        risk="a SavedModel of TensorFlow, whose graph is a program that may read and write files",
+    "keras": ("native/model.keras", "an archive of Keras, which builds the layers that it names"),
+    "saved-model": (
+        "native/saved_model.zip",
+        "a SavedModel of TensorFlow, whose graph is a program that may read and write files",
     ),
     # no code, and classes that were not made to be built from bytes of strangers (docs/decisions/0011)
-    "skops": Format(
-        kind="native",
-        runs_code=False,
-        member="native/model.skops",
-        risk="a skops file, which builds objects of the classes that it lists",
-    ),
+    "skops": ("native/model.skops", "a skops file, which builds objects of the classes that it lists"),
 }
-
-
-def _formats(kind: str) -> tuple[str, ...]:
-    return tuple(name for name, item in FORMATS.items() if item.kind == kind)
-
+FORMATS = {
+    "onnx": Format(kind="onnx", runs_code=False, member="onnx/model.onnx"),
+    **{
+        name: Format(kind="native", runs_code=name == "pickle", member=member, risk=risk)
+        for name, (member, risk) in _NATIVE.items()
+    },
+}
+"""The fixed table of payload formats. A manifest names one of these, never a module or a function to import."""
 
 FORMAT_NAME = "modelwheel"
 FORMAT_MAJOR = 1
@@ -249,7 +234,7 @@ class OnnxPayload(Record):
     """A graph for onnxruntime."""
 
     kind: Literal["onnx"] = required(Choice("onnx"), default="onnx")
-    format: str = required(Choice(*_formats("onnx")), default="onnx")
+    format: str = required(Choice("onnx"), default="onnx")
     member: str = required(TEXT, default="onnx/model.onnx")
     weights_member: str | None = optional(TEXT, default=None, name="member", within="weights")
     weights: tuple[Weight, ...] = optional(Array(Object(Weight)), default=(), name="tensors", within="weights")
@@ -274,7 +259,6 @@ class OnnxPayload(Record):
 class Setting(Kind):
     """What a framework's file does not hold: a text, a number, a Boolean, null, or a list of such."""
 
-    plain = False
     harmless = ""
 
     def take(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102
@@ -295,7 +279,7 @@ class NativePayload(Record):
     """
 
     kind: Literal["native"] = required(Choice("native"), default="native")
-    format: str = required(Choice(*_formats("native")), default="pickle")
+    format: str = required(Choice(*_NATIVE), default="pickle")
     member: str = required(TEXT, default="native/model.pkl")
     buffers_member: str | None = optional(TEXT, default=None, name="member", within="buffers")
     code_member: str | None = sparse(Choice("native/code.json"), default=None, name="member", within="code")
@@ -326,7 +310,6 @@ class Runtime(Kind):
 
     types = frozenset({dict})
     must = "an object"
-    plain = False
     harmless = OnnxPayload()
 
     def take(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102

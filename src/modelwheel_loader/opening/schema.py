@@ -28,6 +28,7 @@ from .strictjson import (
     Kind,
     Nullable,
     Object,
+    Plain,
     Text,
     defects_by_hand,
     plain,
@@ -72,7 +73,6 @@ NO_DEFAULT: Final = _NoDefault()
 class TypeKind(Kind):
     """A type: a text, or an object whose one key names a type that holds others (`NESTED`)."""
 
-    plain = False
     harmless = DataType()
 
     def read(self, at: Cursor, key: str, value: Any) -> Any:  # noqa: D102
@@ -104,14 +104,8 @@ class TypeKind(Kind):
         return str(value)
 
 
-class Bound(Kind):
-    """A limit: a number, or a time as ISO 8601 text."""
-
-    types = frozenset({int, float, str})
-    must = "a number, or a time as text"
-
-
-TYPE, BOUND, SCALARS = TypeKind(), Bound(), Array(SCALAR, distinct=True)
+TYPE, SCALARS = TypeKind(), Array(SCALAR, distinct=True)
+BOUND = Plain(int, float, str, must="a number, or a time as text")
 
 
 class Physical(Record):

@@ -133,12 +133,12 @@ class Cursor:
 
 
 class Kind:
-    """What a value may be: how it is checked when it is read, and how it is written. The base takes anything."""
+    """What a value may be: how it is checked when it is read, and how it is written. Without types, it is anything."""
 
     types: frozenset[type] = frozenset()
     must = ""
     harmless: Any = None
-    plain = True
+    plain = False
     """Whether nothing but the type is checked."""
 
     def read(self, at: Cursor, key: str, value: Any) -> Any:
@@ -157,20 +157,15 @@ class Kind:
         return value
 
 
-class Flag(Kind):
-    """True or false."""
+class Plain(Kind):
+    """A value of one of some types, of which nothing more is checked."""
 
-    types = frozenset({bool})
-    must = "true or false"
-    harmless = False
+    plain = True
 
-
-class Scalar(Kind):
-    """A text, a number or a Boolean."""
-
-    types = frozenset({str, int, float, bool})
-    must = "a text, a number or a Boolean"
-    harmless = ""
+    def __init__(self, *types: type, must: str = "", harmless: Any = None) -> None:
+        self.must = must
+        self.harmless = harmless
+        self.types = frozenset(types)
 
 
 class Integer(Kind):
@@ -178,7 +173,6 @@ class Integer(Kind):
 
     types = frozenset({int})
     must = "an integer"
-    plain = False
 
     def __init__(self, minimum: int = 0) -> None:
         self.minimum = self.harmless = minimum
@@ -206,7 +200,6 @@ class Text(Kind):
     types = frozenset({str})
     must = "a text"
     harmless = ""
-    plain = False
 
     def __init__(self, limit: int = 10_000, rule: Callable[[str], bool] | None = None, must: str = "") -> None:
         self.limit = limit
@@ -227,7 +220,6 @@ class Choice(Kind):
 
     types = frozenset({str})
     must = "a text"
-    plain = False
 
     def __init__(self, *choices: str) -> None:
         self.choices = choices
@@ -243,8 +235,6 @@ class Choice(Kind):
 class Nullable(Kind):
     """Null, or a value of another kind."""
 
-    plain = False
-
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
 
@@ -257,7 +247,6 @@ class Array(Kind):
 
     types = frozenset({list})
     must = "a list"
-    plain = False
 
     def __init__(
         self, kind: Kind, *, least: int = 0, most: int | None = None, distinct: bool = False, harmless: Any = ()
@@ -293,7 +282,6 @@ class Table(Kind):
     types = frozenset({dict})
     must = "an object"
     harmless: Any = MappingProxyType({})
-    plain = False
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -351,8 +339,11 @@ class Object(Inner):
         return plain(value)
 
 
-ANYTHING, FLAG, COUNT, NUMBER, TEXT, SCALAR, OBJECT = Kind(), Flag(), Integer(), Number(), Text(), Scalar(), Inner()
-LIST, TEXTS = Array(ANYTHING), Array(TEXT)
+ANYTHING = Plain()
+FLAG = Plain(bool, must="true or false", harmless=False)
+SCALAR = Plain(str, int, float, bool, must="a text, a number or a Boolean", harmless="")
+COUNT, NUMBER, TEXT, OBJECT = Integer(), Number(), Text(), Inner()
+LIST = Array(ANYTHING)
 
 
 def read_keys(keys: Mapping[str, Key], at: Cursor) -> dict[str, Any]:
