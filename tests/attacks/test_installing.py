@@ -9,8 +9,7 @@ import pytest
 
 import modelwheel
 from builders import FILE_NAME, INFO, ROOT, archive, files, metadata, record, with_record
-from modelwheel.airgap.selecting import select
-from modelwheel.airgap.targets import Target
+from modelwheel.airgap.targets import Target, select
 from modelwheel.errors import BundleError, InvalidBundle, ModelwheelError
 from modelwheel_loader.opening.manifest import Digest
 from modelwheel_loader.run.requirements import read_lock

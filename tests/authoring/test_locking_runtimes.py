@@ -16,8 +16,7 @@ from sklearn.linear_model import LinearRegression
 import modelwheel
 from locked import with_lock
 from modelwheel import Dependencies, Options
-from modelwheel.airgap.selecting import select
-from modelwheel.airgap.targets import Target
+from modelwheel.airgap.targets import Target, select
 from modelwheel.capturing.capture import origins_for
 from modelwheel.cli import main
 from modelwheel.errors import DependencyError, EnvironmentMismatch, UsageError

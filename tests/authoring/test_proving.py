@@ -19,8 +19,8 @@ from locked import with_lock
 from modelwheel import Dependencies, Examples, Isolation, Options
 from modelwheel.cli import main
 from modelwheel.errors import DependencyError, EnvironmentMismatch, IntegrityError, TrustError, UsageError
-from modelwheel.proving.missing import explained
 from modelwheel.proving.prove import write_copy
+from modelwheel.proving.room import explained
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.proof.report import Step
 from modelwheel_loader.run.requirements import unfolded

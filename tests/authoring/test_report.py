@@ -46,19 +46,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def test_it_says_what_was_inferred_and_what_to_look_at(bundle: Bundle) -> None:
     said = bundle.report.sections()
-    assert said["takes"] == ["4 fields, as 100 rows of the sample showed them"]
-    assert said["examples"][0].startswith("16 rows of your sample travel")
-    assert [line.partition(":")[0] for line in said["look at"][:2]] == ["customer", "country"]
-    assert "identifier" in said["look at"][0]
-    assert "one value" in said["look at"][1]
-    assert said["look at"][2] == "no nulls seen in customer, age, country: nulls will be rejected"
+    assert said["input"] == ["4 fields (inferred from 100 sample rows)"]
+    assert said["examples"][0].startswith("includes 16 real rows of your sample.")
+    assert [line.partition(":")[0] for line in said["check"][:2]] == ["customer", "country"]
+    assert "identifier" in said["check"][0]
+    assert "one value" in said["check"][1]
+    assert said["check"][2] == "no nulls seen in customer, age, country: nulls will be rejected"
 
 
 def test_it_says_how_near_each_runtime_comes_and_what_it_lacks(bundle: Bundle) -> None:
     runs = bundle.report.sections()["runs"]
     assert runs[0].startswith("onnx, ")
     assert any(line.startswith("  predict: identical to the original (100 sample rows + ") for line in runs)
-    assert not any("it has no" in line for line in runs)
+    assert not any("without" in line for line in runs)
     assert any(line.startswith("native, ") and "scikit-learn~=" in line for line in runs)
 
 
@@ -67,8 +67,8 @@ def test_it_says_which_methods_a_runtime_lacks(bundle: Bundle) -> None:
     onnx, native = manifest.runtimes
     less = onnx.replace(outputs={"predict": onnx.outputs["predict"]}, parity={"predict": onnx.parity["predict"]})
     report = dataclasses.replace(bundle.report, manifest=manifest.replace(runtimes=(less, native)))
-    assert [line.strip() for line in report.sections()["runs"] if "has no" in line] == [
-        f"it has no {', '.join(name for name in bundle.methods if name != 'predict')}"
+    assert [line.strip() for line in report.sections()["runs"] if "without" in line] == [
+        f"without {', '.join(name for name in bundle.methods if name != 'predict')}"
     ]
 
 

@@ -11,10 +11,9 @@ import pytest
 import modelwheel
 from environments import interpreter, modelwheel_wheel, run, uv
 from locked import TRUST, X, with_lock
-from modelwheel.airgap import fetching
+from modelwheel.airgap import export as fetching
 from modelwheel.airgap.export import export
-from modelwheel.airgap.selecting import select
-from modelwheel.airgap.targets import NAMES, Target, here
+from modelwheel.airgap.targets import NAMES, Target, here, select
 from modelwheel.cli import main
 from modelwheel_loader.errors import EnvironmentMismatch, ResolutionError, UsageError, WriteError
 

@@ -1,4 +1,4 @@
-"""What `pack` has to say to its author: what was inferred and left out, parity, sizes, what to look at."""
+"""The report of `pack`: what was inferred and left out, parity, sizes, what to check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = 6
 
 
 def _together(notes: Iterable[Note]) -> Iterator[str]:
-    """The notes; what is the same of several fields is said once, and of many fields some are named."""
+    """The notes; the same note on several fields is one line, which names some of them."""
     fields: dict[str, list[str]] = {}
     for note in notes:
         fields.setdefault(note.message, []).extend([note.field] if note.field else [])
@@ -32,7 +32,7 @@ def _together(notes: Iterable[Note]) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackReport:
-    """The notes on one packing. `str(report)` reads like a colleague's note; a notebook shows it as a table."""
+    """What one packing did. `str(report)` is a text of a few lines; a notebook shows it as a table."""
 
     manifest: Manifest
     size: int
@@ -48,7 +48,7 @@ class PackReport:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
-        """The report, line by line: what is said of each heading, beside it."""
+        """The report, line by line: each heading, and its text beside it."""
         yield safe(self.title)
         sections = self.sections()
         width = max(len(heading) for heading in sections) + 2
@@ -57,27 +57,25 @@ class PackReport:
                 yield f"  {'' if number else heading:{width}}{line}"
 
     def sections(self) -> dict[str, list[str]]:
-        """What there is to say under each heading, made safe to print; headings without anything are not there."""
+        """The lines under each heading, made safe to print; headings without any are left out."""
         manifest = self.manifest
         sections = {
-            "takes": [clip(", ".join(self._takes()), _LONG)],
-            "answers": [clip(", ".join(method.name for method in manifest.methods), _LONG)],
+            "input": [clip(", ".join(self._input()), _LONG)],
+            "methods": [clip(", ".join(method.name for method in manifest.methods), _LONG)],
             "runs": [line for payload in manifest.runtimes for line in self._runtime(payload)],
             "left out": list(self._left_out()),
             "lock": [] if manifest.lock is None else [self._lock(manifest.lock)],
             "proof": [] if manifest.proof is None else [proof_text(manifest.proof)],
             "examples": [self._examples()],
-            "look at": [safe(line) for line in _together(self.notes)],
+            "check": [safe(line) for line in _together(self.notes)],
         }
         return {heading: said for heading, said in sections.items() if said}
 
-    def _takes(self) -> Iterator[str]:
+    def _input(self) -> Iterator[str]:
         schema = self.manifest.input
-        yield fields_text(schema)
-        yield from table_notes(schema)
         rows = max((field.observed.rows for field in schema.fields if field.observed is not None), default=0)
-        if rows:
-            yield f"as {counted(rows, 'row')} of the sample showed {'them' if len(schema.fields) > 1 else 'it'}"
+        yield fields_text(schema) + (f" (inferred from {counted(rows, 'sample row')})" if rows else "")
+        yield from table_notes(schema)
 
     def _runtime(self, payload: Payload) -> Iterator[str]:
         size = size_text(sum(self.manifest.members[name].size for name in payload.members))
@@ -85,15 +83,15 @@ class PackReport:
             yield f"onnx, {size}"
             yield from (f"  {line}" for line in parity_lines(payload.parity))
         else:
-            mapped = f", {size_text(payload.mapped_bytes)} of it mapped and shared" if payload.mapped_bytes else ""
-            yield f"native, {size}{mapped}: the original, where {_needs(payload)}"
+            mapped = f" ({size_text(payload.mapped_bytes)} mapped and shared)" if payload.mapped_bytes else ""
+            yield f"native, {size}{mapped}: the original object; needs {_needs(payload)}"
             if not payload.reproducible:
-                yield "  its bytes are not reproducible: two packings of this model differ"
+                yield "  not reproducible: packing this model again gives other bytes"
         if payload.cost is not None:
             yield from (f"  {line}" for line in cost_lines(payload.cost))
         missing = [method.name for method in self.manifest.methods if method.name not in payload.methods]
         if missing:
-            yield f"  it has no {clip(', '.join(missing), _LONG)}"
+            yield f"  without {clip(', '.join(missing), _LONG)}"
 
     def _left_out(self) -> Iterator[str]:
         yield from (f"{safe(item.kind)}: {safe(item.reason)}" for item in self.manifest.left_out)
@@ -102,15 +100,11 @@ class PackReport:
     def _examples(self) -> str:
         examples = self.manifest.examples
         if examples is None:
-            return "no golden examples: nobody can check that the model answers as it did here"
-        if examples.source == "sample":
-            rows = (
-                "1 row of your sample travels"
-                if examples.rows == 1
-                else f"{examples.rows:,} rows of your sample travel"
-            )
-            return f"{rows} in the bundle (examples=Examples(…) changes that)"
-        return f"{counted(examples.rows, 'row')} ({safe(examples.source)})"
+            return "no golden examples: nobody can verify this model's predictions elsewhere"
+        if examples.source != "sample":
+            return f"{counted(examples.rows, 'row')} ({safe(examples.source)})"
+        rows = counted(examples.rows, "real row")
+        return f'includes {rows} of your sample. To use generated rows: Examples(source="synthetic")'
 
     def _lock(self, lock: LockFile) -> str:
         return f"{lock_text(lock)}, {size_text(self.manifest.members[lock.member].size)}"

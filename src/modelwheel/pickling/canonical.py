@@ -15,6 +15,7 @@ texts, and whether the model was loaded from a file. Needs cloudpickle; `dump.py
 from __future__ import annotations
 
 import dataclasses
+import dis
 import hashlib
 import io
 import pickle
@@ -22,7 +23,9 @@ import re
 import struct
 import sys
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from importlib.util import resolve_name
+from itertools import pairwise
 from pathlib import PurePosixPath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, ClassVar, TypeVar
@@ -30,10 +33,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from cloudpickle import cloudpickle
 
-from .codeimports import imports_of
+from modelwheel_loader.run import parameter, tensor
+
 from .culprit import is_on_gpu
-from .setorder import ordered
-from .tensors import is_tensor, reduce_tensor
 
 OUT_OF_BAND = 64 * 1024
 """Arrays of at least this many bytes lie beside the stream, where they are mapped; smaller ones stay in it."""
@@ -319,3 +321,101 @@ def _reduce_file(file: io.TextIOWrapper) -> Any:
 CanonicalPickler.dispatch_table.maps[0].update(
     {CodeType: _reduce_code, TypeVar: _reduce_typevar, io.TextIOWrapper: _reduce_file}
 )
+
+
+# --- which modules a function imports when it runs, read from its bytecode ---
+
+
+def imports_of(function: FunctionType) -> list[str]:
+    """The absolute names of the modules in the function's own `import` statements, and in those of code inside it."""
+    package = function.__globals__.get("__package__") or ""
+    found: dict[str, None] = {}
+    for level, name in _imports(function.__code__):
+        try:
+            found[resolve_name("." * level + name, package or None)] = None
+        except ImportError:
+            found["." * level + name] = None  # relative, and nowhere to start from
+    return list(found)
+
+
+def _imports(code: CodeType) -> Iterator[tuple[int, str]]:
+    """Level and name of each IMPORT_NAME; the level is the constant loaded two instructions before."""
+    constants: list[object] = []
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "IMPORT_NAME":
+            level = constants[-2] if len(constants) > 1 else 0
+            yield (level if isinstance(level, int) else 0), str(instruction.argval)
+        elif instruction.opname.startswith("LOAD_"):
+            constants.append(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imports(constant)
+
+
+# --- an order for the members of a set that follows from the members alone ---
+
+
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
+def ordered(members: Collection[Any], content: Callable[[object], bytes] | None) -> tuple[list[Any], bool]:
+    """The members in order, and whether two of them could not be told apart.
+
+    `content` gives bytes for members that are neither plain values nor tuples and frozensets of them; without it
+    such members are left out.
+    """
+    if content is None:
+        members = [member for member in members if is_plain(member)]
+    keyed = [(_key(member, content), member) for member in members]
+    if len(keyed) < 2:
+        return [member for _, member in keyed], False
+    keyed.sort(key=lambda item: item[0])
+    return [member for _, member in keyed], any(one[0] == two[0] for one, two in pairwise(keyed))
+
+
+def is_plain(member: object) -> bool:
+    """Whether a value is compared by what it is, all the way down."""
+    kind = type(member)
+    if kind in (tuple, frozenset):
+        return all(map(is_plain, member))  # type: ignore[call-overload]
+    return kind in _PLAIN
+
+
+def _key(member: Any, content: Callable[[object], bytes] | None) -> bytes:
+    """Bytes that are equal for equal plain values of one type only."""
+    kind = type(member)
+    if kind in _PLAIN:
+        value = member if kind is bytes else repr(member).encode("utf-8", "surrogatepass")
+    elif kind is tuple:
+        value = b"".join(_framed(_key(item, content)) for item in member)
+    elif kind is frozenset:
+        value = b"".join(map(_framed, sorted(_key(item, content) for item in member)))
+    elif content is None:
+        value = b""
+    else:
+        value = content(member)
+    return kind.__qualname__.encode() + b"\0" + value
+
+
+def _framed(key: bytes) -> bytes:
+    return len(key).to_bytes(8, "big") + key
+
+
+# --- tensors of PyTorch: arrays, which lie beside the stream and are mapped when they are large ---
+
+
+_NAMES = frozenset({"Tensor", "Parameter"})
+
+
+def is_tensor(kind: type) -> bool:
+    """Whether objects of this class are plain tensors or parameters. Imports nothing."""
+    return kind.__name__ in _NAMES and kind.__module__.partition(".")[0] == "torch"
+
+
+def reduce_tensor(obj: Any) -> Any:
+    """The array and what makes a tensor of it; NotImplemented for those that numpy cannot hold."""
+    try:
+        array = obj.detach().contiguous().numpy()
+    except (TypeError, RuntimeError):  # bfloat16, sparse, quantized, or on another device
+        return NotImplemented
+    return (parameter if type(obj).__name__ == "Parameter" else tensor), (array, bool(obj.requires_grad))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import tempfile
@@ -26,7 +27,7 @@ from modelwheel_loader.proof import Report, Step
 from modelwheel_loader.run import LOCK, MOST_BYTES, Isolation, Trust, read_lock
 from modelwheel_loader.text import clip, counted
 
-from .missing import explained
+from ..origins import Origins, is_standard
 
 Progress = Callable[[str, int, int], None]
 _OUTCOMES = {"exact": "bit for bit", "within": "within tolerance", "schema": "not deterministic"}
@@ -162,3 +163,35 @@ def _proof(bundle: Bundle, environment: Environment, steps: list[Step]) -> Proof
 
 def _outcome(detail: str) -> str:
     return next((name for name, words in _OUTCOMES.items() if words in detail), "exact")
+
+
+# --- what is missing in the room, and the words of the author that would bring it ---
+
+
+_PATTERNS = (r"No module named '([\w.]+)'", r"Missing optional dependency '([\w.-]+)'", r"needs the module ([\w.]+),")
+
+
+def explained(step: Step) -> Step:
+    """`step`; where it failed for want of a module, its defect names the distribution and what to tell `pack`."""
+    if step.outcome != "failed":
+        return step
+    text = " ".join([step.detail, *(defect.message for defect in step.defects)])
+    module = next((match[1] for pattern in _PATTERNS for match in [re.search(pattern, text)] if match), None)
+    if module is None:
+        return step
+    top = module.partition(".")[0]
+    return step.replace(defects=(_defect(top, step.detail), *step.defects[1:]))
+
+
+def _defect(module: str, detail: str) -> Defect:
+    owner = None if is_standard(module) else Origins().distribution(module)
+    if owner is not None and owner.from_index:
+        hint = f'Tell pack of it: dependencies=Dependencies(add=("{owner.name}",)).'
+        return Defect(code="prove.missing", message=f"{owner.name} is missing: {clip(detail, 300)}", hint=hint)
+    if owner is not None:
+        hint = f'If an index has it: Dependencies(add=("{owner.name}",)); else its source: Dependencies(code=(…,)).'
+    else:
+        hint = f"Let its source travel, Dependencies(code=(…,)), or add the distribution that has {clip(module, 60)}."
+    return Defect(
+        code="prove.missing", message=f"the module {clip(module, 60)} is missing: {clip(detail, 300)}", hint=hint
+    )
