@@ -10,26 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from modelwheel_loader.bridges import anchored, attribute_name, enumerated
+from modelwheel_loader.bridges import SCALARS, anchored, attribute_name, datetime_name, enumerated
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.opening import (
-    Binary,
-    Bool,
-    Category,
-    DataType,
-    Date,
-    Decimal,
-    Duration,
-    Field,
-    Float,
-    Integer,
-    List,
-    Schema,
-    Struct,
-    Tensor,
-    Timestamp,
-    parse_type,
-)
+from modelwheel_loader.opening import Category, DataType, Field, Float, List, Schema, Struct, Tensor, Timestamp, parse_type
 from modelwheel_loader.validate import duration_count
 
 _HEAD = """\
@@ -61,7 +44,7 @@ def to_pydantic_source(schema: Schema) -> str:
     try:
         import pydantic
     except ImportError:
-        message = "whether a name can be an attribute is for pydantic to say"
+        message = "writing the source of a pydantic model needs pydantic"
         raise MissingExtra.of("schema.pydantic", message, hint='pip install "modelwheel[pydantic]"') from None
     writer = _Writer(pydantic.BaseModel)
     writer.model("Row", schema.fields, extra="forbid" if schema.extra == "error" else "ignore")
@@ -99,10 +82,10 @@ class _Writer:
             "description": field.description or None,
             "deprecated": field.deprecated or None,
         }
-        told = [f"{key}={value!r}" for key, value in details.items() if value is not None]
+        arguments = [f"{key}={value!r}" for key, value in details.items() if value is not None]
         if not field.required:
-            told.insert(0, f"default={field.default!r}")
-        return f"{annotation} = Field({', '.join(told)})" if told else annotation
+            arguments.insert(0, f"default={field.default!r}")
+        return f"{annotation} = Field({', '.join(arguments)})" if arguments else annotation
 
     def _annotation(self, field: Field, name: str) -> str:
         values = enumerated(field)
@@ -120,26 +103,8 @@ class _Writer:
                 return self.model(name, kind.fields, extra="ignore")
             case Tensor():
                 return self._tensor(kind, name)
-            case Bool():
-                return "Annotated[bool, Strict()]"
-            case Integer():
-                low, high = kind.range
-                return f"Annotated[int, Strict(), Field(ge={low}, le={high})]"
-            case Float():
-                return "Annotated[float, Strict()]"
-            case Binary():
-                return "Annotated[bytes, BeforeValidator(from_base64)]"
-            case Date():
-                return "datetime.date"
-            case Timestamp():
-                return "AwareDatetime" if kind.zone else "NaiveDatetime"
-            case Duration():
-                return "datetime.timedelta"
-            case Decimal():
-                return (
-                    f"Annotated[decimal.Decimal, Field(max_digits={kind.precision!r}, decimal_places={kind.scale!r})]"
-                )
-        return "Annotated[str, Strict()]"
+        scalar = SCALARS[type(kind)]
+        return scalar.source.format(kind=kind, datetime=datetime_name(kind) if isinstance(kind, Timestamp) else "")
 
     def _tensor(self, kind: Tensor, name: str) -> str:
         made = self._type(parse_type(kind.dtype), name)
@@ -179,12 +144,6 @@ def _limits(field: Field) -> list[str]:
 
 def _literal(bound: object, kind: DataType) -> str:
     """A bound as Python source: times and decimals as their objects."""
-    if isinstance(kind, Date):
-        return f"datetime.date.fromisoformat({bound!r})"
-    if isinstance(kind, Timestamp):
-        return f"datetime.datetime.fromisoformat({bound!r})"
-    if isinstance(kind, Decimal):
-        return f"decimal.Decimal({bound!r})"
-    if isinstance(kind, Duration):
-        return f"datetime.timedelta(microseconds={duration_count(str(bound), 'us')})"
-    return repr(bound)
+    text = SCALARS[type(kind)].bound if type(kind) in SCALARS else "{bound!r}"
+    count = duration_count(str(bound), "us") if "{microseconds}" in text else 0
+    return text.format(bound=bound, microseconds=count)

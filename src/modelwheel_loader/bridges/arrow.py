@@ -32,21 +32,19 @@ if TYPE_CHECKING:
     from ..opening.schema import Schema
 
 
-_NAMES: dict[str, DataType] = {
-    "bool": Bool(),
-    "halffloat": Float(16),
-    "float": Float(32),
-    "double": Float(64),
-    "string": String(),
-    "large_string": String(),
-    "string_view": String(),
-    "binary": Binary(),
-    "large_binary": Binary(),
-    "binary_view": Binary(),
-    "date32[day]": Date(),
-    "date64[ms]": Date(),
-    "null": String(),
-}
+_PLAIN: tuple[tuple[DataType, str, str], ...] = (
+    (Bool(), "bool_", "bool"),
+    (Float(16), "float16", "halffloat"),
+    (Float(32), "float32", "float"),
+    (Float(64), "float64", "double"),
+    (String(), "string", "string large_string string_view null"),
+    (Binary(), "binary", "binary large_binary binary_view"),
+    (Date(), "date32", "date32[day] date64[ms]"),
+    *((Integer(bits, signed), str(Integer(bits, signed)), "") for bits in (8, 16, 32, 64) for signed in (True, False)),
+)
+"""Types without parameters: the type, pyarrow's function for it, and the names of Arrow's types that become it."""
+_FROM_ARROW = {name: kind for kind, _, names in _PLAIN for name in names.split()}
+_TO_ARROW = {kind: function for kind, function, _ in _PLAIN}
 
 
 def from_arrow_type(kind: Any) -> DataType:
@@ -55,15 +53,7 @@ def from_arrow_type(kind: Any) -> DataType:
     Dictionaries give a category without values: those are in the data, not in the type.
     """
     name = str(kind)
-    if name in _NAMES:
-        return _NAMES[name]
-    return _parametric(kind, name) or parse_type(name)
-
-
-def _parametric(kind: Any, name: str) -> DataType | None:
-    """Types with parameters; None for others."""
-    word = name.partition("[")[0].partition("<")[0].partition("(")[0]
-    match word:
+    match name.partition("[")[0].partition("<")[0].partition("(")[0]:
         case "timestamp":
             return Timestamp(kind.unit, kind.tz)
         case "duration":
@@ -72,11 +62,6 @@ def _parametric(kind: Any, name: str) -> DataType | None:
             return Decimal(kind.precision, kind.scale)
         case "dictionary":
             return Category((), ordered=bool(kind.ordered))
-    return _nested(kind, word)
-
-
-def _nested(kind: Any, word: str) -> DataType | None:
-    match word:
         case "list" | "large_list" | "list_view" | "large_list_view":
             return List(from_arrow_type(kind.value_type), bool(kind.value_field.nullable))
         case "fixed_size_list":
@@ -85,7 +70,7 @@ def _nested(kind: Any, word: str) -> DataType | None:
             return Binary()
         case "struct":
             return Struct(tuple(from_arrow_field(kind.field(index)) for index in range(kind.num_fields)))
-    return None
+    return _FROM_ARROW[name] if name in _FROM_ARROW else parse_type(name)
 
 
 def _tensor(kind: Any) -> DataType:
@@ -102,7 +87,7 @@ def from_arrow_field(field: Any) -> Field:
     return Field(name=field.name, type=from_arrow_type(field.type), nullable=bool(field.nullable))
 
 
-# Schemas from and to Arrow. What Arrow cannot say of a field travels in the field's metadata, and comes back.
+# --- schemas: what Arrow cannot express of a field is stored in the field's metadata, and read back ---
 
 
 _KEY = b"modelwheel"
@@ -121,24 +106,11 @@ def _to_field(field: Field, pa: Any) -> Any:
     return pa.field(field.name, to_arrow_type(field.type, pa), nullable=field.nullable, metadata=metadata)
 
 
-_ARROW_NAMES: dict[DataType, str] = {
-    Float(16): "float16",
-    Float(32): "float32",
-    Float(64): "float64",
-    Bool(): "bool_",
-    String(): "string",
-    Binary(): "binary",
-    Date(): "date32",
-}
-
-
 def to_arrow_type(kind: DataType, pa: Any) -> Any:
     """The Arrow type for values of `kind`."""
-    if kind in _ARROW_NAMES:
-        return getattr(pa, _ARROW_NAMES[kind])()
+    if kind in _TO_ARROW:
+        return getattr(pa, _TO_ARROW[kind])()
     match kind:
-        case Integer():
-            return getattr(pa, str(kind))()
         case Timestamp():
             return pa.timestamp(kind.unit, kind.zone)
         case Duration():
@@ -146,22 +118,13 @@ def to_arrow_type(kind: DataType, pa: Any) -> Any:
         case Decimal():
             return (pa.decimal128 if kind.precision <= 38 else pa.decimal256)(kind.precision, kind.scale)
         case Category():
-            return pa.dictionary(pa.int32(), _value_type(kind, pa), ordered=kind.ordered)
-    return _arrow_schema_nested(kind, pa)
-
-
-def _value_type(kind: Category, pa: Any) -> Any:
-    first = kind.values[0] if kind.values else ""
-    return {str: pa.string, int: pa.int64, float: pa.float64, bool: pa.bool_}[type(first)]()
-
-
-def _arrow_schema_nested(kind: DataType, pa: Any) -> Any:
-    match kind:
+            first = type(kind.values[0]) if kind.values else str
+            values = {str: pa.string, int: pa.int64, float: pa.float64, bool: pa.bool_}[first]()
+            return pa.dictionary(pa.int32(), values, ordered=kind.ordered)
         case List():
             return pa.list_(pa.field("item", to_arrow_type(kind.item, pa), nullable=kind.nullable))
         case Struct():
-            inner = [pa.field(f.name, to_arrow_type(f.type, pa), nullable=f.nullable) for f in kind.fields]
-            return pa.struct(inner)
+            return pa.struct([pa.field(f.name, to_arrow_type(f.type, pa), nullable=f.nullable) for f in kind.fields])
         case Tensor():
             made = to_arrow_type(parse_type(kind.dtype), pa)
             for axis in reversed(kind.shape):

@@ -1,7 +1,7 @@
 """A schema as a pydantic model class: one row, good as the body of a web framework's request.
 
-It takes what the row validator takes of JSON, but that whole numbers beyond 2^53 are rounded into floats. Names that
-Python or pydantic cannot have as attributes become aliases, so feed the model by alias:
+It accepts the JSON that the row validator accepts, except that whole numbers beyond 2^53 are rounded into floats. Names
+that cannot be attributes in Python or pydantic become aliases, so call the model by alias:
 `model.predict(row.model_dump(by_alias=True))`.
 """
 
@@ -12,7 +12,8 @@ import datetime as dt
 import decimal
 import keyword
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Optional
 
 from ..errors import MissingExtra
 from ..opening.schema import Field
@@ -38,15 +39,12 @@ from ..validate.times import PER_SECOND
 from .json_schema import anchored, bounded, enumerated, type_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pydantic import BaseModel
 
     from ..opening.schema import Schema
 
 
 _FORMATS = {"int64": "int64", "uint64": "uint64", "float32": "float"}
-_FLOAT16, _FLOAT32 = 65504.0, 3.4028234663852886e38
 
 
 class Origin:
@@ -167,7 +165,7 @@ class _Maker:
                 return self.model(name, kind.fields, extra="ignore")
             case Tensor():
                 return self._tensor(kind, name)
-        return _SCALARS[type(kind)](self.pydantic, kind)
+        return SCALARS[type(kind)].annotation(self.pydantic, kind)
 
     def _item(self, kind: DataType, name: str) -> Any:
         made = self.type(kind, name)
@@ -234,21 +232,18 @@ def _python_time(count: int, kind: Any) -> Any:
     if rest:
         raise ValueError("is finer than microseconds")
     length = dt.timedelta(microseconds=microseconds)
-    return (
-        length if isinstance(kind, Duration) else dt.datetime(1970, 1, 1, tzinfo=dt.UTC if kind.zone else None) + length
-    )
+    if not isinstance(kind, Timestamp):
+        return length
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC if kind.zone else None) + length
 
 
-def _integer(pydantic: Any, kind: Integer) -> Any:
-    low, high = kind.range
-    limits = pydantic.Field(ge=low, le=high)
-    return Annotated[int, pydantic.Strict(), limits, pydantic.BeforeValidator(_whole)]
-
-
-def _float(pydantic: Any, kind: Float) -> Any:
-    largest = {16: _FLOAT16, 32: _FLOAT32}.get(kind.bits)
-    strict = Annotated[float, pydantic.Strict()]
-    return strict if largest is None else Annotated[strict, pydantic.Field(ge=-largest, le=largest)]
+def _number(pydantic: Any, kind: Integer | Float) -> Any:
+    """Strict, within the limits of the type; 3.0 is the integer 3."""
+    own = type_schema(kind)
+    made: Any = Annotated[int if isinstance(kind, Integer) else float, pydantic.Strict()]
+    if "minimum" in own:
+        made = Annotated[made, pydantic.Field(ge=own["minimum"], le=own["maximum"])]
+    return Annotated[made, pydantic.BeforeValidator(_whole)] if isinstance(kind, Integer) else made
 
 
 def _moment(bound: Any, kind: DataType) -> Any:
@@ -257,22 +252,55 @@ def _moment(bound: Any, kind: DataType) -> Any:
     return count if isinstance(kind, Decimal) else _python_time(count, kind)
 
 
-_SCALARS: dict[type[DataType], Callable[[Any, Any], Any]] = {
-    Bool: lambda pydantic, _: Annotated[bool, pydantic.Strict()],
-    Integer: _integer,
-    Float: _float,
-    String: lambda pydantic, _: Annotated[str, pydantic.Strict()],
-    Binary: lambda pydantic, _: Annotated[
-        bytes, pydantic.BeforeValidator(_from_base64), pydantic.WithJsonSchema({"type": "string", "format": "base64"})
-    ],
-    Date: lambda pydantic, kind: _exactly(pydantic, kind, dt.date),
-    Timestamp: lambda pydantic, kind: _exactly(
-        pydantic, kind, pydantic.AwareDatetime if kind.zone else pydantic.NaiveDatetime
+class Scalar(NamedTuple):
+    """A type in pydantic: its annotation, the source of one, and the source of a bound. `kind` is in the texts."""
+
+    annotation: Callable[[Any, Any], Any]
+    source: str
+    bound: str = "{bound!r}"
+
+
+SCALARS: dict[type[DataType], Scalar] = {
+    Bool: Scalar(lambda pydantic, _: Annotated[bool, pydantic.Strict()], "Annotated[bool, Strict()]"),
+    Integer: Scalar(_number, "Annotated[int, Strict(), Field(ge={kind.range[0]}, le={kind.range[1]})]"),
+    Float: Scalar(_number, "Annotated[float, Strict()]"),
+    String: Scalar(lambda pydantic, _: Annotated[str, pydantic.Strict()], "Annotated[str, Strict()]"),
+    Binary: Scalar(
+        lambda pydantic, _: Annotated[
+            bytes,
+            pydantic.BeforeValidator(_from_base64),
+            pydantic.WithJsonSchema({"type": "string", "format": "base64"}),
+        ],
+        "Annotated[bytes, BeforeValidator(from_base64)]",
     ),
-    Duration: lambda pydantic, kind: _exactly(pydantic, kind, dt.timedelta),
-    Decimal: lambda pydantic, kind: _exactly(
-        pydantic,
-        kind,
-        Annotated[decimal.Decimal, pydantic.Field(max_digits=kind.precision, decimal_places=kind.scale)],
+    Date: Scalar(
+        lambda pydantic, kind: _exactly(pydantic, kind, dt.date),
+        "datetime.date",
+        "datetime.date.fromisoformat({bound!r})",
+    ),
+    Timestamp: Scalar(
+        lambda pydantic, kind: _exactly(pydantic, kind, getattr(pydantic, datetime_name(kind))),
+        "{datetime}",
+        "datetime.datetime.fromisoformat({bound!r})",
+    ),
+    Duration: Scalar(
+        lambda pydantic, kind: _exactly(pydantic, kind, dt.timedelta),
+        "datetime.timedelta",
+        "datetime.timedelta(microseconds={microseconds})",
+    ),
+    Decimal: Scalar(
+        lambda pydantic, kind: _exactly(
+            pydantic,
+            kind,
+            Annotated[decimal.Decimal, pydantic.Field(max_digits=kind.precision, decimal_places=kind.scale)],
+        ),
+        "Annotated[decimal.Decimal, Field(max_digits={kind.precision!r}, decimal_places={kind.scale!r})]",
+        "decimal.Decimal({bound!r})",
     ),
 }
+"""Every type that does not hold others: one row each."""
+
+
+def datetime_name(kind: Timestamp) -> str:
+    """Pydantic's type for times with a zone, or without."""
+    return "AwareDatetime" if kind.zone else "NaiveDatetime"
