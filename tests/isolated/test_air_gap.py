@@ -65,7 +65,7 @@ def test_exporting_again_changes_nothing(bundle: Path, folder: Path, capsys: pyt
     before = state(folder)
     assert main(["export", str(bundle), "--with-dependencies", str(folder), "--no-index"]) == 0
     assert state(folder) == before
-    assert "all of them there already" in capsys.readouterr().out
+    assert "none of them new" in capsys.readouterr().out
     assert main(["export", str(bundle), "--with-dependencies", str(folder), "--no-index", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["added"] == []

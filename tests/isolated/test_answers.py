@@ -19,7 +19,7 @@ import modelwheel
 from locked import TRUST, Load, X
 from models import flights_like_pipeline
 from modelwheel.errors import OutputError, PredictionError, TrustError, UsageError
-from modelwheel_loader.isolated.remote_errors import RemoteError
+from modelwheel_loader.isolated.wire import RemoteError
 
 TEXTS = ["a fine day", "a bad day", "no day", "fine"]
 FRAME = pd.DataFrame(

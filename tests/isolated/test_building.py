@@ -21,7 +21,7 @@ from locked import TRUST, X, with_lock
 from modelwheel_loader.errors import EnvironmentMismatch
 from modelwheel_loader.isolated import environments as environment_cache
 from modelwheel_loader.isolated import environments as pythons
-from modelwheel_loader.isolated.plan import plan
+from modelwheel_loader.isolated.runtime import plan
 from processes import alive, gone
 
 ASK = """
@@ -75,7 +75,7 @@ def test_it_is_built_once_however_many_ask(bundle: Path, built: Path) -> None:
     before = found.used
     with load(bundle, built) as model:  # the second time, nothing is built
         assert model.predict(X[:1]).tolist() == [3.0]
-        assert "its environment is there" in str(model.bundle.explain(trust=TRUST, isolation=settings(built)))
+        assert "its environment exists" in str(model.bundle.explain(trust=TRUST, isolation=settings(built)))
     (again,) = environment_cache.listed(settings(built))
     assert again.used >= before
 
@@ -230,7 +230,7 @@ def test_what_keeps_a_bundle_from_running_isolated(bundle: Path, tmp_path: Path)
 
 
 def test_windows_is_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel_loader.isolated.plan.sys.platform", "win32")
+    monkeypatch.setattr("modelwheel_loader.isolated.runtime.sys.platform", "win32")
     with modelwheel.open(bundle) as opened:
         members = opened._members("code", None)
         (defect,) = plan(opened.manifest.runtimes[0], opened.manifest, members, settings(tmp_path))  # type: ignore[arg-type,misc]

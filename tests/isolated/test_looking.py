@@ -17,7 +17,7 @@ from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, UsageEr
 from modelwheel_loader.isolated import environments as environment_build
 from modelwheel_loader.isolated import environments as environment_cache
 from modelwheel_loader.isolated import environments as pythons
-from modelwheel_loader.isolated import plan as isolated_plan
+from modelwheel_loader.isolated import runtime as isolated_plan
 from modelwheel_loader.isolated.environments import Python
 from modelwheel_loader.run.isolation import Isolation
 from modelwheel_loader.run.requirements import LockedPackages, read_lock
@@ -170,12 +170,12 @@ def planned(python: Python | None, root: Path) -> isolated_plan.Plan:
 
 
 def test_a_plan_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert str(planned(None, tmp_path)) == "Python 3.19 and 1 package would be downloaded by uv"
+    assert str(planned(None, tmp_path)) == "uv would download Python 3.19 and 1 package"
     assert planned(None, tmp_path).environment is None
     own = planned(pythons.this_python(), tmp_path)
-    assert "would be built by uv" in str(own)
+    assert "uv would build its environment" in str(own)
     monkeypatch.setattr(pythons, "find_uv", lambda: None)
-    assert "would be built by pip" in str(own)
+    assert "pip would build its environment" in str(own)
     monkeypatch.setattr(pythons, "obtain", lambda _: None)
     with pytest.raises(EnvironmentMismatch, match=r"uv could not bring Python 3\.19"):
         isolated_plan.open_isolated(planned(None, tmp_path), None, (), {})  # type: ignore[arg-type]

@@ -22,8 +22,7 @@ from scipy import sparse
 from modelwheel_loader.errors import WorkerError
 from modelwheel_loader.isolated import channel as channels
 from modelwheel_loader.isolated.channel import Channel, Closed, Incoming, Kind, Outgoing
-from modelwheel_loader.isolated.remote_errors import from_document
-from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode
+from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode, from_document
 
 calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

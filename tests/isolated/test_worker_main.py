@@ -21,8 +21,7 @@ from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.errors import ModelwheelError, OutputError, PredictionError
 from modelwheel_loader.isolated import worker_main
 from modelwheel_loader.isolated.channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
-from modelwheel_loader.isolated.remote_errors import RemoteError, from_document
-from modelwheel_loader.isolated.wire import Buffers, decode, encode, encode_batch
+from modelwheel_loader.isolated.wire import Buffers, RemoteError, decode, encode, encode_batch, from_document
 from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.validate.inputs import compile_input
 

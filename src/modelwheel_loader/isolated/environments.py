@@ -1,4 +1,4 @@
-"""Interpreters of this machine: this one, those on PATH, pyenv's, and those that uv knows or can get."""
+"""Environments of isolated models: finding an interpreter, building an environment from a lock, keeping it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ from ..run import environment as rules
 from ..run.environment import python_version
 from ..run.isolation import Isolation
 from ..text import clip, safe, without_secrets
+
+# --- interpreters: this one, those on PATH, pyenv's, and those that uv knows or can download ---
+
 
 _ASK = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, '%d.%d.%d' % sys.version_info[:3],"
@@ -61,15 +64,21 @@ def this_python() -> Python:
 def ask(path: str) -> Python | None:
     """The interpreter at `path`; None when there is none that runs, or it is not an ordinary CPython."""
     try:
-        done = subprocess.run(  # noqa: S603 - an interpreter that was found, or that the caller named
-            [path, "-I", "-c", _ASK], capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL
+        name, version, platform, free_threaded, base = json.loads(_output(path, "-I", "-c", _ASK))
+    except ValueError:
+        return None
+    return None if name != "cpython" or free_threaded else Python(path=base, version=version, platform=platform)
+
+
+def _output(*command: str, timeout: float = 30) -> str:
+    """What a program prints; nothing when it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 - uv, or an interpreter that was found or that the caller named
+            command, capture_output=True, text=True, check=True, timeout=timeout, stdin=subprocess.DEVNULL
         )
-        name, version, platform, free_threaded, base = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    if name != "cpython" or free_threaded:
-        return None
-    return Python(path=base, version=version, platform=platform)
+        return ""
+    return done.stdout.strip()
 
 
 def fits(version: str, specifiers: Sequence[str]) -> bool:
@@ -137,18 +146,10 @@ def find_uv() -> str | None:
 def _uv_answer(*arguments: str, timeout: float = 30) -> str:
     """What uv prints; nothing without uv, or when it fails."""
     uv = find_uv()
-    if uv is None:
-        return ""
-    try:
-        done = subprocess.run(  # noqa: S603 - uv itself
-            [uv, *arguments], capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return "" if uv is None else _output(uv, *arguments, timeout=timeout)
 
 
-# Builds one environment in an empty folder, by uv where it is, else by venv and pip. Hashes are required.
+# --- building one environment in an empty folder, by uv if it is installed, otherwise by venv and pip ---
 
 
 Progress = Callable[[str, int, int], None]
@@ -184,34 +185,28 @@ def build(
     with open(requirements, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
     target = os.path.join(folder, "environment")
-    commands = (
-        _by_uv(uv, target, requirements, python, settings) if uv else _by_pip(target, requirements, python, settings)
-    )
-    for command in commands:
+    for command in _commands(uv, target, requirements, python, settings):
         _run([*command, "--no-cache"] if uv and not cached else command, folder, len(lines), progress)
     os.remove(requirements)
     os.remove(os.path.join(folder, _LOG))
     return "uv" if uv else "pip"
 
 
-def _by_uv(uv: str, target: str, requirements: str, python: Python, settings: Isolation) -> list[list[str]]:
-    make = [uv, "venv", "--no-project", "--relocatable", "--python", python.path, target]
-    install = [uv, "pip", "install", "--python", python_of(target), "--no-deps", "--require-hashes"]
+def _commands(
+    uv: str | None, target: str, requirements: str, python: Python, settings: Isolation
+) -> tuple[list[str], list[str]]:
+    """The command that makes an empty environment, and the one that installs into it."""
+    if uv:
+        make = [uv, "venv", "--no-project", "--relocatable", "--python", python.path, target]
+        install = [uv, "pip", "install", "--python", python_of(target)]
+    else:
+        make = [python.path, "-I", "-m", "venv", target]
+        quiet = ["--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
+        install = [python_of(target), "-I", "-m", "pip", "install", *quiet]
     binary = [] if settings.source_builds else ["--only-binary", ":all:"]
-    return [make, [*install, *binary, *_sources(settings), "-r", requirements]]
-
-
-def _by_pip(target: str, requirements: str, python: Python, settings: Isolation) -> list[list[str]]:
-    make = [python.path, "-I", "-m", "venv", target]
-    quiet = ["--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
-    install = [python_of(target), "-I", "-m", "pip", "install", *quiet, "--no-deps", "--require-hashes"]
-    binary = [] if settings.source_builds else ["--only-binary", ":all:"]
-    return [make, [*install, *binary, *_sources(settings), "-r", requirements]]
-
-
-def _sources(settings: Isolation) -> list[str]:
-    folders = [f"--find-links={os.path.abspath(folder)}" for folder in settings.find_links]
-    return [*folders, *(["--no-index"] if settings.no_index else [])]
+    sources = [f"--find-links={os.path.abspath(folder)}" for folder in settings.find_links]
+    sources += ["--no-index"] if settings.no_index else []
+    return make, [*install, "--no-deps", "--require-hashes", *binary, *sources, "-r", requirements]
 
 
 def _run(command: Sequence[str], folder: str, packages: int, progress: Progress | None) -> None:
@@ -263,10 +258,10 @@ def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
     return error
 
 
-# Where the environments of isolated models lie: one folder for each lock, Python and platform, whole or not there.
+# --- the cache of environments: one folder for each lock, Python and platform ---
 #
-# An environment is built beside its place and renamed into it while a lock is held: who asks meanwhile waits, and a
-# build that is killed leaves only a folder that the next one removes.
+# An environment is built beside its final folder and renamed while a lock is held: whoever needs it meanwhile waits,
+# and a build that is killed leaves only a folder that the next build removes.
 
 
 _FORMAT = 1
@@ -330,15 +325,8 @@ def known(root: str, key: str) -> Environment | None:
             used = os.fstat(stream.fileno()).st_mtime
         if note["format"] != _FORMAT or not _is_safe(folder):
             return None
-        found = Environment(
-            key=key,
-            folder=folder,
-            python=str(note["python"]),
-            tool=str(note["tool"]),
-            packages=tuple(map(str, note["packages"])),
-            bundle=str(note["bundle"]),
-            used=used,
-        )
+        texts = {name: str(note[name]) for name in ("python", "tool", "bundle")}
+        found = Environment(key=key, folder=folder, packages=tuple(map(str, note["packages"])), used=used, **texts)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if os.path.exists(found.interpreter) else None

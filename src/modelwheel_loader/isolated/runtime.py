@@ -1,26 +1,143 @@
-"""The workers of one isolated model: so many places, each with a worker, or with none until one is needed."""
+"""Isolated models: whether and how a bundle can run so on this machine, and the workers of one model.
+
+The caller validates input and output; validated columns travel, and the worker builds from them what the model was
+fitted on, because only its environment has the libraries for that.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 import weakref
 from collections.abc import Callable, Mapping
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, WorkerError
-from ..text import clip
+from ..defects import Defect
+from ..errors import EnvironmentMismatch, InvalidBundle, UsageError, WorkerError
+from ..records import Record
+from ..run.isolation import Isolation
+from ..run.requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
+from ..text import clip, counted, safe
+from . import environments
+from .environments import Environment, Python
 from .wire import Buffers, WireError, compile_answer_decoder, encode, encode_batch
 from .worker_process import Worker
 
 if TYPE_CHECKING:
-    from ..opening.manifest import Method
-    from ..run.isolation import Isolation
+    from ..opening.manifest import Manifest, Method, NativePayload
+    from ..opening.members import Members
     from ..run.selection import Call
     from ..validate.batch import Batch
 
+_LOADER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Plan(Record):
+    """How a bundle would run isolated. Without `python`, uv must first download one of the minor version `minor`."""
+
+    lock: bytes
+    packages: LockedPackages
+    minor: str
+    python: Python | None
+    settings: Isolation
+
+    @property
+    def environment(self) -> Environment | None:
+        """The environment, when it was built already."""
+        if self.python is None:
+            return None
+        root = environments.folder_of(self.settings)
+        return environments.known(root, environments.key_of(self.lock, self.python))
+
+    def __str__(self) -> str:
+        count = counted(len(self.packages.lines), "package")
+        if self.python is None:
+            return f"uv would download Python {self.minor} and {count}"
+        if self.environment is not None:
+            return f"its environment exists: Python {self.python.version}, {count}"
+        tool = "uv" if environments.find_uv() else "pip"
+        return f"{tool} would build its environment: Python {self.python.version}, {count}"
+
+
+def plan(payload: NativePayload, manifest: Manifest, members: Members, settings: Isolation) -> Plan | list[Defect]:
+    """How `payload` would run isolated here, or all reasons why it cannot. Builds and runs nothing."""
+    if sys.platform == "win32":
+        return [Defect(code="isolated.platform", message="the isolated runtime needs Linux or macOS", found="Windows")]
+    if not os.path.isdir(_LOADER):
+        message = "the loader is not installed as plain files, which a worker needs"
+        return [Defect(code="isolated.platform", message=message, found=clip(_LOADER, 200))]
+    if LOCK not in manifest.members:
+        return [Defect(code="isolated.no-lock", message="the bundle has no lock to build an environment from")]
+    lock = members.small(LOCK, limit=MOST_BYTES)
+    try:
+        packages = read_lock(lock, "native")
+    except InvalidBundle as error:
+        return list(error.defects)
+    return _with_python(payload, lock, packages, settings)
+
+
+def _with_python(
+    payload: NativePayload, lock: bytes, packages: LockedPackages, settings: Isolation
+) -> Plan | list[Defect]:
+    ranges = (payload.python_specifier, packages.requires_python)
+    minor = ".".join(payload.python_version.split(".")[:2])
+    if settings.python is not None:
+        python = environments.ask(os.path.abspath(settings.python))
+    else:
+        python = environments.find(ranges, payload.python_version)
+    fits = python is not None and environments.fits(python.version, ranges)
+    if not fits and (settings.python is not None or environments.find_uv() is None):
+        return [_no_python(python, settings, ranges, minor)]
+    return Plan(lock=lock, packages=packages, minor=minor, python=python, settings=settings)
+
+
+def _no_python(python: Python | None, settings: Isolation, ranges: tuple[str, ...], minor: str) -> Defect:
+    found = "none" if python is None else f"Python {python.version}"
+    if settings.python is not None:
+        found = f"{found} at {clip(str(settings.python), 200)}"
+    return Defect(
+        code="isolated.python",
+        message="found no Python that the model can run on",
+        found=found,
+        expected=f"Python {clip(', '.join(filter(None, ranges)), 100)}",
+        hint=f"Install Python {clip(minor, 10)}, or install uv, which downloads it.",
+    )
+
+
+def open_isolated(
+    plan: Plan, manifest: Manifest, methods: tuple[str, ...], opening: Mapping[str, Any]
+) -> IsolatedRuntime:
+    """The runtime: builds its environment if needed, and starts its workers. The bundle must be trusted by now."""
+    python = plan.python or environments.obtain(plan.minor)
+    if python is None:
+        raise EnvironmentMismatch.of(
+            "isolated.python",
+            f"uv could not download Python {safe(plan.minor)}",
+            hint=f"Install Python {safe(plan.minor)}.",
+        )
+    environment = environments.ready(
+        plan.lock,
+        plan.packages.lines,
+        python,
+        plan.settings,
+        bundle=f"{manifest.name}=={manifest.version}",
+        progress=plan.settings.progress,
+    )
+    known = {method.name: method for method in manifest.methods}
+    start = {**opening, "methods": list(methods)}
+    return IsolatedRuntime(
+        lambda: Worker(environment.interpreter, environment.bytecode, start, plan.settings.memory),
+        plan.settings,
+        {name: known[name] for name in methods},
+    )
+
+
+# --- the workers ---
+
 
 class Pool:
-    """Threads take a worker, ask it, and put it back. A worker that is gone is replaced by who takes its place."""
+    """Threads take a worker, call it, and put it back. Whoever takes the place of a dead worker starts a new one."""
 
     def __init__(self, size: int, start: Callable[[], Worker], patience: float) -> None:
         """`start` starts a worker, which must be ready within `patience` seconds."""
@@ -126,12 +243,6 @@ class Pool:
 
 def _closed() -> UsageError:
     return UsageError.of("usage.closed", "the model is closed")
-
-
-# The isolated runtime: the original object in worker processes, each with an interpreter and packages of its own.
-#
-# The caller checks what goes in and what comes out; checked columns travel, and the worker makes of them what the model
-# was fitted on, because only its environment has the libraries for that.
 
 
 class IsolatedRuntime:

@@ -1,11 +1,13 @@
-"""The memory of arrays that goes beside a tree: pieces, each at a place of its own."""
+"""Values, batches and errors on their way between a caller and its worker: JSON trees, and the memory of arrays."""
 
 from __future__ import annotations
 
+import builtins
 import datetime as dt
 import decimal
 import math
 import re
+import traceback
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -13,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, OutputError
+from .. import errors
+from ..defects import Defect
+from ..errors import InputError, ModelwheelError, OutputError
 from ..proof.codec import SparseRows, as_scipy
-from ..text import shown
+from ..show.codes import CODES
+from ..text import clip, safe, shown
 from ..validate.batch import Array, Batch, Column, is_null, objects
 
 if TYPE_CHECKING:
@@ -51,8 +56,6 @@ class Buffers:
                 np.copyto(place.reshape(piece.shape), piece)
 
 
-# Values on their way between a caller and its worker: a tree of JSON types, and the memory of arrays beside it.
-#
 # Nothing is pickled, so what comes from a worker can only ever become data. Arrays are raw memory with a dtype from a
 # fixed list. A tree is a JSON scalar, or an object with one key that says what it is:
 #
@@ -500,3 +503,106 @@ def compile_answer_decoder(schema: Schema) -> Callable[[Any, memoryview], Any]:
         return made.rename(decode(name, memory)) if _is_named(schema) else made
 
     return read
+
+
+# --- errors: as they were raised, rebuilt from a fixed list of classes ---
+
+
+_LONGEST = 20_000
+_OWN = {
+    kind.__name__: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ModelwheelError)
+}
+_BUILTIN = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError | ImportError)
+}
+"""Exceptions of Python that are made from their message alone."""
+
+
+class RemoteError(Exception):
+    """An exception of a worker whose class is not rebuilt here; `kind` is its class, `traceback` its text."""
+
+    def __init__(self, message: str, kind: str, traceback: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f'{self.args[0]}\n"""\n{self.traceback}"""'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.kind, self.traceback)
+
+
+def to_document(error: ModelwheelError) -> dict[str, Any]:
+    """An error, and the exception behind it, as JSON types."""
+    cause = error.__cause__
+    return {
+        "error": type(error).__name__,
+        "message": error.message,
+        "defects": [defect.to_dict() for defect in error.defects],
+        "counted": error.counted,
+        "cause": None if cause is None else _cause(cause),
+    }
+
+
+def _cause(cause: BaseException) -> dict[str, str]:
+    kind = type(cause)
+    try:
+        message = str(cause)
+    except Exception:  # noqa: BLE001 - the border to foreign code: an exception whose text cannot be made
+        message = ""
+    lines = "".join(traceback.format_exception(cause))
+    return {
+        "kind": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
+        "message": _printable(message),
+        "traceback": _printable(lines[-_LONGEST:]),
+    }
+
+
+def _printable(text: str) -> str:
+    """Safe to print, line by line."""
+    return "\n".join(map(safe, text[:_LONGEST].split("\n")))
+
+
+def from_document(document: Any) -> ModelwheelError:
+    """The error of a document. What is not as it should be gives a `WorkerError`."""
+    try:
+        kind = _OWN[document["error"]]
+        defects = [Defect(**_typed(item)) for item in document["defects"]]
+        error = kind(str(document["message"]), defects, counted=_whole(document["counted"]))
+        cause = document["cause"]
+        if cause is not None:
+            error.__cause__ = _rebuilt(str(cause["kind"]), str(cause["message"]), str(cause["traceback"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        return errors.WorkerError.of(
+            "worker.protocol", "the worker failed, and its error message is broken", found=clip(wrong, 200)
+        )
+    return error
+
+
+def _typed(item: dict[str, Any]) -> dict[str, Any]:
+    known = {name: item[name] for name in Defect._fields if name in item}
+    if known["code"] not in CODES:
+        raise ValueError("there is no such code")
+    row = known.pop("row", None)
+    return {**{name: str(value) for name, value in known.items()}, "row": None if row is None else _whole(row)}
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("a count is not a whole number")
+    return value
+
+
+def _rebuilt(kind: str, message: str, lines: str) -> Exception:
+    """The original exception where Python itself has its class, with the remote traceback behind it."""
+    remote = RemoteError(message, kind, lines)
+    if kind not in _BUILTIN:
+        return remote
+    original = _BUILTIN[kind](message)
+    original.__cause__ = remote
+    return original

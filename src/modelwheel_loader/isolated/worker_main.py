@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelwheelError, OutputError
 from ..text import clip
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
-from .remote_errors import to_document
-from .wire import Buffers, WireError, decode
+from .wire import Buffers, WireError, decode, to_document
 
 if TYPE_CHECKING:
     from ..bundle import Bundle

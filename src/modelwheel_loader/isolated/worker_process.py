@@ -19,8 +19,7 @@ from typing import IO, Any
 from ..errors import WorkerError
 from ..text import clip, safe
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message, nameless
-from .remote_errors import from_document
-from .wire import Buffers, WireError
+from .wire import Buffers, WireError, from_document
 
 _COPIED = 1 << 22
 """Up to so many bytes an answer is copied out of shared memory: a small one must not hold a large segment."""
