@@ -108,7 +108,7 @@ FACES = {
         .arrow: from_arrow_type
         .hints: HintError arguments_of field_of hints_of plain_default
         .json_schema: anchored enumerated
-        .pydantic_model: attribute_name
+        .pydantic_model: SCALARS attribute_name datetime_name
     """,
 }
 """What others import from a ring itself, by the module that has it: `from modelwheel_loader.validate import Batch`."""

@@ -177,7 +177,7 @@ def test_a_plan_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(pythons, "find_uv", lambda: None)
     assert "pip would build its environment" in str(own)
     monkeypatch.setattr(pythons, "obtain", lambda _: None)
-    with pytest.raises(EnvironmentMismatch, match=r"uv could not bring Python 3\.19"):
+    with pytest.raises(EnvironmentMismatch, match=r"uv could not download Python 3\.19"):
         isolated_plan.open_isolated(planned(None, tmp_path), None, (), {})  # type: ignore[arg-type]
 
 

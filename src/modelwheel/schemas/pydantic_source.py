@@ -12,7 +12,18 @@ from collections.abc import Sequence
 
 from modelwheel_loader.bridges import SCALARS, anchored, attribute_name, datetime_name, enumerated
 from modelwheel_loader.errors import MissingExtra
-from modelwheel_loader.opening import Category, DataType, Field, Float, List, Schema, Struct, Tensor, Timestamp, parse_type
+from modelwheel_loader.opening import (
+    Category,
+    DataType,
+    Field,
+    Float,
+    List,
+    Schema,
+    Struct,
+    Tensor,
+    Timestamp,
+    parse_type,
+)
 from modelwheel_loader.validate import duration_count
 
 _HEAD = """\
