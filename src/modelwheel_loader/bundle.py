@@ -1,4 +1,4 @@
-"""An opened bundle: what it is, what it takes, whether it can run here. Opening reads and checks; it runs nothing."""
+"""An opened bundle: what it is, its input, whether it can run here. Opening reads and validates; it runs nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy  # noqa: F401, ICN001 - first, so that it is not imported in the depth of our own imports, which is slower
+import numpy  # noqa: F401, ICN001 - first, imported inside our own imports it is slower
 
 from .doors import door
 from .errors import BundleError, IntegrityError, UsageError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .opening.places import Place
     from .opening.schema import Schema
     from .proof.examples import Goldens
-    from .proof.report import Report, Step
+    from .proof.report import Explanation, Report, Step
     from .run.isolation import Isolation
     from .run.native_runtime import NativeRuntime
     from .run.onnx_runtime import SessionOptions
@@ -46,7 +46,7 @@ class Bundle:
     """A bundle in a wheel file, an unpacked folder or an installation.
 
     `digest` is the SHA-256 of its manifest, which names the digest of every payload: it is the same wherever the
-    bundle lies. Usable as a context manager; payloads that a model maps stay mapped after `close`.
+    bundle is. Usable as a context manager; payloads that a model maps stay mapped after `close`.
     """
 
     def __init__(self, place: Place, *, limits: Limits = DEFAULT) -> None:
@@ -65,7 +65,7 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """Where the bundle lies: `wheel`, `folder` or `installed`."""
+        """What the bundle is in: `wheel`, `folder` or `installed`."""
         return self._place.kind
 
     @property
@@ -80,7 +80,7 @@ class Bundle:
 
     @property
     def schema(self) -> Schema:
-        """What the model takes."""
+        """The schema of the model's input."""
         return self.manifest.input
 
     @cached_property
@@ -92,7 +92,7 @@ class Bundle:
 
     @cached_property
     def methods(self) -> Mapping[str, Method]:
-        """The prediction methods by name, each with the schema of its answer."""
+        """The prediction methods by name, each with the schema of its output."""
         return MappingProxyType({method.name: method for method in self.manifest.methods})
 
     @property
@@ -102,7 +102,7 @@ class Bundle:
 
     @cached_property
     def examples(self) -> Goldens | None:
-        """The golden examples, or None when the author left them out. Their values are read when asked for."""
+        """The golden examples, or None when the author left them out. Their values are read on access."""
         from .proof.examples import Goldens
 
         return Goldens(self.manifest, self._members("first", None), self._limits) if self.manifest.examples else None
@@ -120,11 +120,12 @@ class Bundle:
     ) -> Model:
         """Open the model for prediction.
 
-        `trust` says whether code of the bundle may run; without it, an installed bundle is trusted and a file is not.
-        `runtime` is `auto`, or the kind to use and no other. `integrity` says which bytes are compared with their
-        digests (`docs/security.md`), `cache` is the directory that remembers what was compared, `onnx` sets up
-        onnxruntime, and `isolation` the isolated runtime, which `auto` takes only when it is given. By `prefer`, `auto`
-        takes the cheapest by recorded cost. Raises `TrustError`, `EnvironmentMismatch` with each runtime's reason.
+        `trust` says whether code of the bundle may run; by default an installed bundle is trusted and a file is not.
+        `runtime` is `auto`, or the only kind to use. `integrity` says which bytes are compared with their digests
+        (`docs/security.md`), `cache` is the directory that remembers what was compared, `onnx` are the settings of
+        onnxruntime, and `isolation` those of the isolated runtime, which `auto` uses only when they are given. With
+        `prefer`, `auto` uses the cheapest by recorded cost. Raises `TrustError` or `EnvironmentMismatch` with each
+        runtime's reason.
         """
         given = self._trusting(trust)
         judged = self._candidates(given, self._isolation(isolation, runtime), runtime)
@@ -144,9 +145,9 @@ class Bundle:
         return Model(self, opened, {name: self.methods[name] for name in payload.methods}, (load_again, recipe))
 
     def open_native(self, *, integrity: Policy = "first", cache: Reference | None = None) -> NativeRuntime:
-        """The original object in this process, whatever the environment: code of the bundle **runs**.
+        """The original object in this process, without a check of trust and environment: code of the bundle **runs**.
 
-        `load` asks for trust and judges the environment first; the worker, whose caller did that, comes here.
+        `load` checks both first; so has the caller of the worker process, which calls this.
         """
         from .run.native_runtime import NativeRuntime
 
@@ -162,10 +163,11 @@ class Bundle:
         made: Runtime = door("open_isolated")(plan, self.manifest, payload.methods, opening)
         return made
 
-    def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Any:
+    def explain(self, *, trust: Trust | None = None, isolation: Isolation | None = None) -> Explanation:
         """For each runtime: whether it can run here, and if not, exactly why and what to do."""
         judged = list(self._candidates(self._trusting(trust), self._isolation(isolation, ISOLATED)))
-        return door("explain")(self.manifest, judged, self._members("code", None))
+        explained: Explanation = door("explain")(self.manifest, judged, self._members("code", None))
+        return explained
 
     def requirements(self, runtime: str | None = None) -> str:
         """The lock as a requirements file with hashes, for all runtimes or one; `EnvironmentMismatch` without one."""
@@ -228,7 +230,7 @@ class Bundle:
         return self._trust or (Trust.installed() if self.kind == "installed" else Trust.data_only())
 
     def _isolation(self, isolation: Isolation | None, runtime: str) -> Isolation | None:
-        """The settings of the isolated runtime when it comes into question: it is asked for, or allowed."""
+        """The settings of the isolated runtime when it comes into question: it is named, or allowed."""
         if isolation is None and runtime != ISOLATED:
             return None
         from .run.isolation import Isolation
@@ -249,7 +251,7 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT) -> B
     """Open the bundle that `reference` means: a path, or a requirement that an installed bundle satisfies.
 
     A `PathLike`, or a text that ends in `.whl` or holds a path separator, is a path; any other text is a requirement
-    (`churn`, `churn==1.2.0`, `churn>=1.2,<2`). Reads and checks; imports nothing and runs nothing from the bundle.
+    (`churn`, `churn==1.2.0`, `churn>=1.2,<2`). Reads and validates; imports nothing and runs nothing from the bundle.
     Raises `ResolutionError`, `InvalidBundle` with all defects, `IntegrityError`, `UnsupportedFormat`.
     """
     if isinstance(reference, Bundle):
@@ -263,7 +265,7 @@ def open_bundle(reference: Reference | Bundle, *, limits: Limits = DEFAULT) -> B
 
 
 def open_again(reference: Reference, digest: str, trust: Trust | None, limits: Limits = DEFAULT) -> Bundle:
-    """Open a bundle that was opened before; raises `IntegrityError` when another one lies there now."""
+    """Open a bundle that was opened before; raises `IntegrityError` when another one is there now."""
     bundle = open_bundle(reference, limits=limits)
     if trust is not None:
         bundle.trust_by_default(trust)
@@ -319,7 +321,7 @@ def verify(
     progress: Progress | None = None,
     limits: Limits = DEFAULT,
 ) -> Report:
-    """Verify the bundle that `reference` means: `report.ok` says whether it is whole and answers as recorded.
+    """Verify the bundle that `reference` means: `report.ok` says whether it is valid and predicts as recorded.
 
     A bundle that cannot be opened gives a report with the defects, not an exception; `ResolutionError` is raised when
     there is nothing to verify.

@@ -20,6 +20,9 @@ DOORS = {
     "error.problem": "show.codes:error_problem",
     "error.text": "show.codes:error_text",
     "explain": "show.explanation:explain",
+    "explanation.json": "show.explanation:to_json",
+    "explanation.status": "show.explanation:status_lines",
+    "explanation.text": "show.explanation:explanation_text",
     "hints.callable": "bridges.hints:fields_of_callable",
     "hints.class": "bridges.hints:fields_of",
     "hints.extra": "bridges.hints:class_extra",
@@ -89,11 +92,10 @@ FACES = {
     "proof": """
         .comparison: Comparison compare
         .examples: decode_input encode_input encode_output
-        .report: Outcome Report Step
+        .report: Explanation Outcome Report RuntimeStatus Step
     """,
     "show": """
         .commandline: BATCH GOOD INTERRUPTED SHORT USAGE
-        .explanation: Explanation RuntimeStatus
         .html: heading joined styled table view
         .inspection: SHOWN_FIELDS answer_types cost_lines facts field_notes fields_text lock_text method_notes
             parity_lines proof_text size size_text summary table_notes

@@ -1,4 +1,4 @@
-"""An opened model: the original's prediction methods, each checking what goes in and what comes out."""
+"""An opened model: the original's prediction methods, each validating its input and output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 
 
 class BoundMethod:
-    """One prediction method: checks the data, runs it, checks the answer. Pickles as its model does."""
+    """One prediction method: validates the input, runs, validates the output. Pickles as its model does."""
 
     __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "_parameters", "_recipe", "output", "parameters")
 
@@ -47,11 +47,11 @@ class BoundMethod:
         self.parameters = method.parameters
 
     def __call__(self, data: object, **parameters: Any) -> Any:
-        """Answer for one row (a mapping), many rows, columns, a DataFrame of any library, or an array.
+        """Predict for one row (a mapping), many rows, columns, a DataFrame of any library, or an array.
 
         `parameters` are those of the method, `model.predict(rows, threshold=0.3)`; `parameters` of this object is
         their schema. Raises `InputError` with all defects of the data and of the parameters, `PredictionError` when
-        the model itself raises, and `OutputError` when its answer does not have the recorded type.
+        the model itself raises, and `OutputError` when its output does not have the recorded type.
         """
         if parameters:
             parameters = self._checked(parameters, data)
@@ -67,7 +67,7 @@ class BoundMethod:
         return self._answer(raw, batch.rows, batch.single)
 
     def _checked(self, parameters: dict[str, Any], data: object) -> dict[str, Any]:
-        """The parameters as the original takes them; the error for wrong ones tells what is wrong with the data too."""
+        """The parameters as the original takes them; an error about them also lists what is wrong with the data."""
         from .validate.parameters import both
 
         check = self._parameters or _compile_parameters(self._name, None)
@@ -94,12 +94,12 @@ def _compile_parameters(method: str, parameters: Schema | None) -> ParameterChec
 
 
 def _method_again(load: Callable[..., Model], recipe: tuple[Any, ...], name: str) -> Any:
-    """The method of a model that is loaded for it."""
+    """The method of the model, loaded again."""
     return getattr(load(*recipe), name)
 
 
 class Model:
-    """A model that answers. Thread-safe; usable as a context manager; pickles as a reference to its bundle.
+    """A loaded model. Thread-safe; usable as a context manager; pickles as a reference to its bundle.
 
     Every method that the bundle lists for this runtime is an attribute: `model.predict(rows)`.
     """
@@ -120,7 +120,7 @@ class Model:
 
     @property
     def runtime(self) -> str:
-        """The kind of runtime that answers: `onnx`, `native` or `isolated`."""
+        """The kind of runtime: `onnx`, `native` or `isolated`."""
         return self._runtime.kind
 
     def check(self) -> Report:
@@ -128,7 +128,7 @@ class Model:
         return self.bundle.replay(self)
 
     def close(self) -> None:
-        """Give up what the runtime holds. Calls after this raise `UsageError`."""
+        """Release the runtime's resources. Later calls raise `UsageError`."""
         self._runtime.close()
         for name in self.methods:
             setattr(self, name, _closed)

@@ -12,7 +12,7 @@ from rich.text import Text
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.opening.manifest import ISOLATED
 from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.show.explanation import Explanation, RuntimeStatus
+from modelwheel_loader.proof import Explanation, RuntimeStatus
 from modelwheel_loader.show.inspection import (
     SHOWN_FIELDS,
     answer_types,

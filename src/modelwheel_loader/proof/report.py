@@ -1,12 +1,14 @@
-"""What checking a bundle found: a list of steps, each passed, failed or not run with the reason."""
+"""What checking a bundle found, as records: the steps of `verify`, and the runtimes of `explain`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from ..defects import SHOWN_DEFECTS, Defect, listed
 from ..doors import door
+from ..opening.manifest import Cost, LeftOut, Parity, Requirement
 from ..records import Record
 from ..text import safe
 
@@ -74,3 +76,60 @@ class Report(Record):
                 for step in self.steps
             ],
         }
+
+
+class RuntimeStatus(Record):
+    """One runtime: whether it can run here, and what is known of it.
+
+    `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
+    information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not. `detail` says in
+    words how it would run, `risk` why opening it needs trust, `cost` is its cost if it was measured at packing.
+    """
+
+    kind: str
+    available: bool
+    reasons: tuple[Defect, ...]
+    methods: tuple[str, ...]
+    requires: tuple[Requirement, ...] = ()
+    imports: tuple[str, ...] = ()
+    mapped_bytes: int = 0
+    copied_bytes: int = 0
+    parity: Mapping[str, Parity] = MappingProxyType({})
+    detail: str = ""
+    risk: str = ""
+    cost: Cost | None = None
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether nothing but trust is missing."""
+        return {reason.code for reason in self.reasons} == {"trust.refused"}
+
+    @property
+    def state(self) -> str:
+        """Whether it can run here, in words."""
+        return "ready" if self.available else "needs your trust" if self.needs_trust else "not available"
+
+    def lines(self) -> Iterator[str]:
+        """The status as text."""
+        made: Iterator[str] = door("explanation.status")(self)
+        return made
+
+
+class Explanation(Record):
+    """The status of every runtime, and the runtimes that the author's `pack` left out with the reason."""
+
+    name: str
+    version: str
+    runtimes: tuple[RuntimeStatus, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def __str__(self) -> str:
+        return str(door("explanation.text")(self))
+
+    def _repr_html_(self) -> str:
+        return str(door("html.explanation")(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as JSON types."""
+        made: dict[str, Any] = door("explanation.json")(self)
+        return made

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..defects import Defect
-from ..opening.manifest import FORMATS, ISOLATED, Cost, LeftOut, NativePayload, Parity, Payload, Requirement
+from ..opening.manifest import FORMATS, ISOLATED, NativePayload, Payload
 from ..opening.strictjson import plain
+from ..proof.report import Explanation, RuntimeStatus
 from ..records import Record
 from ..run.environment import reason_for
 from ..run.model_files import SCANNERS
@@ -21,93 +20,52 @@ if TYPE_CHECKING:
     from ..run.selection import Candidate
 
 
-class RuntimeStatus(Record):
-    """One runtime: whether it can run here, and what is known of it.
-
-    `imports` are the modules and names that unpickling would look up, read from the pickle without running it:
-    information, never a gate. `mapped_bytes` are shared between processes, `copied_bytes` are not. `detail` says in
-    words how it would run, `risk` why opening it needs trust, `cost` is its cost if it was measured at packing.
-    """
-
-    kind: str
-    available: bool
-    reasons: tuple[Defect, ...]
-    methods: tuple[str, ...]
-    requires: tuple[Requirement, ...] = ()
-    imports: tuple[str, ...] = ()
-    mapped_bytes: int = 0
-    copied_bytes: int = 0
-    parity: Mapping[str, Parity] = MappingProxyType({})
-    detail: str = ""
-    risk: str = ""
-    cost: Cost | None = None
-
-    @property
-    def needs_trust(self) -> bool:
-        """Whether nothing but trust is missing."""
-        return {reason.code for reason in self.reasons} == {"trust.refused"}
-
-    @property
-    def state(self) -> str:
-        """Whether it can run here, in words."""
-        return "ready" if self.available else "needs your trust" if self.needs_trust else "not available"
-
-    def lines(self) -> Iterator[str]:
-        """The status as text."""
-        yield f"{self.kind}: {self.state} ({', '.join(self.methods)})"
-        yield from (f"  {line}" for line in self._details())
-
-    def _details(self) -> Iterator[str]:
-        yield from map(str, self.reasons)
-        yield from dict.fromkeys(f"→ {defect.advice}" for defect in self.reasons)
-        if self.detail:
-            yield safe(self.detail)
-        for item in self.requires:
-            packed = f" (packed with {safe(item.version)})" if item.version else ""
-            why = f"{reason_for(item.name, item.version, item.specifier)}{packed}; {clip(item.reason, 160)}"
-            yield f"needs {safe(item.name)}{safe(item.specifier)}, {why}"
-        yield from parity_lines(self.parity)
-        if self.cost is not None:
-            yield from cost_lines(self.cost)
-        if self.mapped_bytes or self.copied_bytes:
-            yield f"{self.copied_bytes:,} bytes per process (not shared), {self.mapped_bytes:,} mapped and shared"
-        if self.imports:
-            yield f"would import {', '.join(clip(name, 100) for name in self.imports)}"
+def status_lines(status: RuntimeStatus) -> Iterator[str]:
+    """The status as text."""
+    yield f"{status.kind}: {status.state} ({', '.join(status.methods)})"
+    yield from (f"  {line}" for line in _details(status))
 
 
-class Explanation(Record):
-    """The status of every runtime, and the runtimes that the author's `pack` left out with the reason."""
+def _details(status: RuntimeStatus) -> Iterator[str]:
+    yield from map(str, status.reasons)
+    yield from dict.fromkeys(f"→ {defect.advice}" for defect in status.reasons)
+    if status.detail:
+        yield safe(status.detail)
+    for item in status.requires:
+        packed = f" (packed with {safe(item.version)})" if item.version else ""
+        why = f"{reason_for(item.name, item.version, item.specifier)}{packed}; {clip(item.reason, 160)}"
+        yield f"needs {safe(item.name)}{safe(item.specifier)}, {why}"
+    yield from parity_lines(status.parity)
+    if status.cost is not None:
+        yield from cost_lines(status.cost)
+    if status.mapped_bytes or status.copied_bytes:
+        yield f"{status.copied_bytes:,} bytes per process (not shared), {status.mapped_bytes:,} mapped and shared"
+    if status.imports:
+        yield f"would import {', '.join(clip(name, 100) for name in status.imports)}"
 
-    name: str
-    version: str
-    runtimes: tuple[RuntimeStatus, ...]
-    left_out: tuple[LeftOut, ...]
 
-    def __str__(self) -> str:
-        lines = [f"{safe(self.name)} {safe(self.version)}"]
-        lines += [f"  {line}" for status in self.runtimes for line in status.lines()]
-        lines += [f"  {safe(item.kind)}: left out by pack: {safe(item.reason)}" for item in self.left_out]
-        return "\n".join(lines)
+def explanation_text(explanation: Explanation) -> str:
+    """The explanation for people."""
+    lines = [f"{safe(explanation.name)} {safe(explanation.version)}"]
+    lines += [f"  {line}" for status in explanation.runtimes for line in status_lines(status)]
+    lines += [f"  {safe(item.kind)}: left out by pack: {safe(item.reason)}" for item in explanation.left_out]
+    return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        from .html import explanation_view
 
-        return explanation_view(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The explanation as JSON types."""
-        hidden = ("reasons", "risk")
-        return {
-            "name": self.name,
-            "version": self.version,
-            "runtimes": [
-                {"kind": status.kind, "available": status.available}
-                | {"reasons": [defect.to_dict() for defect in status.reasons]}
-                | {name: _json(value) for name, value in status.attributes().items() if name not in hidden}
-                for status in self.runtimes
-            ],
-            "left_out": [plain(item) for item in self.left_out],
-        }
+def to_json(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON types."""
+    hidden = ("reasons", "risk")
+    return {
+        "name": explanation.name,
+        "version": explanation.version,
+        "runtimes": [
+            {"kind": status.kind, "available": status.available}
+            | {"reasons": [defect.to_dict() for defect in status.reasons]}
+            | {name: _json(value) for name, value in status.attributes().items() if name not in hidden}
+            for status in explanation.runtimes
+        ],
+        "left_out": [plain(item) for item in explanation.left_out],
+    }
 
 
 def _json(value: Any) -> Any:

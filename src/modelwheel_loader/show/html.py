@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..opening.manifest import Method
     from ..opening.schema import Field, Schema
-    from ..proof.report import Report, Step
-    from .explanation import Explanation, RuntimeStatus
+    from ..proof.report import Explanation, Report, RuntimeStatus, Step
 
 
 LONGEST = 300
