@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 import modelwheel
-from modelwheel.onnx.estimators import column_names, graph_inputs
+from modelwheel.onnx.estimators import column_names, possible_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel_loader.run.onnx_runtime import open_session
 from real_data import paragraphs, same_answers
@@ -31,7 +31,7 @@ SETTINGS: list[dict[str, Any]] = [{}, {"lowercase": False}, {"binary": True}, {"
 @pytest.mark.parametrize("analyzer", ["char", "char_wb"])
 def test_counts_are_those_of_scikit_learn(analyzer: str, lengths: tuple[int, int]) -> None:
     schema = modelwheel.infer_schema(TEXTS).schema
-    inputs = next(graph_inputs(schema))
+    inputs = next(possible_inputs(schema))
     assert not isinstance(inputs, str)
     texts = TEXTS + OTHERS + MADE_UP
     for settings in SETTINGS:
@@ -72,7 +72,7 @@ def test_characters_beside_words_in_a_pipeline(tmp_path: Path) -> None:
 def test_what_has_no_graph_says_why(settings: dict[str, Any], reason: str) -> None:
     model = CountVectorizer(**{"analyzer": "char", "ngram_range": (2, 3), **settings}).fit(TEXTS)
     schema = modelwheel.infer_schema(TEXTS).schema
-    inputs = next(graph_inputs(schema))
+    inputs = next(possible_inputs(schema))
     assert not isinstance(inputs, str)
     made = translate(model, inputs, column_names(schema), ["transform"])
     assert isinstance(made, str)

@@ -38,7 +38,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from modelwheel.adapters.sklearn import METHODS
 from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx import Graph, blocks, graph
-from modelwheel.onnx.estimators import column_names, graph_inputs
+from modelwheel.onnx.estimators import column_names, possible_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel_loader.errors import PredictionError
 from modelwheel_loader.run.onnx_runtime import compile_feeds, open_session
@@ -58,7 +58,7 @@ TIES = np.concatenate([X[:5], X[:5], np.zeros((1, 4)), np.full((1, 4), 50.0), np
 
 def converted(model: Any, sample: Any, methods: Any) -> Graph:
     schema = infer_schema(sample).schema
-    inputs = next(graph_inputs(schema))
+    inputs = next(possible_inputs(schema))
     assert not isinstance(inputs, str), inputs
     made = translate(model, inputs, column_names(schema), methods)
     assert isinstance(made, Graph), made
@@ -372,7 +372,7 @@ def test_wide_values_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_functions_that_are_no_graph_say_why(function: Any, reason: str) -> None:
     schema = infer_schema(X).schema
-    inputs = next(graph_inputs(schema))
+    inputs = next(possible_inputs(schema))
     assert not isinstance(inputs, str)
     model = preprocessing.FunctionTransformer(function).fit(X)
     assert reason in str(translate(model, inputs, column_names(schema), ["transform"]))

@@ -31,7 +31,7 @@ from models import flights_like_pipeline
 from modelwheel.adapters.sklearn import SklearnAdapter
 from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx import Graph, Unconvertible, convert, convert_estimator
-from modelwheel.onnx.estimators import graph_inputs
+from modelwheel.onnx.estimators import possible_inputs
 from modelwheel_loader.errors import MissingExtra
 from modelwheel_loader.opening.manifest import GraphInput
 from modelwheel_loader.opening.schema import Field, Schema
@@ -241,7 +241,7 @@ def test_texts_and_their_nulls(kind: str, null: str) -> None:
 
 
 def inputs_of(sample: Any) -> list[Any]:
-    return list(graph_inputs(infer_schema(sample).schema))
+    return list(possible_inputs(infer_schema(sample).schema))
 
 
 def test_a_matrix_is_one_input_in_double_then_single_precision() -> None:
@@ -322,7 +322,7 @@ def test_one_that_it_uses_is_the_reason(used: str, reason: str) -> None:
 
 def test_tensors_of_one_axis_are_a_matrix() -> None:
     schema = Schema(fields=(Field(name="v", type=Tensor("float64", (7,))),), layout="array")
-    assert [item[0].shape for item in graph_inputs(schema) if not isinstance(item, str)] == [(None, 7)] * 2
+    assert [item[0].shape for item in possible_inputs(schema) if not isinstance(item, str)] == [(None, 7)] * 2
 
 
 # -- the face ------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from modelwheel.golden.choose import Golden
 from modelwheel.golden.recording import record
 from modelwheel.inference.infer import infer_schema
 from modelwheel.onnx import Graph
-from modelwheel.onnx.estimators import column_names, graph_inputs
+from modelwheel.onnx.estimators import column_names, possible_inputs
 from modelwheel.onnx.translate import translate
 from modelwheel.parity.edges import MOST_FIELDS, Rows, edge_rows, varied
 from modelwheel.parity.measure import Measured, Original, measure
@@ -254,7 +254,7 @@ def test_neighbours_equally_far_away_are_ties() -> None:
         (neighbours, rows[:2], [True, False]),
     ):
         schema = infer_schema(asked).schema
-        inputs = next(graph_inputs(schema))
+        inputs = next(possible_inputs(schema))
         assert not isinstance(inputs, str)
         made = translate(model, inputs, column_names(schema), ["predict" if model is neighbours else "transform"])
         assert isinstance(made, Graph)

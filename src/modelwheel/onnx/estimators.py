@@ -50,7 +50,7 @@ def convert_estimator(model: Any, schema: Schema, methods: Sequence[str]) -> Con
 
     Needs skl2onnx. Anything that goes wrong in a converter becomes a reason.
     """
-    for place, inputs in enumerate(graph_inputs(schema)):
+    for place, inputs in enumerate(possible_inputs(schema)):
         if isinstance(inputs, str):
             yield _without_unused(model, schema, methods, inputs)
             continue
@@ -64,7 +64,7 @@ def convert_booster(model: Any, schema: Schema, methods: Sequence[str]) -> Conve
     try:
         boosted = read_booster(model)
         if boosted.forest.splits or boosted.categories:
-            inputs = next(graph_inputs(schema))
+            inputs = next(possible_inputs(schema))
         else:
             inputs = (_numbers_input(schema, "float32" if boosted.single else "float64"),)
     except Unconvertible as error:
@@ -121,7 +121,7 @@ def column_names(schema: Schema) -> tuple[str, ...] | None:
     return schema.names if schema.layout in ("frame", "records") else None
 
 
-def graph_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:
+def possible_inputs(schema: Schema) -> Iterator[tuple[GraphInput, ...] | str]:
     """The possible inputs of a graph for `schema`, best first; or why a graph cannot accept such data.
 
     Numbers of a frame are one matrix where the estimator uses its columns together; else each column is an input,

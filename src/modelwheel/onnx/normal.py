@@ -1,4 +1,4 @@
-"""The normal distribution in double precision: onnxruntime has the error function for float32 alone.
+"""The normal distribution in double precision: onnxruntime has the error function for float32 only.
 
 erf and erfc by W. J. Cody, "Rational Chebyshev approximations for the error function" (1969); the quantiles by
 M. J. Wichura, algorithm AS 241, PPND16 (1988).

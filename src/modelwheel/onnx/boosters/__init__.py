@@ -1,4 +1,4 @@
-"""What the boosters of all packages are: trees whose leaves add up to scores, a link from scores to answers, labels."""
+"""The record of a booster: trees whose leaves add up to scores, a link from scores to outputs, labels."""
 
 from __future__ import annotations
 

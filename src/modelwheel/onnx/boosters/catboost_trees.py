@@ -19,7 +19,7 @@ from . import Boosted, Link
 
 _LINKS: dict[str, Link] = {"Logloss": "sigmoid", "CrossEntropy": "sigmoid", "MultiClass": "softmax"}
 _NOT_CONVERTED = frozenset({"RMSEWithUncertainty"})
-"""Losses whose answers are of different kinds: here a mean, and the logarithm of a spread."""
+"""Losses with outputs of different kinds: here a mean, and the logarithm of a spread."""
 
 
 def read_catboost(model: Any) -> Boosted:
@@ -43,7 +43,7 @@ def read_catboost(model: Any) -> Boosted:
         raise Unconvertible(f"the loss {loss!r} of CatBoost is not converted")
     link: Link = _LINKS.get(loss, "identity")
     if type(model).__name__ == "CatBoostRegressor" and loss.startswith(("Poisson", "Tweedie")):
-        link = "exp"  # as its `_get_default_prediction_type` has it
+        link = "exp"  # as in its `_get_default_prediction_type`
     return Boosted(
         forest=Forest.of(trees, targets, mode=GT), link=link, base=tuple(map(float, bias)), classes=classes,
         label_column=targets > 1, single=True,
@@ -59,8 +59,8 @@ def _json(model: Any) -> dict[str, Any]:
 
 
 def _tree(tree: dict[str, Any], treatment: dict[int, tuple[int, bool]], scale: float, targets: int) -> Tree:
-    """All nodes of a level ask the same; the children of node n are 2n + 1 and 2n + 2."""
-    splits = (tree["splits"] or [])[::-1]  # the root asks the last split, the highest bit
+    """All nodes of a level compare the same; the children of node n are 2n + 1 and 2n + 2."""
+    splits = (tree["splits"] or [])[::-1]  # the root compares the last one, the highest bit
     inner = (1 << len(splits)) - 1
     sizes = [1 << level for level in range(len(splits))]
     asked = [treatment[split["float_feature_index"]] for split in splits]

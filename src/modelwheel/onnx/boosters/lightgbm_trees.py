@@ -22,11 +22,11 @@ LINKS: dict[str, Link] = {
     "lambdarank": "identity", "rank_xendcg": "identity", "binary": "sigmoid", "cross_entropy": "sigmoid",
     "multiclass": "softmax",
 }  # fmt: skip
-"""The objectives that are converted."""
+"""The objectives that have a converter."""
 _AROUND_ZERO = 1.0000000180025095e-35
 """`kZeroThreshold` (`include/LightGBM/meta.h`), the single-precision number next to 1e-35."""
 _ZERO = math.nextafter(-1.0, 0.0)
-"""The least number that is the category 0, for LightGBM cuts numbers off."""
+"""The least number that is the category 0, because LightGBM truncates numbers."""
 
 
 def read_lightgbm(model: Any) -> Boosted:
@@ -50,9 +50,9 @@ def read_lightgbm(model: Any) -> Boosted:
 
 
 def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
-    """The values of the columns that were categories of pandas, which LightGBM lists without saying which they are."""
+    """The values of the categorical columns of pandas, which LightGBM lists without the names of the columns."""
     listed = dumped.get("pandas_categorical") or []
-    infos = [dumped["feature_infos"].get(name) for name in dumped["feature_names"]]  # none of what is never split
+    infos = [dumped["feature_infos"].get(name) for name in dumped["feature_names"]]  # None for features without a split
     known = [place for place, info in enumerate(infos) if info is not None and info["values"]]
     perhaps = [place for place, info in enumerate(infos) if info is None or info["values"]]
     for places in (known, perhaps):
@@ -65,7 +65,7 @@ def _categories(dumped: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
 
 def _tree(root: dict[str, Any], target: int, splits: dict[Split, int], width: int) -> Tree:
     nodes, rows = [root], []
-    for node in nodes:  # children are added while it runs
+    for node in nodes:  # the loop adds the children
         if "leaf_coeff" in node:
             raise Unconvertible("LightGBM trees with linear leaves are not converted")
         if "leaf_value" in node:
@@ -82,7 +82,7 @@ def _tree(root: dict[str, Any], target: int, splits: dict[Split, int], width: in
 def _condition(node: dict[str, Any], splits: dict[Split, int], width: int) -> tuple[int, float, bool]:
     """The feature, the threshold, and whether null goes left."""
     feature = int(node["split_feature"])
-    if node["decision_type"] == "==":  # CategoricalDecision: null, and what is none of them, goes right
+    if node["decision_type"] == "==":  # CategoricalDecision: null and other codes go right
         split = Split.among(feature, map(int, node["threshold"].split("||")), inside=False, null=True)
         return width + splits.setdefault(split, len(splits)), 0.5, False
     if node["missing_type"] == "Zero":
@@ -93,12 +93,12 @@ def _condition(node: dict[str, Any], splits: dict[Split, int], width: int) -> tu
 
 
 def _beyond_zero(threshold: float) -> float:
-    """The threshold that sends a number around zero where LightGBM sends zero, which it takes such a number for."""
+    """The threshold that sends a number around zero to the side of zero: LightGBM treats it as zero."""
     if abs(threshold) > _AROUND_ZERO:
         return threshold
     return _AROUND_ZERO if threshold >= 0.0 else math.nextafter(-_AROUND_ZERO, -math.inf)
 
 
 def _finite(threshold: float) -> float:
-    """Thresholds stay what they are; the largest double stands for infinity in LightGBM's own files."""
+    """A finite threshold: the largest double stands for infinity, as in LightGBM's own files."""
     return threshold if math.isfinite(threshold) else math.copysign(1.7976931348623157e308, threshold)

@@ -25,7 +25,7 @@ LINKS: dict[str, Link] = {
     "reg:gamma": "exp", "reg:tweedie": "exp", "rank:ndcg": "identity", "rank:pairwise": "identity",
     "rank:map": "identity",
 }  # fmt: skip
-"""The objectives that are converted."""
+"""The objectives that have a converter."""
 
 
 def read_xgboost(model: Any) -> Boosted:
@@ -40,7 +40,7 @@ def read_xgboost(model: Any) -> Boosted:
 
 
 def _read(booster: Any, *, classes: tuple[Any, ...] | None, missing: float | None, rounds: int | None) -> Boosted:
-    """`rounds` is how many rounds answer; None for all."""
+    """`rounds` is the number of rounds to use; None for all."""
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = learner["objective"]["name"]
     if objective not in LINKS:
@@ -76,7 +76,7 @@ def _gradient_booster(booster: dict[str, Any]) -> tuple[str, dict[str, Any], lis
 
 
 def _base(text: str, link: Link, targets: int) -> list[float]:
-    """The scores to begin with: the file has them on the side of the answers."""
+    """The initial scores: the file has them after the link."""
     given = json.loads(text)
     values = [float(value) for value in given] if isinstance(given, list) else [float(given)]
     if link == "sigmoid":
@@ -93,14 +93,14 @@ def _tree(tree: dict[str, Any], target: int, scale: float, splits: dict[Split, i
     yes, no = np.array(tree["left_children"]), np.array(tree["right_children"])
     missing, weight = np.array(tree["default_left"], bool), value * scale
     for node, codes in _chosen(tree).items():
-        # src/common/categorical.h: those among them go right, and all that are unknown go left
+        # src/common/categorical.h: these codes go right, and unknown ones go left
         split = Split.among(int(feature[node]), codes, inside=True, null=not missing[node])
         feature[node], value[node], missing[node] = width + splits.setdefault(split, len(splits)), 0.5, False
     return Tree(feature, value, yes, no, missing, weight, target)
 
 
 def _chosen(tree: dict[str, Any]) -> dict[int, frozenset[int]]:
-    """The categories of each node that splits on some."""
+    """The categories of each node that splits on categories."""
     parts = zip(
         tree.get("categories_nodes", ()), tree.get("categories_segments", ()), tree.get("categories_sizes", ()),
         strict=True,
@@ -109,12 +109,12 @@ def _chosen(tree: dict[str, Any]) -> dict[int, frozenset[int]]:
 
 
 def _categories(stored: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
-    """The values of the columns that were categories, which XGBoost keeps from its version 3.1."""
+    """The values of the categorical columns, which XGBoost stores since version 3.1."""
     return {feature: _values(given) for feature, given in enumerate(stored.get("enc", ())) if given["values"]}
 
 
 def _values(given: dict[str, Any]) -> tuple[Any, ...]:
-    """Texts as bytes with the offsets of their ends, or numbers."""
+    """Texts, stored as bytes with the offsets of their ends, or numbers."""
     if "offsets" not in given:
         return tuple(given["values"])
     if min(given["values"]) < 0:  # seen in 3.2: it counts characters and cuts bytes

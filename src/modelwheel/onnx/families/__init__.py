@@ -1,4 +1,4 @@
-"""Converters by family. Each says what a method of scikit-learn computes, in NumPy's words, on arrays of a graph."""
+"""Converters by family. Each repeats what a method of scikit-learn computes, on symbolic arrays of a graph."""
 
 from . import (  # noqa: F401 - importing registers them
     boosters,

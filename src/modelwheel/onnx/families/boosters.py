@@ -42,7 +42,7 @@ def read_booster(model: Any) -> Boosted:
 
 
 def answered(boosted: Boosted, x: Frame) -> dict[str, Array]:
-    """The booster's answers by what they are: `scores` (after the link), or `labels`, `probabilities`, `raw` scores."""
+    """The booster's outputs by kind: `scores` (after the link), or `labels`, `probabilities` and `raw` scores."""
     forest = boosted.forest
     values = _coded(boosted, x).astype(forest.dtype)
     if boosted.missing is not None:

@@ -1,4 +1,4 @@
-"""Pipelines, column transformers, unions, searches, selections, and what wraps one estimator in another."""
+"""Pipelines, column transformers, unions, searches, selections, and wrappers of a single estimator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function",
 
 
 def _delegate(attribute: str, *classes: str) -> None:
-    """All methods are those of the estimator in an attribute."""
+    """Convert all methods by those of the estimator in an attribute."""
     for method in METHODS:
         converts(method, *classes)(_asking(attribute, method))
 
@@ -43,7 +43,7 @@ def _pipeline(method: str) -> Any:
 
 
 def _kept(x: Frame, step: Any, answer: Any) -> Frame:
-    """The answer as a frame: the same one each time, so that methods share what comes after."""
+    """The output as a frame: the same one each time, so that methods share the steps behind it."""
     return x.graph.once("frame", (step, x), lambda: frame(answer))
 
 
@@ -70,7 +70,7 @@ def _some(indices: Any, columns: Any) -> bool:
 
 
 def _by_name(model: Any, x: Frame, indices: Any) -> list[int]:
-    """A frame of columns in another order, or with more of them, is told apart by names."""
+    """Columns are found by name: a DataFrame may have them in another order, or have more."""
     if x.names is None or not hasattr(model, "feature_names_in_"):
         return list(indices)
     return [x.names.index(model.feature_names_in_[index]) for index in indices]
@@ -102,7 +102,7 @@ def _function_back(model: Any, x: Frame) -> Any:
 
 
 def _called(function: Any, given: Any, x: Frame) -> Any:
-    """The function is called with an array of the graph, which remembers what NumPy is asked to do with it."""
+    """Calls the function with a symbolic array, which records the operations of NumPy on it."""
     kinds = {block.dtype for block in x.blocks}
     if STRING in kinds:
         raise Unconvertible("functions on text have no converter")

@@ -1,4 +1,4 @@
-"""Linear maps that decompositions, projections and partial least squares come to, and maps with one function around."""
+"""Decompositions, projections and partial least squares: linear maps, some of them with a function behind."""
 
 from __future__ import annotations
 

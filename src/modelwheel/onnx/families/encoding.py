@@ -15,7 +15,7 @@ from ..steps import look_up, one_hot, required, searchsorted_rows
 
 
 def codes(x: Frame, index: int, categories: Any) -> Array:
-    """The places of a column's values among its categories, of shape (rows,); their number for values of none."""
+    """The places of a column's values among its categories, of shape (rows,); their number for unknown values."""
     column, null = x.column(index)
     values = list(np.asarray(categories).tolist())
     if column.dtype == STRING:
@@ -26,7 +26,7 @@ def codes(x: Frame, index: int, categories: Any) -> Array:
 
 
 def _text_codes(column: Array, values: Sequence[Any], null: str | None) -> Array:
-    """A null comes as the text `null`; a text that reads like it comes with a zero byte behind (see `feeds`)."""
+    """The input has the text `null` for a null, and a text equal to it with a zero byte behind."""
     keys, places = [], []
     for place, value in enumerate(values):
         if isinstance(value, str):
@@ -63,7 +63,7 @@ def _is_null(value: Any) -> bool:
 
 
 def _grouped(model: Any, index: int, count: int) -> list[int | None]:
-    """The place of each category, and last of an unknown one, after infrequent ones are one; None: masked."""
+    """The place of each category, and of an unknown one at the end, after grouping infrequent ones; None: masked."""
     places: list[int | None] = [*range(count), None]
     mappings = getattr(model, "_default_to_infrequent_mappings", None)
     mapping = mappings[index] if mappings is not None else None
@@ -116,7 +116,7 @@ def _ordinal(model: Any, x: Frame) -> Array:
 
 @converts("transform", "TargetEncoder")
 def _target(model: Any, x: Frame) -> Array:
-    """The mean of the target for each category; of the whole for what was never seen."""
+    """The mean of the target for each category; the overall mean for unseen ones."""
     several = model.target_type_ == "multiclass"
     means = np.ravel(model.target_mean_)
     count = len(model.classes_) if several else 1
@@ -160,7 +160,7 @@ def _binarized(model: Any, x: Frame) -> Array:
 
 @converts("transform", "DictVectorizer")
 def _records(model: Any, x: Frame) -> Array:
-    """A field of numbers is a column; a field of texts is one for each text that was seen."""
+    """A numeric field is one column; a text field has one column for each text of the training data."""
     if x.names is None:
         raise Unconvertible("its features have no names")
     columns = []

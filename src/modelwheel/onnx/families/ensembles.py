@@ -1,4 +1,4 @@
-"""Estimators made of others: voting, stacking, bagging, boosting by AdaBoost, calibration."""
+"""Estimators that combine others: voting, stacking, bagging, AdaBoost, calibration."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _bagged_proba(model: Any, x: Frame) -> Array:
 
 
 def _one_proba(model: Any, estimator: Any, x: Frame) -> Array:
-    """`_parallel_predict_proba`: a vote when it has no probabilities; its classes may be some of all."""
+    """`_parallel_predict_proba`: a vote where it has no probabilities; it may know some of the classes only."""
     if not hasattr(estimator, "predict_proba"):
         return one_hot(apply(estimator, "predict", x).astype(WHOLE), model.n_classes_)
     proba = apply(estimator, "predict_proba", x)
@@ -151,7 +151,7 @@ def _bagged_log_proba(model: Any, x: Frame) -> Array:
 
 
 def _log_add(one: Any, other: Any) -> Any:
-    """`numpy.logaddexp`, which also knows that the logarithm of zero stays what it is."""
+    """`numpy.logaddexp`, also for two logarithms of zero."""
     top = np.maximum(one, other)
     safe = np.where(np.isinf(top), 0.0, top)
     return np.where(np.isinf(top), top, safe + np.log(np.exp(one - safe) + np.exp(other - safe)))

@@ -1,4 +1,4 @@
-"""What is missing: `sklearn.impute`. NaN is missing among numbers; among texts the text that stands for null."""
+"""Missing values: `sklearn.impute`. Among numbers that is NaN; among texts, the text that stands for null."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..steps import smallest, tied
 
 
 def _mask(model: Any, column: Array, null: str | None) -> Array | None:
-    """Where a column (rows, 1) or matrix is missing; None when it cannot be."""
+    """Where a column of shape (rows, 1), or a matrix, has missing values; None when it cannot have any."""
     missing = model.missing_values
     if column.dtype == STRING:
         if isinstance(missing, str):

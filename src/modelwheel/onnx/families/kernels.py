@@ -78,7 +78,7 @@ def _svr(model: Any, x: Frame) -> Array:
 
 @converts("predict", "OneClassSVM")
 def _one_class_label(model: Any, x: Frame) -> Array:
-    """libsvm: inside only above zero."""
+    """As in libsvm: zero is outside."""
     return np.where(apply(model, "decision_function", x) > 0, np.int64(1), np.int64(-1))
 
 

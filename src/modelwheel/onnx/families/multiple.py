@@ -1,4 +1,4 @@
-"""Several classes by classifiers of two, and several targets: `sklearn.multiclass`, `sklearn.multioutput`."""
+"""Multiclass and multioutput estimators: `sklearn.multiclass`, `sklearn.multioutput`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..steps import squared_distances
 
 
 def response(estimator: Any, methods: Sequence[str], x: Frame) -> tuple[Any, str]:
-    """`sklearn.utils._response._get_response_values`: of two classes the second's; and which method answered."""
+    """`sklearn.utils._response._get_response_values`: of two classes the second's; and the method that gave it."""
     method = next((name for name in methods if hasattr(estimator, name)), None)
     if method is None:
         raise Unconvertible(f"{type(estimator).__name__} has none of the required methods")
@@ -133,7 +133,7 @@ def _probabilities(model: Any, x: Frame) -> list[Array]:
 
 def _chain(method: str) -> Any:
     def convert(model: Any, x: Frame) -> Array:
-        """`_BaseChain._get_predictions`: each is fed what those before it answered."""
+        """`_BaseChain._get_predictions`: the outputs of earlier estimators are inputs of the later ones."""
         feature = getattr(model, "chain_method_", "predict")
         features: list[Array] = []
         outputs: list[Any] = [None] * len(model.estimators_)
@@ -152,7 +152,7 @@ def _wanted(method: Any) -> Sequence[str]:
 
 
 def _plain(values: Array) -> Array:
-    """Chains keep all answers as doubles."""
+    """As doubles, which chains predict always."""
     if values.dtype.kind not in "fiub":
         raise Unconvertible("a chain predicts text")
     return values.astype(FLOAT)

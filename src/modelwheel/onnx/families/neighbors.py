@@ -12,7 +12,7 @@ from ..result import Unconvertible
 from ..steps import distances, smallest, squared_distances, tied
 
 MOST_DIFFERENCES = 64
-"""Up to so many features, distances are sums of differences, which are exact; beyond, products of matrices."""
+"""Up to this many features, distances are sums of differences, which are exact; beyond, products of matrices."""
 
 
 def to_points(model: Any, x: Frame) -> Array:
@@ -138,7 +138,7 @@ def _radius_classes(model: Any, x: Frame) -> Any:
     for place, (codes, classes) in enumerate(pairs):
         total = weights @ np.eye(len(classes))[codes.astype(np.int64)]
         if model.outlier_label_ is None:
-            # the original raises for rows without neighbours; so does the run
+            # the original raises for rows without neighbours, and so does the run of the graph
             total = total + _refuse(alone).astype(FLOAT)
         else:
             outlier = (np.asarray(classes) == model.outlier_label_[place]).astype(np.float64)
@@ -165,7 +165,7 @@ def _radius_mean(model: Any, x: Frame) -> Array:
 
 @converts("transform", "Isomap")
 def _isomap(model: Any, x: Frame) -> Array:
-    """The shortest way over a neighbour to every fitted point, then the kernel PCA."""
+    """The shortest path over a neighbour to every fitted point, then the kernel PCA."""
     if model.n_neighbors is None:
         raise Unconvertible("Isomap by radius has no converter")
     distance, places = nearest(model.nbrs_, x, model.n_neighbors)
@@ -176,7 +176,7 @@ def _isomap(model: Any, x: Frame) -> Array:
 
 @converts("transform", "LocallyLinearEmbedding")
 def _embedded(model: Any, x: Frame) -> Array:
-    """`barycenter_weights`: a system of equations for each row, solved by elimination written out."""
+    """`barycenter_weights`: a system of equations for each row, solved by unrolled elimination."""
     _, places = nearest(model.nbrs_, x, model.n_neighbors)
     count = model.n_neighbors
     if count > 16:

@@ -40,7 +40,7 @@ def _gaussian(model: Any, x: Frame) -> Array:
 
 
 def _categorical(model: Any, x: Frame) -> Array:
-    """Categories beyond those of the training are an error, as in the original."""
+    """Unseen categories are an error, as in the original."""
     matrix = x.matrix().astype(WHOLE)
     parts = []
     for place, logs in enumerate(model.feature_log_prob_):

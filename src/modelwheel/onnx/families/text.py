@@ -1,10 +1,10 @@
 r"""Texts to numbers: `sklearn.feature_extraction.text`.
 
-The graph depends on no locale. Texts are cut into tokens by a regular expression of Unicode classes that is Python's
-`\w` (but for characters newer than the Python that packed it); each distinct token is then lowered character by
+The graph does not depend on a locale. A regular expression of Unicode classes, equal to Python's `\w` (except for
+characters newer than the Python that packed it), splits texts into tokens; each distinct token is lowered character by
 character with Python's own table, put together again and looked up. Two things differ from `str.lower`, and parity
-tells where they matter: İ, of which Python makes two characters, and Σ at the end of a word that a character such as an
-apostrophe follows.
+shows where they matter: İ, which Python lowers to two characters, and Σ at the end of a word before a character such as
+an apostrophe.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from ..numpy_names import np
 from ..registry import converts, ones
 from ..result import Unconvertible
 from ..steps import look_up, required, text
-from .characters import character_ids, character_table
-from .ngrams import code_of, moved_behind, windows
+from .ngrams import character_ids, character_table, code_of, moved_behind, windows
 from .scaling import normalize
 
 WORD = r"[\p{L}\p{N}_]"
 _WITH_MARKS = r"[\p{L}\p{N}_\p{M}]"
 _RUNS = re.compile(r"(?:\(\?u\))?(?:\\b)?((?:\\w)*)\\w([+*]|\{(\d+),\})(?:\\b)?")
-"""Patterns that take runs of word characters of some length and more."""
+"""Patterns of runs of word characters with a minimum length."""
 _PLAIN = re.compile(r"(?:\(\?u\))?(?:\[[^\[\]\\^]+\](?:[+*]|\{\d*,?\d*\})?)+")
-"""Patterns of plain classes of characters, which both kinds of regular expressions read alike."""
+"""Patterns of plain classes of characters, which mean the same in both kinds of regular expressions."""
 LONGEST_TOKEN = 256
 MOST_COLUMNS = 1 << 16
-"""More columns than this are not made dense."""
+"""The most columns that a graph makes dense."""
 _SENTINEL = "\1\1"
 
 
@@ -62,7 +61,7 @@ def weighted(model: Any, counts: Array) -> Array:
 
 @converts("transform", "HashingVectorizer")
 def _hashed(model: Any, x: Frame) -> Array:
-    """`FeatureHasher`: MurmurHash3 of the token, whose sign says whether one is added or taken away."""
+    """`FeatureHasher`: MurmurHash3 of the token, whose sign is that of the count."""
     if model.n_features > MOST_COLUMNS:
         raise Unconvertible(f"its {model.n_features:,} columns would become dense")
     if model.analyzer != "word":
@@ -72,7 +71,7 @@ def _hashed(model: Any, x: Frame) -> Array:
     hashed = found.emit("MurmurHash3", domain=MICROSOFT, dtype="int32", shape=found.shape, positive=0).astype(WHOLE)
     places = abs(hashed).emit("Mod", np.array(model.n_features, np.int64))
     there = found != text(found, "")
-    signed = model.alternate_sign and not model.binary  # one of each is there, also to `binary`
+    signed = model.alternate_sign and not model.binary  # `binary` sets counts to one, whatever their sign
     signs = np.where(hashed >= 0, 1.0, -1.0) if signed else (hashed == hashed).astype(FLOAT)  # noqa: PLR0124
     made = _summed(x, np.where(there, places, np.int64(model.n_features)), signs, model.n_features)
     if model.binary:
@@ -98,7 +97,7 @@ def _counted(model: Any, x: Frame) -> Array:
 
 
 def _summed(x: Frame, places: Array, values: Array, width: int) -> Array:
-    """`values` added up at `places` of each row, of shape (rows, width); the place `width` is for what counts not."""
+    """`values` added up at `places` of each row, of shape (rows, width); the place `width` is ignored."""
     x.graph.widest = max(x.graph.widest, width)
     zeros = ones(x, width + 1) * 0.0
     filled = zeros.emit("ScatterElements", places, values, axis=1, reduction="add")
@@ -145,10 +144,10 @@ def _word_ids(model: Any, x: Frame, vocabulary: Mapping[str, int]) -> Array:
 def _tokens(
     model: Any, x: Frame, longest: int | None, characters: set[str] | None = None
 ) -> tuple[Array, Array, Array]:
-    """The distinct tokens as the vocabulary has them; where each token of each row is among them; the rows' shape.
+    """The distinct tokens as in the vocabulary; the place of each token of each row among them; the rows' shape.
 
-    Tokens longer than any that is known become empty, so that nobody can ask for tables of huge words; where any
-    token counts (`longest` is None), one of more than `LONGEST_TOKEN` characters makes the run fail.
+    Tokens longer than any known one become empty, which bounds the tables of words; where any
+    token counts (`longest` is None), the run fails for one of more than `LONGEST_TOKEN` characters.
     """
     if model.preprocessor is not None or model.tokenizer is not None or callable(model.strip_accents):
         raise Unconvertible("it applies a custom function to texts")
@@ -193,7 +192,7 @@ def _rows_and(column: Array, width: int) -> Array:
 
 
 def token_pattern(model: Any) -> str:
-    """The pattern for onnxruntime's Tokenizer (RE2) that takes the tokens of scikit-learn's."""
+    """The pattern for onnxruntime's Tokenizer (RE2) that finds the same tokens as scikit-learn's."""
     word = _WITH_MARKS if model.strip_accents else WORD
     runs = _RUNS.fullmatch(model.token_pattern)
     if runs:
@@ -220,7 +219,7 @@ def _mapped(tokens: Array, table: Mapping[str, str], longest: int, *, sigma: boo
 
 
 def _put_together(characters: Array, empty: Array, longest: int) -> Array:
-    """The rows of characters as texts, by concatenating neighbours again and again."""
+    """The rows of characters as texts, by repeatedly concatenating neighbours."""
     width = 1 << max(longest - 1, 1).bit_length()
     columns = empty.emit("Expand", np.array([1, width], np.int64), shape=(None, width))
     made = np.concatenate([characters, columns], axis=1)[:, :width]
@@ -233,12 +232,12 @@ def _put_together(characters: Array, empty: Array, longest: int) -> Array:
 
 
 def _spread(values: Array, inverse: Array, shape: Array) -> Array:
-    """What was found for the distinct tokens, at the place of each token of each row."""
+    """Values of the distinct tokens, at the place of each token of each row."""
     return values.take(inverse).emit("Reshape", shape, shape=(None, None))
 
 
 def _without_stop_words(model: Any, tokens: Array, inverse: Array, shape: Array) -> Array:
-    """The tokens of each row as texts; those to stop at are empty. They must not lie within n-grams."""
+    """The tokens of each row as texts; stop words are empty, and n-grams must not contain them."""
     stop = model.get_stop_words()
     if stop and model.ngram_range[1] > 1:
         raise Unconvertible("hashing of n-grams without stop words has no converter")

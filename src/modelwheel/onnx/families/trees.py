@@ -23,7 +23,7 @@ _REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegre
 
 
 def sums(x: Array, forest: Forest) -> Array:
-    """What the leaves add up to for each row, of shape (rows, targets), in the precision of the forest."""
+    """The sums of the leaves for each row, of shape (rows, targets), in the precision of the forest."""
     source = _with_splits(x, forest) if forest.splits else x
     return Array(x.graph, x.graph.forest(source.name, forest), forest.dtype, (None, forest.targets))
 
@@ -54,7 +54,7 @@ def _rounded(x: Frame) -> Array:
 
 
 def _read(tree: Any, weight: Any, target: int = 0) -> Tree:
-    """A tree of `sklearn.tree` with what its nodes add."""
+    """A tree of `sklearn.tree`, whose nodes add `weight`."""
     left, right = tree.children_left, tree.children_right
     return Tree(tree.feature, tree.threshold, left, right, tree.missing_go_to_left, weight, target)
 
@@ -65,7 +65,7 @@ def _trees(model: Any) -> list[Any]:
 
 
 def _mean(model: Any, x: Frame, weights: Any, width: int) -> Array:
-    """The mean over the trees of the `weights` of their leaves, which is a function of the tree."""
+    """The mean over the trees of the weights of their leaves; `weights` gives them for a tree."""
     trees = _trees(model)
     total = sums(_rounded(x), Forest.of([_read(tree, weights(tree)) for tree in trees], width))
     return total if len(trees) == 1 else total / float(len(trees))
@@ -83,7 +83,7 @@ def _values(model: Any, x: Frame) -> Array:
 
 
 def _shares(model: Any, x: Frame) -> Array:
-    """The share of each class; of two classes the second's alone, in one column, for shares add up to one."""
+    """The share of each class; of two classes the second's alone, in one column, because shares add up to one."""
     count = len(model.classes_)
 
     def made() -> Array:
@@ -96,7 +96,7 @@ def _shares(model: Any, x: Frame) -> Array:
 
 @converts("predict_proba", *_CLASSIFIERS)
 def _probabilities(model: Any, x: Frame) -> Array | list[Array]:
-    """One array for each output: the mean over the trees of what their leaves hold."""
+    """One array for each output: the mean over the trees of the shares in their leaves."""
     if model.n_outputs_ == 1:
         shares = _shares(model, x)
         return shares if len(model.classes_) != 2 else np.concatenate([1.0 - shares, shares], axis=1)
@@ -186,7 +186,7 @@ def leaves(x: Frame, trees: Sequence[Any], features: Sequence[Any] | None = None
 
 
 def _single_thresholds(thresholds: Any) -> Any:
-    """The largest float32 not above each threshold: values in single precision are decided by it as by the double."""
+    """The largest float32 not above each threshold: it decides single-precision values like the double."""
     rounded = thresholds.astype(np.float32)
     above = rounded.astype(np.float64) > thresholds
     return np.where(above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
@@ -206,7 +206,7 @@ def _embedding(model: Any, x: Frame) -> Array:
 
 @converts("score_samples", "IsolationForest")
 def _isolation(model: Any, x: Frame) -> Array:
-    """`_compute_score_samples`: how deep a row lies in each tree, with what is left of the leaf's subsample."""
+    """`_compute_score_samples`: the depth of a row in each tree, with the rest of the leaf's subsample."""
     from sklearn.ensemble._iforest import _average_path_length
 
     trees = _trees(model)
