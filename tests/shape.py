@@ -50,6 +50,7 @@ def groups() -> dict[str, list[str]]:
         "base + opening": [name for name in loader if part(name) in (*BASE, "opening")],
         "core": [name for name in loader if part(name) not in OPTIONAL],
         "loader": loader,
+        "onnx": [name for name in FILES if f"{name}.".startswith("modelwheel.onnx.")],
         "src": list(FILES),
     }
 

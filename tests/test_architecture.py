@@ -23,7 +23,13 @@ ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 FILES = sorted(SRC.rglob("*.py"))
 LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
-CAPS = {"base + opening": (4_800, 18), "core": (14_350, 71), "loader": (19_250, 95), "src": (38_450, 255)}
+CAPS = {
+    "base + opening": (4_800, 18),
+    "core": (14_350, 71),
+    "loader": (19_250, 95),
+    "onnx": (6_600, 45),
+    "src": (38_450, 255),
+}
 """The most lines and files of each part. Raise one only for what needs it, with the reason beside the number."""
 MOST_NAMING_A_TYPE = 17
 MOST_KNOWN = 36

@@ -362,5 +362,6 @@ def test_the_command_line_says_what_the_native_model_is(tmp_path: Path, capsys: 
     path = pack(MODELS["lightgbm-binary"](), tmp_path).path
     assert main(["explain", str(path)]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "it is a file of LightGBM, whose compiled reader is not made for files of strangers: --trust-digest" in told
+    assert "a file of LightGBM, whose compiled reader" in told
+    assert "--trust-digest" in told
     assert "pickle" not in told
