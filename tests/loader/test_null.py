@@ -17,7 +17,7 @@ from modelwheel_loader.validate.batch import is_null, may_be_null, null_name, wh
 SRC = Path(__file__).parents[2] / "src"
 HOME = "modelwheel_loader/validate/batch.py"
 IDIOMS = r"NAType|NaTType|[\"']NoneType[\"']|\bisnat\(|def _?(?:is_null|null_of|null_name|is_nan)\b|\bnp\.isnan\("
-NUMBERS = {"modelwheel_loader/proof/comparison.py", "modelwheel_loader/proof/codec.py"}
+NUMBERS = {"modelwheel_loader/proof/comparison.py"}
 """Where NaN and NaT are numbers that equal themselves, and nothing is missing, as in all of `modelwheel.onnx`."""
 NULLS: list[tuple[Any, str]] = [
     (None, "none"), (float("nan"), "nan"), (np.float64("nan"), "nan"), (np.float16("nan"), "nan"),

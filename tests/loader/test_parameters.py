@@ -115,7 +115,7 @@ def test_values_are_pythons_and_of_the_type() -> None:
 
 
 def test_a_method_without_parameters_says_so(bundle: modelwheel.Bundle) -> None:
-    with pytest.raises(InputError, match="is no parameter of transform") as caught:
+    with pytest.raises(InputError, match="is not a parameter of transform") as caught:
         ParameterCheck("transform", None)({"x": 1})
     assert caught.value.defects[0].expected == "none"
 
@@ -130,7 +130,7 @@ def test_a_graph_has_the_defaults_built_in(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="defaults of its parameters") as caught:
         call(FRAME, threshold=0.2)
     assert caught.value.code == "usage.parameter-runtime"
-    with pytest.raises(InputError, match="is no parameter of predict"):
+    with pytest.raises(InputError, match="is not a parameter of predict"):
         model.predict(FRAME, threshold=0.2)
 
 

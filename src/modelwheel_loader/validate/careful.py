@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 _HINTS = 10
-"""For how many missing fields the nearest name is looked for."""
+"""For how many missing fields the nearest name is searched."""
 
 _FEW = 256
-"""Rows up to which columns of numbers are copied together: a column costs more than what is in it."""
+"""Rows up to which columns of numbers are copied together: the cost is per column, not per value."""
 
 
 class Careful:
@@ -82,7 +82,7 @@ class Careful:
         for row, value in enumerate(data):
             if not isinstance(value, Mapping):
                 problems.add("input.container", "is not a row", row=row, found=shown(value), expected="a dict")
-        # as plain dicts: others may make the values that they lack when they are asked
+        # as plain dicts: a defaultdict would make the values that it lacks
         rows = [dict(data[row]) for row in here]
         return self._records(rows, Inside(problems, here, "") if problems.counted else problems)
 

@@ -17,7 +17,7 @@ from ..opening.types import Category, Float
 from ..text import clip, shown
 from .batch import Array, Column, Raw
 from .kinds import Check, Kind, Mismatch, found, kind_of, not_allowed
-from .numbers import all_finite
+from .numbers import all_finite, also_missing
 
 if TYPE_CHECKING:
     from .problems import Problems
@@ -34,19 +34,19 @@ def compile_column(field: Field) -> Check:
     kind = kind_of(field.type)
     if message := kind.misfit():
         raise UsageError.of("schema.type", f"the type {message}", field=field.name)
-    judge = kind.compile(field, compile_column)
+    convert = kind.compile(field, compile_column)
     nulls = None if field.nullable else _never_null(field)
     rules = list(_rules(field, kind))
 
     def check(raw: Raw, problems: Problems) -> Column | None:
         before = problems.counted
-        column, rejected = judge(raw, problems)
+        column, rejected = convert(raw, problems)
         if nulls is not None and column.missing is not None:
             nulls(column, problems)
         if rules:
-            judged = column if rejected is None else _hide(column, rejected)
+            visible = column if rejected is None else also_missing(column, rejected)
             for rule in rules:
-                rule(judged, problems)
+                rule(visible, problems)
         return column if problems.counted == before else None
 
     if not field.required:
@@ -63,10 +63,6 @@ def _check_default(field: Field, check: Check) -> None:
         message = f"the default {defect.message}"
         given = defect.found or shown(field.default)
         raise UsageError.of("schema.default", message, field=defect.field, found=given, expected=defect.expected)
-
-
-def _hide(column: Column, rejected: Array) -> Column:
-    return Column(column.values, rejected if column.missing is None else column.missing | rejected)
 
 
 def _never_null(field: Field) -> Rule:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 Accept = Callable[[Any], bool]
 Check = Callable[[Raw, "Problems"], Column | None]
 Compile = Callable[["Field"], Check]
-Judged = tuple[Column, Array | None]
+Converted = tuple[Column, Array | None]
 """A column, and where its values were rejected: those defects are recorded already, and no rule checks them again."""
-Judge = Callable[[Raw, "Problems"], Judged]
+ConvertColumn = Callable[[Raw, "Problems"], Converted]
 Types = tuple[type, ...]
 _NONE = type(None)
 
@@ -123,11 +123,11 @@ class Kind:
         """Canonical scalars as the canonical array."""
         return objects(values)
 
-    def compile(self, field: Field, compile_column: Compile) -> Judge:  # noqa: ARG002
+    def compile(self, field: Field, compile_column: Compile) -> ConvertColumn:  # noqa: ARG002
         """The check of a column: at once where all is plainly right, else one by one."""
         name = field.name
 
-        def judge(raw: Raw, problems: Problems) -> Judged:
+        def convert(raw: Raw, problems: Problems) -> Converted:
             values = raw.values
             column = self.from_list(values) if isinstance(values, list) else self._from_any_array(raw)
             if column is not None:
@@ -138,7 +138,7 @@ class Kind:
                 return Column(self.build([])), None
             return self._one_by_one(raw, name, problems)
 
-        return judge
+        return convert
 
     def _from_any_array(self, raw: Raw) -> Column | None:
         values: Array = raw.values
@@ -148,7 +148,7 @@ class Kind:
             return None if raw.missing is not None else self.from_list(values.tolist())
         return self.from_array(raw)
 
-    def _one_by_one(self, raw: Raw, name: str, problems: Problems) -> Judged:
+    def _one_by_one(self, raw: Raw, name: str, problems: Problems) -> Converted:
         values, missing, rejected = each(items(raw), self.convert, self.filler, name, problems)
         return Column(self.build(values), missing), rejected
 

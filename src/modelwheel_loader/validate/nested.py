@@ -15,7 +15,7 @@ import numpy as np
 from ..opening.schema import Field
 from ..opening.types import DataType, List, Struct
 from .batch import Array, Column, Raw, objects, with_none
-from .kinds import Check, Compile, Judge, Judged, Kind, Mismatch, each, kind_of
+from .kinds import Check, Compile, ConvertColumn, Converted, Kind, Mismatch, each, kind_of
 from .problems import Inside, Problems
 
 _NOT_A_TYPE = "holds what is not a type"
@@ -57,13 +57,13 @@ class _List(_Nested):
     def misfit(self) -> str:
         return "" if isinstance(self.type.item, DataType) else _NOT_A_TYPE
 
-    def compile(self, field: Field, compile_column: Compile) -> Judge:
+    def compile(self, field: Field, compile_column: Compile) -> ConvertColumn:
         """Canonical values are Python lists with None for null."""
         name, infinity = field.name, field.allow_infinity
         item = Field(name=f"{name}[]", type=self.type.item, nullable=self.type.nullable, allow_infinity=infinity)
         check = compile_column(item)
 
-        def judge(raw: Raw, problems: Problems) -> Judged:
+        def convert(raw: Raw, problems: Problems) -> Converted:
             rows, missing, rejected = self.present(raw, name, problems)
             lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
             owners = np.repeat(np.arange(len(rows)), lengths)
@@ -76,7 +76,7 @@ class _List(_Nested):
             values = [made[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
             return Column(objects(values), missing), rejected
 
-        return judge
+        return convert
 
     def convert(self, value: Any) -> Any:  # noqa: RET503 - `wrong` does not return
         """A list, tuple or one-axis array; other things are rejected, also those whose order is not certain."""
@@ -107,14 +107,14 @@ class _Struct(_Nested):
     def misfit(self) -> str:
         return "" if all(isinstance(field.type, DataType) for field in self.type.fields) else _NOT_A_TYPE
 
-    def compile(self, field: Field, compile_column: Compile) -> Judge:
+    def compile(self, field: Field, compile_column: Compile) -> ConvertColumn:
         """Canonical values are dicts with every field, None for null."""
         name = field.name
         members = [inner.replace(name=f"{name}.{inner.name}") for inner in self.type.fields]
         checks = [(inner, compile_column(member)) for inner, member in zip(self.type.fields, members, strict=True)]
         names = [inner.name for inner, _ in checks]
 
-        def judge(raw: Raw, problems: Problems) -> Judged:
+        def convert(raw: Raw, problems: Problems) -> Converted:
             rows, missing, rejected = self.present(raw, name, problems)
             here = np.array([row for row, value in enumerate(rows) if value is not _NOTHING], dtype=np.int64)
             structs = [rows[row] for row in here.tolist()]
@@ -126,7 +126,7 @@ class _Struct(_Nested):
                     values[row] = {name: column[index] for name, column in zip(names, full, strict=True)}
             return Column(objects(values), missing), rejected
 
-        return judge
+        return convert
 
     def convert(self, value: Any) -> Any:
         if not isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""Parameters of a prediction method: named arguments with defaults beside the data, judged as the values of a row are.
+"""Parameters of a prediction method: named arguments with defaults beside the data, checked as the values of a row are.
 
-Only what the caller gives is passed on: the defaults are the original's own, and stand in the manifest for people.
+Only what the caller gives is passed on: the original has its own defaults, which the manifest shows to people.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ class ParameterCheck:
         for name, value in given.items():
             convert = self._converts.get(name)
             if convert is None:
-                self._tell_unknown(name, problems)
+                self._add_unknown(name, problems)
             else:
                 made[name] = convert(value, problems)
         if problems.counted:
             raise _error(problems)
         return made
 
-    def _tell_unknown(self, name: str, problems: Problems) -> None:
+    def _add_unknown(self, name: str, problems: Problems) -> None:
         known = ", ".join(self._converts) or "none"
         hint = nearest(name, self._converts)
-        message = f"is no parameter of {clip(self._method, 100)}"
+        message = f"is not a parameter of {clip(self._method, 100)}"
         problems.add("input.no-parameter", message, field=clip(name, 80), expected=clip(known), hint=hint)
 
 
 def _compile(field: Field) -> Convert:
-    judge = compile_column(field)
+    check = compile_column(field)
     restore = compile_objects(field.replace(physical=_SEEN))
 
     def convert(value: Any, problems: Problems) -> Any:
-        column = judge(Raw([value]), problems)
+        column = check(Raw([value]), problems)
         return None if column is None else restore(column)[0]
 
     return convert

@@ -22,8 +22,8 @@ COLLECTED = 100
 _MOST = 2 * COLLECTED
 
 
-class _Told:
-    """What was told so far, by all who tell into one list."""
+class _Record:
+    """What one call has collected so far."""
 
     __slots__ = ("counted", "defects", "fields")
 
@@ -36,20 +36,20 @@ class _Told:
 class Problems:
     """The defects of one call."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_record",)
 
-    def __init__(self, told: _Told | None = None) -> None:
-        self._told = told or _Told()
+    def __init__(self, record: _Record | None = None) -> None:
+        self._record = record or _Record()
 
     @property
     def counted(self) -> int:
         """How many defects there are in all."""
-        return self._told.counted
+        return self._record.counted
 
     @property
     def defects(self) -> list[Defect]:
         """The defects that were kept."""
-        return self._told.defects
+        return self._record.defects
 
     @property
     def full(self) -> bool:
@@ -58,27 +58,27 @@ class Problems:
 
     def add(self, code: str, message: str, **place: Any) -> None:
         """One defect."""
-        self._told.counted += 1
+        self._record.counted += 1
         if self._keeps(place.get("field")):
-            self._told.defects.append(Defect(code=code, message=message, **place))
-            self._told.fields.add(_column(place.get("field")))
+            self._record.defects.append(Defect(code=code, message=message, **place))
+            self._record.fields.add(_column(place.get("field")))
 
     def count(self) -> None:
-        """One more defect, of which nothing is told: `full` says that it would not be kept."""
-        self._told.counted += 1
+        """One more defect that is not described: `full` says that it would not be kept."""
+        self._record.counted += 1
 
     def _keeps(self, field: str | None) -> bool:
         """Whether a defect there is kept: a field is never silent because another one is wrong in all rows."""
         if not self.full:
             return True
-        return len(self.defects) < _MOST and _column(field) not in self._told.fields
+        return len(self.defects) < _MOST and _column(field) not in self._record.fields
 
     def refuse(self, error: Mismatch, value: object, **place: Any) -> None:
-        """One value that was refused; it is described only when that is kept."""
+        """One rejected value; it is described only when the defect is kept."""
         if self._keeps(place.get("field")):
             self.add(**error.describe(value), **place)
         else:
-            self._told.counted += 1
+            self._record.counted += 1
 
     def rows(self, bad: np.ndarray[Any, Any], describe: Callable[[int], dict[str, Any]]) -> None:
         """One defect for each row where `bad` is true; `describe` is called for those that are kept."""
@@ -86,7 +86,7 @@ class Problems:
         kept = found[: max(COLLECTED - len(self.defects), 1)].tolist()  # one at least: it may be its field's first
         for row in kept:
             self.add(row=row, **describe(row))
-        self._told.counted += len(found) - len(kept)
+        self._record.counted += len(found) - len(kept)
 
     def raise_all(self, rows: int | None = None, fields: Sequence[str] = ()) -> NoReturn:
         """Raise `InputError` with everything, in the order of rows, and within a row in that of `fields`."""
@@ -111,7 +111,7 @@ def _column(field: str | None) -> str:
 
 
 class Inside(Problems):
-    """The defects of values that lie inside others: told to `outer` with the row that holds them.
+    """The defects of values inside others: added to `outer` with the row that holds them.
 
     `owners[item]` is that row. With `place`, which gives the index of a value as text, or where the values of each row
     begin, the index is written into the field's name: `tags[]` becomes `tags[3]`.
@@ -126,7 +126,7 @@ class Inside(Problems):
         name: str,
         place: Callable[[int], str] | np.ndarray[Any, Any] | None = None,
     ) -> None:
-        super().__init__(outer._told)  # noqa: SLF001 - the class's own
+        super().__init__(outer._record)  # noqa: SLF001 - the class's own
         self._outer = outer
         self._owners = owners
         self._name = name

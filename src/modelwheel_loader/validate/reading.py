@@ -156,7 +156,7 @@ def _nested_lists(storage: Any, shape: Any, permutation: Any, pyarrow: Any) -> A
 
 
 def _fixed(values: Any, name: str) -> Raw:
-    """Numbers and times, in Arrow's own memory; what lies where null is, is made nothing that could be refused."""
+    """Numbers and times, in Arrow's own memory; where null is, the value is replaced by one that no check rejects."""
     dtype = np.dtype(_FIXED.get(name, "int64"))
     buffer = values.buffers()[1]
     if buffer is None or not len(values):
@@ -329,7 +329,7 @@ def polars_column(values: Any) -> Raw:
 _CAPSULES = ("__arrow_c_stream__", "__arrow_c_array__")
 """The methods of the Arrow PyCapsule interface that give data."""
 _DEEPEST = 64
-"""How deep lists are looked into: one that holds itself has no end."""
+"""How deep lists are searched: one that holds itself has no end."""
 
 
 def library_of(value: object) -> str:
@@ -417,7 +417,7 @@ def _through_arrow(table: Any) -> Any:
 
 
 def raw(values: Any) -> Raw | None:
-    """A column of any library as a list or array; None when it is no column at all."""
+    """A column of any library as a list or array; None when it is not a column."""
     values = native(values)
     if type(values) is list:
         return Raw(values)
@@ -457,7 +457,7 @@ def _capsule_column(values: Any) -> Raw | None:
             stream = hasattr(values, "__arrow_c_stream__")
             return arrow_column(pyarrow.chunked_array(values) if stream else pyarrow.array(values))
         return None if polars is None else polars_column(polars.Series(values))
-    except Exception:  # noqa: BLE001 - the border to foreign code: then it is no column
+    except Exception:  # noqa: BLE001 - the border to foreign code: then it is not a column
         return None
 
 

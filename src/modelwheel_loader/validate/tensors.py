@@ -11,7 +11,7 @@ import numpy as np
 from ..opening.schema import Field
 from ..opening.types import TENSOR_DTYPES, DataType, Tensor, parse_scalar
 from .batch import Array, Column, Raw, objects, with_none
-from .kinds import Check, Compile, Judge, Judged, Kind, Mismatch, each, kind_of
+from .kinds import Check, Compile, ConvertColumn, Converted, Kind, Mismatch, each, kind_of
 from .nested import joined
 from .problems import Inside, Problems
 
@@ -32,7 +32,7 @@ class _Tensor(Kind):
     def bound(self, value: Any) -> Any:  # noqa: ARG002
         raise Mismatch("schema.bound", "has no order and no allowed values", str(self.type))
 
-    def compile(self, field: Field, compile_column: Compile) -> Judge:
+    def compile(self, field: Field, compile_column: Compile) -> ConvertColumn:
         """An array (rows, …) is canonical; an array of arrays when the rows have different shapes.
 
         A sparse field that is passed a sparse matrix gives a CSR matrix. NaN inside needs `allow_infinity`.
@@ -41,7 +41,7 @@ class _Tensor(Kind):
         number = Field(name=f"{name}[]", type=parse_scalar(self.type.dtype), nullable=free, allow_infinity=free)
         check = compile_column(number)
 
-        def judge(raw: Raw, problems: Problems) -> Judged:
+        def convert(raw: Raw, problems: Problems) -> Converted:
             values = raw.values
             if hasattr(values, "tocsr"):
                 return self._sparse(values, name, check, problems), None
@@ -50,7 +50,7 @@ class _Tensor(Kind):
             items = with_none(values if isinstance(values, list) else list(values), raw.missing)
             return self._by_row(items, name, check, problems)
 
-        return judge
+        return convert
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         wanted = self.type.shape
@@ -93,7 +93,7 @@ class _Tensor(Kind):
             return Column(matrix)
         return Column(type(matrix)((column.values, matrix.indices, matrix.indptr), shape=matrix.shape))
 
-    def _by_row(self, items: list[Any], name: str, check: Check, problems: Problems) -> Judged:
+    def _by_row(self, items: list[Any], name: str, check: Check, problems: Problems) -> Converted:
         """Rows one by one: nested lists or arrays."""
         empty = (tuple(axis or 0 for axis in self.type.shape), ())
         rows, missing, rejected = each(items, self.convert, empty, name, problems)
