@@ -11,8 +11,10 @@ import jsonschema
 import pytest
 
 import modelwheel
+import shape
 from doc_blocks import blocks, matches, run_page
 from modelwheel_loader.show.codes import CODES
+from test_architecture import CAPS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -84,6 +86,16 @@ def test_the_schema_of_the_manifest_is_what_the_declarations_say(monkeypatch: py
     written = importlib.import_module("write_manifest_schema").text()
     text = (ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8")
     assert text == written, "run docs/tools/write_manifest_schema.py"
+
+
+def test_the_page_on_opening_leads_through_every_file_and_states_the_bound() -> None:
+    text = (ROOT / "docs" / "opening.md").read_text(encoding="utf-8")
+    for path in (ROOT / "src" / "modelwheel_loader" / "opening").glob("*.py"):
+        assert path.name == "__init__.py" or f"`opening/{path.name}`" in text, path.name
+    for name in shape.BASE:
+        assert f"`{name}.py`" in text, name
+    most_lines, most_files = CAPS["base + opening"]
+    assert f"at most {most_lines:,} lines in {most_files} files" in text
 
 
 def test_the_runner_sees_differences() -> None:

@@ -73,7 +73,7 @@ def test_what_has_no_order_of_its_own() -> None:
 
 
 def test_an_order_that_is_none_is_refused() -> None:
-    with pytest.raises(modelwheel.errors.UsageError, match="order is none of C, F"):
+    with pytest.raises(modelwheel.errors.UsageError, match="order must be one of C, F"):
         modelwheel.Schema(fields=(), layout="matrix", order="K")  # type: ignore[arg-type]
     with pytest.raises(modelwheel.errors.InvalidBundle, match="order"):
         modelwheel.Schema.from_dict({"fields": [], "layout": "matrix", "order": "K"})

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from modelwheel_loader.bridges import HintError, arguments_of, field_of, hints_of, plain_default
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import PackError, UsageError
 from modelwheel_loader.opening import Field, Schema, can_be_called
-from modelwheel_loader.text import clip
-from modelwheel_loader.validate import Problems, Raw, compile_column
 
 from ..adapters import Adapter, recognise
 from ..golden.recording import chosen_methods
@@ -141,15 +139,11 @@ def _field(item: inspect.Parameter, hints: dict[str, Any]) -> Field:
     if item.name not in hints and type(item.default) not in _PLAIN:
         raise HintError("has no type hint, and its default does not tell the type")
     default = plain_default(item.default)
-    field = field_of(item.name, hints.get(item.name, type(item.default)), default)
-    if default is None and not field.nullable:
-        field = field.replace(nullable=True)
-    problems = Problems()
+    hint = hints.get(item.name, type(item.default))
     try:
-        compile_column(field)(Raw([default]), problems)
+        return field_of(item.name, Optional[hint] if default is None else hint, default)  # noqa: UP045 - any hint
     except UsageError as error:
-        raise PackError.of("pack.parameter", error.message, field=item.name) from None
-    for defect in problems.defects:
-        message = f"the default {defect.message}"
-        raise PackError.of("pack.parameter", message, field=item.name, found=clip(default), expected=defect.expected)
-    return field
+        first = error.defects[0]
+        raise PackError.of(
+            "pack.parameter", first.message, field=item.name, found=first.found, expected=first.expected
+        ) from None

@@ -1,4 +1,8 @@
-"""Untrusted bytes become a manifest and verified members. Imports the base modules and nothing else of ours."""
+"""Untrusted bytes become a manifest and verified members. Imports the base modules and nothing else of ours.
+
+Read it in this order (`docs/opening.md` says what to look for): resolve, places, archive, names, record, strictjson,
+types, schema, manifest, consistency, members; and graph, which walks an ONNX file before a runtime sees it.
+"""
 
 # ruff: noqa: F403, I001 - the first of two names counts
 from typing import TYPE_CHECKING

@@ -115,10 +115,7 @@ def _defect(where: str, message: str, *, found: str = "", expected: str = "") ->
 
 
 def _names(place: Place, manifest: Manifest) -> Iterator[Defect]:
-    for what, declared, outside in (
-        ("name", manifest.name, place.name),
-        ("version", manifest.version, place.version),
-    ):
+    for what, declared, outside in (("name", manifest.name, place.name), ("version", manifest.version, place.version)):
         if declared != outside:
             where = f"{MEMBER}.{what}"
             yield _defect(where, f"is not the {what} of the wheel", found=shown(declared), expected=shown(outside))

@@ -98,11 +98,7 @@ def format_record(rows: Mapping[str, RecordRow], own_name: str) -> bytes:
 
 
 def parse_record(
-    data: bytes,
-    own_name: str,
-    *,
-    most: int,
-    relevant: Callable[[str], bool] = lambda _: True,
+    data: bytes, own_name: str, *, most: int, relevant: Callable[[str], bool] = lambda _: True
 ) -> dict[str, RecordRow]:
     """The rows of RECORD but its own, at most `most`. They are not yet compared with files.
 
