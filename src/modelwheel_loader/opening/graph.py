@@ -427,14 +427,13 @@ def read_sparse(reader: Reader, item: Item, wrong: Wrong) -> list[TensorHead]:
 def read_value(reader: Reader, item: Item) -> tuple[str, tuple[str, Shape]]:
     """The name, and the dtype (`?` for what is no tensor) and shape of an input or output."""
     value = reader.message(item)
-    dtype = "?"
-    axes: Shape = ()
+    dtype, axes = "?", []
     for kind in value.parts(2):
         for tensor in map(reader.message, reader.message(kind).parts(1)):
             dtype = DTYPES.get(signed32(tensor.number(1) or 0), "?")
-            shapes = tensor.parts(2)
-            axes = tuple(_axis(reader, axis) for axis in reader.message(shapes[-1]).parts(1)) if shapes else ()
-    return value.text(1, 10_000), (dtype, axes)
+            for shape in map(reader.message, tensor.parts(2)):  # parsers merge what is there twice
+                axes += [_axis(reader, axis) for axis in shape.parts(1)]
+    return value.text(1, 10_000), (dtype, tuple(axes))
 
 
 def _axis(reader: Reader, item: Item) -> int | None:
