@@ -293,8 +293,9 @@ def _feed(fields: dict[str, Field], item: GraphInput) -> Callable[[Batch], Any]:
     flat = len(item.shape) == 1
     if dtype == "string":
         texts = [_text(fields[name], item.null_text) for name in names]
-        if len(names) == 1 and flat:
-            return texts[0]
+        if len(names) == 1:
+            text = texts[0]
+            return text if flat else lambda batch: text(batch).reshape(-1, 1)
         return lambda batch: np.stack([text(batch) for text in texts], axis=1)
     if len(names) == 1:
         feed = _column(names[0], dtype)
