@@ -1,9 +1,9 @@
 """Every error that modelwheel raises; they are the loader's own (`modelwheel_loader.errors` draws the tree)."""
 
-from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import (
     BundleError,
     DataError,
+    Defect,
     DependencyError,
     EnvironmentMismatch,
     InputError,

@@ -51,7 +51,7 @@ def door(name: str) -> Any:
 
 FACES = {
     "opening": """
-        .archive: ALIGNMENT
+        .archive: ALIGNMENT central_header end_records local_header
         .consistency: entry_points read_headers
         .graph: DTYPES GraphInfo Shape WEIGHTS_LOCATION check_graph
         .manifest: Cost Digest ExampleFiles FEATURES FIRST_READER FORMATS GraphInput ISOLATED KINDS LeftOut LockFile
@@ -65,6 +65,7 @@ FACES = {
         .strictjson: dump_json plain
         .types: Binary Bool Category CategoryValue DataType Date Decimal Duration Float Integer List String Struct
             TENSOR_DTYPES Tensor Timestamp TypeTextError parse_type
+        ..limits: DEFAULT
     """,
     "validate": """
         .batch: Batch Raw may_be_null null_name objects where_null
@@ -97,14 +98,14 @@ FACES = {
     "show": """
         .commandline: BATCH GOOD INTERRUPTED SHORT USAGE
         .html: heading joined styled table view
-        .inspection: SHOWN_FIELDS answer_types cost_lines facts field_notes fields_text lock_text method_notes
-            parity_lines proof_text size size_text summary table_notes
+        .inspection: SHOWN_FIELDS answer_types cost_lines facts field_name field_notes fields_text lock_text
+            method_notes parity_lines proof_text size size_text summary table_notes
         .streams: SUFFIX prepare_streams written_beside
         .tables: CsvLines CsvText Labels MAX_LINE Refuse Row answer_columns bad_line cell_readers encoded flattened
             json_rows json_text plain_list
     """,
     "isolated": """
-        .environments: Environment find_uv
+        .environments: Environment find find_uv folder_of listed ready remove
     """,
     "bridges": """
         .arrow: from_arrow_type

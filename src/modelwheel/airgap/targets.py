@@ -15,8 +15,7 @@ from packaging.markers import InvalidMarker, Marker, UndefinedComparison, Undefi
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import ResolutionError, UsageError
+from modelwheel_loader.errors import Defect, ResolutionError, UsageError
 from modelwheel_loader.opening import specifier_set
 from modelwheel_loader.run import divided, parse_lock, read_lock
 from modelwheel_loader.text import clip, shown

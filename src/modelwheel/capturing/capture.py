@@ -10,8 +10,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import DependencyError
+from modelwheel_loader.errors import Defect, DependencyError
 from modelwheel_loader.opening import Requirement, normalize_name
 from modelwheel_loader.run import COMPUTED, Reference, file_specifier_for, python_specifier, references, specifier_for
 from modelwheel_loader.text import clip

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import DependencyError, UsageError
+from modelwheel_loader.errors import Defect, DependencyError, UsageError
 from modelwheel_loader.opening import Requirement, normalize_name
 from modelwheel_loader.run import satisfies, specifier_for
 from modelwheel_loader.text import clip, nearest

@@ -16,8 +16,7 @@ from importlib.util import decode_source, resolve_name
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.opening import dump_json
 from modelwheel_loader.run import Source
 from modelwheel_loader.text import clip

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-from modelwheel_loader.show.commandline import INTERRUPTED, USAGE
+from modelwheel_loader.show import INTERRUPTED, USAGE
 
 _NEEDED = ("click", "rich")
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.show.streams import prepare_streams
+from modelwheel_loader.show import prepare_streams
 from modelwheel_loader.text import safe
 
 from ..version import VERSION

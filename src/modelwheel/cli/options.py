@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from modelwheel_loader.errors import ModelwheelError, UsageError
-from modelwheel_loader.opening.manifest import RUNTIMES
-from modelwheel_loader.opening.resolve import installed_bundles
-from modelwheel_loader.run.trust import Trust
-from modelwheel_loader.show.commandline import GOOD, INTERRUPTED, SHORT, USAGE
+from modelwheel_loader.opening import RUNTIMES, installed_bundles
+from modelwheel_loader.run import Trust
+from modelwheel_loader.show import GOOD, INTERRUPTED, SHORT, USAGE
 from modelwheel_loader.text import safe
 
 from .screen import print_error, print_json

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import MissingExtra, PackError, TrustError, UsageError
-from modelwheel_loader.show.tables import plain_list
+from modelwheel_loader.errors import Defect, MissingExtra, PackError, TrustError, UsageError
+from modelwheel_loader.show import plain_list
 from modelwheel_loader.text import clip, safe
 
 from .tables.sources import KINDS, kind_of

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import InputError, OutputError, PredictionError, UsageError
+from modelwheel_loader.errors import Defect, InputError, OutputError, PredictionError, UsageError
 from modelwheel_loader.model import Model
-from modelwheel_loader.show.tables import answer_columns
+from modelwheel_loader.show import answer_columns
 from modelwheel_loader.text import clip, safe
-from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.validate import compile_input
 
 from ..wheel.save import save
 from .tables.chunks import Chunk, OnError, Refusals, placed

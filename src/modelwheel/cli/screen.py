@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.errors import ModelwheelError, TrustError
-from modelwheel_loader.proof.report import Outcome, Report
+from modelwheel_loader.proof import Outcome, Report
 from modelwheel_loader.text import safe, safe_json
 
 NARROWEST = 40

@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.opening.manifest import ISOLATED
-from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening import ISOLATED, Schema
 from modelwheel_loader.proof import Explanation, RuntimeStatus
-from modelwheel_loader.show.inspection import (
+from modelwheel_loader.show import (
     SHOWN_FIELDS,
     answer_types,
     cost_lines,

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.opening import Float, Schema, Tensor, Tolerance
 from modelwheel_loader.proof import compare
 from modelwheel_loader.text import clip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
+from modelwheel_loader.errors import Defect
 from modelwheel_loader.opening import (
     Binary,
     Bool,

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.errors import Defect, PackError, UsageError
 from modelwheel_loader.opening import Field, Schema
 from modelwheel_loader.text import clip, shown
 from modelwheel_loader.validate import is_a, is_table, library_of, native

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import DependencyError, UsageError
+from modelwheel_loader.errors import Defect, DependencyError, UsageError
 from modelwheel_loader.opening import LockFile, Requirement, normalize_name
 from modelwheel_loader.run import for_runtime, satisfies
 from modelwheel_loader.text import clip

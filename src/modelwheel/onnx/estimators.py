@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelwheel_loader.opening.manifest import GraphInput
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Bool, Category, Float, Integer, String, Tensor
+from modelwheel_loader.opening import Bool, Category, Field, Float, GraphInput, Integer, Schema, String, Tensor
 from modelwheel_loader.text import clip
 
 from .families.boosters import answered, read_booster

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from modelwheel_loader.errors import ModelwheelError
-from modelwheel_loader.opening.graph import GraphInfo
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.onnx_runtime import import_onnxruntime
+from modelwheel_loader.opening import GraphInfo, Schema
+from modelwheel_loader.run import import_onnxruntime
 from modelwheel_loader.text import clip
 
 from .interface import fitted, graph_inputs

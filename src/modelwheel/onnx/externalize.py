@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.opening.archive import ALIGNMENT
-from modelwheel_loader.opening.graph import DTYPES, WEIGHTS_LOCATION
-from modelwheel_loader.opening.manifest import Weight
-from modelwheel_loader.opening.types import TENSOR_DTYPES
+from modelwheel_loader.opening import ALIGNMENT, DTYPES, TENSOR_DTYPES, WEIGHTS_LOCATION, Weight
 
 LARGE = 1 << 20
 """Initializers of more bytes than this go into the weights member."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening import GraphInput
 from modelwheel_loader.text import clip
 
 from .arrays import Array

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening.graph import GraphInfo, Shape
-from modelwheel_loader.opening.manifest import GraphInput
-from modelwheel_loader.opening.schema import Field, Physical, Schema
-from modelwheel_loader.opening.types import Category, String, Tensor, parse_type
+from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.opening import (
+    Category,
+    Field,
+    GraphInfo,
+    GraphInput,
+    Physical,
+    Schema,
+    Shape,
+    String,
+    Tensor,
+    parse_type,
+)
 from modelwheel_loader.text import clip, nearest
 
 

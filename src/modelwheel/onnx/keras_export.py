@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.opening.schema import Field, Schema
-from modelwheel_loader.opening.types import Tensor
+from modelwheel_loader.opening import Field, Schema, Tensor
 
 from .exporting import exported, quiet, sort_opsets
 from .modelfile import OnnxModel, read_model

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelwheel_loader.errors import ModelwheelError, PackError
-from modelwheel_loader.opening.graph import DTYPES, GraphInfo, check_graph
-from modelwheel_loader.opening.types import TENSOR_DTYPES
+from modelwheel_loader.opening import DTYPES, TENSOR_DTYPES, GraphInfo, check_graph
 from modelwheel_loader.text import clip
 
 from .externalize import laid_out, take_out

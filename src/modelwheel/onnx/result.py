@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening import GraphInput
 
 USUAL = ">=1.20"
 """The versions of onnxruntime that run every graph that modelwheel writes itself."""

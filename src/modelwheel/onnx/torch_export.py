@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import Tensor
+from modelwheel_loader.opening import Schema, Tensor
 
 from .exporting import exported, quiet
 from .modelfile import OnnxModel, read_model

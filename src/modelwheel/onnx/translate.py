@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modelwheel_loader.opening.manifest import GraphInput
+from modelwheel_loader.opening import GraphInput
 from modelwheel_loader.text import clip
 
 from . import families  # noqa: F401 - the converters register themselves

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from modelwheel_loader.bridges import HintError, arguments_of, field_of, hints_of, plain_default
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError, UsageError
+from modelwheel_loader.errors import Defect, PackError, UsageError
 from modelwheel_loader.opening import Field, Schema, can_be_called
 
 from ..adapters import Adapter, recognise

@@ -14,9 +14,8 @@ from typing import get_args
 
 from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.errors import DependencyError, PackError, UsageError
-from modelwheel_loader.limits import DEFAULT
 from modelwheel_loader.model import RESERVED
-from modelwheel_loader.opening import KINDS, Proof, Requirement, Schema, WheelFile
+from modelwheel_loader.opening import DEFAULT, KINDS, Proof, Requirement, Schema, WheelFile
 from modelwheel_loader.run import ANY_PYTHON, Isolation, Trust
 from modelwheel_loader.show import size_text
 from modelwheel_loader.text import clip, counted, shown

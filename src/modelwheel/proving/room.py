@@ -17,11 +17,8 @@ from dataclasses import dataclass
 
 import modelwheel_loader
 from modelwheel_loader.bundle import Bundle
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import EnvironmentMismatch, ModelwheelError
-from modelwheel_loader.isolated import Environment
-from modelwheel_loader.isolated import environments as environment_cache
-from modelwheel_loader.isolated import environments as pythons
+from modelwheel_loader.errors import Defect, EnvironmentMismatch, ModelwheelError
+from modelwheel_loader.isolated import Environment, find, listed, ready
 from modelwheel_loader.opening import NativePayload, Proof, open_place
 from modelwheel_loader.proof import Report, Step
 from modelwheel_loader.run import LOCK, MOST_BYTES, Isolation, Trust, read_lock
@@ -55,7 +52,7 @@ def prove_bundle(bundle: Bundle, *, trust: Trust | None, isolation: Isolation, p
         for payload in sorted(bundle.runtimes, key=lambda payload: payload.kind):
             settings = isolation.replace(environments=f"{folder}/{payload.kind}", workers=1, progress=progress)
             shown = list((_native if isinstance(payload, NativePayload) else _graph)(bundle, trust, settings))
-            environments = environment_cache.listed(settings)
+            environments = listed(settings)
             built += environments
             steps += [*map(_built, environments), *shown]
         report = Report(subject=f"{bundle.name} {bundle.version}", steps=tuple(steps))
@@ -135,10 +132,10 @@ def _environment(bundle: Bundle, settings: Isolation) -> Environment:
     with contextlib.closing(open_place(bundle.path)) as place:
         lock = place.read(place.root + LOCK, limit=MOST_BYTES)
     packages = read_lock(lock, "onnx")
-    found = pythons.find((packages.requires_python,), bundle.manifest.packed_with.get("python", "3.11"))
+    found = find((packages.requires_python,), bundle.manifest.packed_with.get("python", "3.11"))
     if found is None:
         raise EnvironmentMismatch.of("isolated.python", f"no Python {packages.requires_python} was found")
-    return environment_cache.ready(lock, packages.lines, found, settings, progress=settings.progress)
+    return ready(lock, packages.lines, found, settings, progress=settings.progress)
 
 
 # --- what is written down ---

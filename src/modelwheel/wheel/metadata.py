@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.opening import (
     DEVICES,
     DIST_INFO,

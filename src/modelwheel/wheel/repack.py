@@ -11,8 +11,7 @@ from typing import Any
 
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import IntegrityError
-from modelwheel_loader.limits import DEFAULT
-from modelwheel_loader.opening import MEMBER, PACKER, Digest, Place, dump_json, open_place, read_headers
+from modelwheel_loader.opening import DEFAULT, MEMBER, PACKER, Digest, Place, dump_json, open_place, read_headers
 
 from ..version import VERSION
 from .metadata import PRIVATE, About, Identity, identify, metadata_of

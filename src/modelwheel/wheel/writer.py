@@ -17,8 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from modelwheel_loader.errors import PackError
-from modelwheel_loader.opening import MEMBER, Digest, RecordRow, format_record
-from modelwheel_loader.opening import archive as zipformat
+from modelwheel_loader.opening import (
+    MEMBER,
+    Digest,
+    RecordRow,
+    central_header,
+    end_records,
+    format_record,
+    local_header,
+)
 from modelwheel_loader.text import clip
 
 from .metadata import LONGEST_PATH
@@ -50,14 +57,14 @@ class WheelWriter:
         encoded = name.encode("utf-8")
         size = sum(memoryview(piece).nbytes for piece in pieces)
         # the header's length does not depend on the CRC: leave room, write and sum the data, then fill it in
-        header = zipformat.local_header(encoded, 0, size, self._stamp, self._position)
+        header = local_header(encoded, 0, size, self._stamp, self._position)
         self._stream.write(header)
         crc, sha256 = self._write(pieces)
         end = self._stream.tell()
         self._stream.seek(self._position)
-        self._stream.write(zipformat.local_header(encoded, crc, size, self._stamp, self._position))
+        self._stream.write(local_header(encoded, crc, size, self._stamp, self._position))
         self._stream.seek(end)
-        self._directory.append(zipformat.central_header(encoded, crc, size, self._stamp, self._position))
+        self._directory.append(central_header(encoded, crc, size, self._stamp, self._position))
         self._position = end
         self.rows[name] = RecordRow(sha256=sha256, size=size)
         return Digest(size=size, sha256=sha256)
@@ -94,7 +101,7 @@ class WheelWriter:
         """Write the central directory and the end records."""
         directory = b"".join(self._directory)
         self._stream.write(directory)
-        self._stream.write(zipformat.end_records(len(self._directory), len(directory), self._position))
+        self._stream.write(end_records(len(self._directory), len(directory), self._position))
 
 
 def _parts(pieces: Pieces) -> Iterator[memoryview]:

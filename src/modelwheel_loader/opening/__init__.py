@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..doors import face
 
 if TYPE_CHECKING:
+    from ..limits import *
     from .types import *
     from .schema import *
     from .manifest import *

@@ -11,10 +11,9 @@ from typing import Any, get_args
 import click
 
 from modelwheel_loader.bundle import Bundle, open_bundle
-from modelwheel_loader.opening.manifest import KINDS, NativePayload
-from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.run.trust import Trust
-from modelwheel_loader.show.inspection import size_text
+from modelwheel_loader.opening import KINDS, NativePayload
+from modelwheel_loader.run import Isolation, Trust
+from modelwheel_loader.show import size_text
 from modelwheel_loader.text import counted
 
 from ...airgap.targets import NAMES, Target, here

@@ -10,10 +10,9 @@ from rich.padding import Padding
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.bundle import verify as verify_bundle
 from modelwheel_loader.errors import UsageError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.run.requirements import unfolded
-from modelwheel_loader.run.trust import Trust
-from modelwheel_loader.show.inspection import summary
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.run import Trust, unfolded
+from modelwheel_loader.show import summary
 from modelwheel_loader.text import clip, safe_json
 
 from ..options import GOOD, SHORT, Command, bundle_argument, choice, json_option, runtime_option, trust_options

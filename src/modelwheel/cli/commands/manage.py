@@ -15,12 +15,10 @@ from rich.text import Text
 
 from modelwheel_loader.bundle import Bundle, open_bundle
 from modelwheel_loader.errors import ModelwheelError, ResolutionError
-from modelwheel_loader.isolated import environments as environment_cache
-from modelwheel_loader.isolated.environments import Environment
-from modelwheel_loader.opening.names import NAMESPACE
-from modelwheel_loader.opening.resolve import installed_bundles
-from modelwheel_loader.run.isolation import Isolation
-from modelwheel_loader.show.inspection import size, size_text
+from modelwheel_loader.isolated import Environment, folder_of, listed, remove
+from modelwheel_loader.opening import NAMESPACE, installed_bundles
+from modelwheel_loader.run import Isolation
+from modelwheel_loader.show import size, size_text
 from modelwheel_loader.text import clip
 
 from ..app import application
@@ -154,13 +152,13 @@ def env() -> None:
 def list_command(environments: Path | None, *, as_json: bool) -> None:
     """List the environments, the last used first."""
     settings = Isolation(environments=environments)
-    found = environment_cache.listed(settings)
+    found = listed(settings)
     if as_json:
         print_json([item.to_dict() for item in found])
         return
     screen = console()
     if not found:
-        screen.print(plain(f"no environment is in {environment_cache.folder_of(settings)}"), soft_wrap=True)
+        screen.print(plain(f"no environment is in {folder_of(settings)}"), soft_wrap=True)
         return
     made = plain_table()
     for title in ("built for", "Python", "packages", "size", "last used", "name"):
@@ -194,7 +192,7 @@ def remove_command(
     if bool(names) + everything + (unused_for is not None) != 1:
         raise click.UsageError("Give names, or --all, or --unused-for.")
     settings = Isolation(environments=environments)
-    known = environment_cache.listed(settings)
+    known = listed(settings)
     if names:
         chosen = {item.key: item for name in names for item in [_named(name, known, settings)]}
     else:
@@ -202,7 +200,7 @@ def remove_command(
         chosen = {item.key: item for item in known if everything or item.used <= before}
     sizes = {key: item.size for key, item in chosen.items()}
     for key in chosen:
-        environment_cache.remove(key, settings)
+        remove(key, settings)
         if not as_json:
             click.echo(f"removed {key}, {size_text(sizes[key])}")
     if as_json:
@@ -215,7 +213,7 @@ def _named(name: str, known: list[Environment], settings: Isolation) -> Environm
     found = [item for item in known if item.key.startswith(name)]
     if len(found) == 1:
         return found[0]
-    where = environment_cache.folder_of(settings)
+    where = folder_of(settings)
     if found:
         message = f"{len(found)} environments begin with {clip(name, 80)}"
         raise ResolutionError.of(

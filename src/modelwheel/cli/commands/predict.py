@@ -12,9 +12,8 @@ import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from modelwheel_loader.bundle import open_bundle
-from modelwheel_loader.run.selection import PREFERENCES, Preference
-from modelwheel_loader.run.trust import Trust
-from modelwheel_loader.show.commandline import BATCH
+from modelwheel_loader.run import PREFERENCES, Preference, Trust
+from modelwheel_loader.show import BATCH
 from modelwheel_loader.text import counted
 
 from ..options import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelwheel_loader.errors import InputError, MissingExtra
 from modelwheel_loader.text import clip, safe
-from modelwheel_loader.validate.reading import table_columns
+from modelwheel_loader.validate import table_columns
 
 from .chunks import Chunk
 

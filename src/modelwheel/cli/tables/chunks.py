@@ -9,9 +9,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import InputError, ModelwheelError
-from modelwheel_loader.show.tables import Row, plain_list
+from modelwheel_loader.errors import Defect, InputError, ModelwheelError
+from modelwheel_loader.show import Row, plain_list
 from modelwheel_loader.text import clip, safe_json
 
 Numbers = np.ndarray[Any, Any]

@@ -15,9 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.opening.types import Float, Integer, String
-from modelwheel_loader.show.tables import MAX_LINE, CsvLines, bad_line, cell_readers
+from modelwheel_loader.opening import Float, Integer, Schema, String
+from modelwheel_loader.show import MAX_LINE, CsvLines, bad_line, cell_readers
 
 from .chunks import Chunk, Refusals
 

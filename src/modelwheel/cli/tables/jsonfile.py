@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from modelwheel_loader.errors import InputError
-from modelwheel_loader.show.tables import MAX_LINE, Refuse, Row, bad_line, json_rows
+from modelwheel_loader.show import MAX_LINE, Refuse, Row, bad_line, json_rows
 from modelwheel_loader.text import shown
 
 from .chunks import Chunk, Refusals

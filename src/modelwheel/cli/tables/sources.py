@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from modelwheel_loader.errors import InputError, UsageError
-from modelwheel_loader.opening.schema import Schema
+from modelwheel_loader.opening import Schema
 from modelwheel_loader.text import clip, safe
 
 from .arrowfile import arrow_chunks

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from modelwheel_loader.errors import InputError, MissingExtra
-from modelwheel_loader.show.tables import CsvText, Labels, encoded, flattened, json_text, plain_list
+from modelwheel_loader.show import CsvText, Labels, encoded, flattened, json_text, plain_list
 from modelwheel_loader.text import clip
 
 KINDS = ("jsonl", "csv", "parquet")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from modelwheel_loader.opening.types import CategoryValue
+from modelwheel_loader.opening import CategoryValue
 
 from ..forest import Forest
 
