@@ -236,18 +236,19 @@ def _entry(raw: bytes, name: bytes, fields: tuple[int, ...], extra: bytes) -> _E
 
 def _entry_defects(entry: _Entry, name: str) -> Iterator[Defect]:
     """Defects that have a name of their own come first; whatever else differs is named as a whole."""
-    where = name
     flags, method = struct.unpack_from("<HH", entry.raw, 8)
+    code, found = "archive.form", ""
     if flags & _ENCRYPTED:
-        yield Defect(code="archive.form", where=where, message="is encrypted")
+        message = "is encrypted"
     elif flags & _DESCRIPTOR:
-        yield Defect(code="archive.form", where=where, message="has its sizes behind its data (a data descriptor)")
+        message = "has its sizes behind its data (a data descriptor)"
     elif method != STORED:
-        yield Defect(code="archive.compressed", where=where, message="is compressed", found=f"method {method}")
+        code, message, found = "archive.compressed", "is compressed", f"method {method}"
     elif entry.raw != central_header(entry.name, entry.crc, entry.size, entry.stamp, entry.position):
-        yield Defect(
-            code="archive.form", where=where, message="its entry in the central directory is not in canonical form"
-        )
+        message = "its entry in the central directory is not in canonical form"
+    else:
+        return
+    yield Defect(code=code, where=name, message=message, found=found)
 
 
 def _members(read_at: ReadAt, entries: list[_Entry], names: list[str], end: int) -> dict[str, Member]:

@@ -517,8 +517,9 @@ class _Walk:
         self.info.ir_version = signed(whole.number(1) or 0)
         for part in whole.parts(8):
             self.opset(part)
-        for part in whole.parts(14):
-            self.metadata(part)
+        for key in (self.reader.message(part).text(1) for part in whole.parts(14)):
+            if key.lower() in _REFUSED_METADATA:
+                self.wrong("its metadata configure the runtime", key)
         if 20 in whole.fields:
             self.wrong("holds training information")
         if not 0 < self.info.ir_version <= _NEWEST_IR:
@@ -540,8 +541,8 @@ class _Walk:
             self.wrong("its functions call themselves")
         elif size > self.limits.onnx_nodes:
             self.wrong(f"has more than {self.limits.onnx_nodes:,} nodes when its functions are written out")
-        for domain, operator in sorted(self.all_calls()):
-            if not self.is_allowed(domain, operator):
+        for domain, operator in sorted(set(self.calls).union(*self.functions.values()) - self.functions.keys()):
+            if domain not in STANDARD_DOMAINS and not (domain == MICROSOFT and operator in MICROSOFT_OPERATORS):
                 self.wrong("uses an operator that is not allowed", f"{domain}::{operator}")
         own = {domain for domain, _ in self.functions}
         for domain, version in self.info.opsets.items():
@@ -554,23 +555,10 @@ class _Walk:
         for name in sorted(self.weights.keys() - self.found_weights):
             self.wrong("the manifest declares a weight that the graph does not have", name)
 
-    def all_calls(self) -> set[Call]:
-        return set(self.calls).union(*self.functions.values())
-
-    def is_allowed(self, domain: str, operator: str) -> bool:
-        if (domain, operator) in self.functions or domain in STANDARD_DOMAINS:
-            return True
-        return domain == MICROSOFT and operator in MICROSOFT_OPERATORS
-
     def opset(self, item: Item) -> None:
         opset = self.reader.message(item)
         domain, version = opset.text(1), signed(opset.number(2) or 0)
         self.info.opsets[domain] = max(version, self.info.opsets.get(domain, version), key=abs)
-
-    def metadata(self, item: Item) -> None:
-        for key in self.reader.message(item).texts(1):
-            if key.lower() in _REFUSED_METADATA:
-                self.wrong("its metadata configure the runtime", key)
 
     def function(self, item: Item) -> None:
         function = self.reader.message(item)

@@ -67,11 +67,11 @@ class Checker:
         if self._policy == "always":
             _compare(name, sha256_of(view), sha256, len(view), size)
         elif self._policy == "first":
-            with remembered(self._cache, identity, sha256) as known:
-                if not known.seen:
+            with remembered(self._cache, identity, sha256) as remember:
+                if remember is not None:
                     _compare(name, sha256_of(view), sha256, len(view), size)
                     if identity.settled:
-                        known.remember()
+                        remember()
         return view
 
 
@@ -86,31 +86,27 @@ def _compare(name: str, found: str, expected: str, length: int, size: int) -> No
         raise IntegrityError.of("integrity.digest", message, where=name, expected=expected, found=found)
 
 
-class Memory:
-    """Whether a state of a file was compared before; `remember` keeps that for other processes."""
-
-    def __init__(self, stream: IO[bytes] | None, *, seen: bool) -> None:
-        self._stream = stream
-        self.seen = seen
-
-    def remember(self) -> None:
-        """Write down that the bytes are as recorded. Not being able to is no error: they are compared again then."""
-        if self._stream is not None:
-            with contextlib.suppress(OSError):
-                self._stream.write(_DONE)
-                self._stream.flush()
-
-
 @contextlib.contextmanager
-def remembered(cache: str | os.PathLike[str] | None, identity: Identity, sha256: str) -> Iterator[Memory]:
-    """What is known of the file with this identity; while one process compares, others that ask wait for it."""
+def remembered(
+    cache: str | os.PathLike[str] | None, identity: Identity, sha256: str
+) -> Iterator[Callable[[], object] | None]:
+    """None when the file with this identity was compared before; else what remembers, for other processes, that it was.
+
+    While one process compares, others that ask wait for it.
+    """
     stream = _note(default_cache() if cache is None else os.path.abspath(cache), identity, sha256)
     if stream is None:
-        yield Memory(None, seen=False)
+        yield lambda: None
         return
     with stream:
         _lock(stream)  # released when the stream closes
-        yield Memory(stream, seen=stream.read() == _DONE)
+        yield None if stream.read() == _DONE else lambda: _write_down(stream)
+
+
+def _write_down(stream: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):  # a full disk is no error: the file is compared again then
+        stream.write(_DONE)
+        stream.flush()
 
 
 def default_cache() -> str:
