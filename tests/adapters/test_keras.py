@@ -180,7 +180,7 @@ def test_sequences_have_any_length_and_texts_are_looked_up(tmp_path: Path) -> No
     sample = {"steps": RANDOM.normal(size=(30, 6, 4)), "city": np.resize(np.array(["Bern", "Oslo", "?"], object), 30)}
     with pack(model, sample, tmp_path) as bundle:
         (reason,) = [item.reason for item in bundle.manifest.left_out if item.kind == "onnx"]
-        assert reason.startswith("the graph of Keras does not take the sample")
+        assert reason.startswith("the graph of Keras does not accept the sample")
         longer = {"steps": RANDOM.normal(size=(2, 9, 4)), "city": np.array(["Oslo", "Bern"], object)}
         answer = bundle.load(runtime="native").predict(longer)
         np.testing.assert_array_equal(answer, recognise(model).opened(model).predict(longer))
