@@ -267,7 +267,7 @@ def test_aliases_with_choices_and_paths() -> None:
     path = pydantic.Field(validation_alias=pydantic.AliasPath("x", 0))
     with pytest.raises(UsageError, match="AliasPath"):
         Schema.of(pydantic.create_model("Model", a=(int, path)))
-    with pytest.raises(UsageError, match="no dataclass"):
+    with pytest.raises(UsageError, match="not a dataclass"):
         Schema.of(pydantic.RootModel[list[int]])
 
 

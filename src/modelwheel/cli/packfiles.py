@@ -41,7 +41,7 @@ def _catboost(module: Any, path: Path) -> Any:
 
 
 def _onnx(module: Any, path: Path) -> Any:
-    """The path itself, when it holds a model: `pack` maps what lies in files beside it, of any size."""
+    """The path itself, when it holds a model: `pack` maps the files beside it, of any size."""
     module.load(str(path), load_external_data=False)
     return path
 
@@ -79,11 +79,13 @@ def read_model(path: Path, *, run_code: bool) -> Any:
     """
     form = FORMS.get(path.suffix.lower())
     if form is None:
-        message = f"the name of {safe(str(path))} does not say what kind of model it holds"
+        message = f"the name of {safe(str(path))} does not show what kind of model it holds"
         raise UsageError.of("usage.argument", message, expected=f"one of {', '.join(FORMS)}")
     if form.runs_code and not run_code:
-        message = f"{safe(str(path))} is a pickle: reading it runs whatever code it holds"
-        raise TrustError.of("trust.refused", message, hint="If you made it, or know who did: --unsafe-run-code.")
+        message = f"{safe(str(path))} is a pickle: reading it runs any code that it holds"
+        raise TrustError.of(
+            "trust.refused", message, hint="If you trust whoever made this file, add --unsafe-run-code."
+        )
     try:
         module = importlib.import_module(form.module)
     except ImportError:

@@ -76,7 +76,7 @@ def _wrong(message: str, hint: str = "") -> UsageError:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How it went: rows answered and refused, the codes of what was wrong, and the seconds that it took."""
+    """The result: rows predicted and rejected, the codes of the defects, and the seconds that it took."""
 
     rows: int
     refused: int
@@ -85,7 +85,7 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Rows per second, refused ones too."""
+        """Rows per second, rejected ones too."""
         return (self.rows + self.refused) / self.seconds if self.seconds else 0.0
 
 
@@ -112,7 +112,7 @@ def score(model: Model, job: Job, watch: Watch) -> Outcome:
 
 
 def _with_outputs(job: Job, into: Callable[[BinaryIO, BinaryIO | None], None]) -> None:
-    """Call `into` with the output and the file of refused rows, which get their names when it returns."""
+    """Call `into` with the output and the file of rejected rows, which get their names when it returns."""
 
     def with_answers(rejected: BinaryIO | None) -> None:
         if job.output == "-":
@@ -192,7 +192,7 @@ class Answering:
             if self._refusals.stops:
                 raise placed(error, chunk.numbers) from error.__cause__
             good = self._without(chunk, self._unanswerable(chunk, error, 0))
-        # what is left may still be refused: rows that only fail together, or that the model refuses in its turn
+        # the rest may still be rejected: rows that only fail together, or at which the model itself fails
         return self(good) if 0 < len(good) < len(chunk) else (good, self._ask(good))
 
     def _ask(self, chunk: Chunk) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class Answering:
         return columns
 
     def _blame(self, chunk: Chunk, error: InputError) -> Blame:
-        """The rows that the schema refuses. An error describes a bounded number: with more, halves are looked at."""
+        """The rows that the schema rejects. An error lists a bounded number: with more, halves are checked."""
         if error.counted == len(error.defects) or len(chunk) == 1:
             found: Blame = {}
             for defect in error.defects:
@@ -234,7 +234,7 @@ class Answering:
         return found
 
     def _without(self, chunk: Chunk, blame: Blame) -> Chunk:
-        """The chunk without the rows to blame, which are told."""
+        """The chunk without the rows to blame, which are reported."""
         bad = chunk.take(sorted(blame))
         for number, place, values in zip(bad.numbers, sorted(blame), bad.rows(), strict=True):
             self._refusals.row(int(number), blame[place], values)

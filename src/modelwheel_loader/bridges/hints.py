@@ -149,7 +149,7 @@ def _bound(name: str, value: Any, kind: DataType) -> Any:
         return float(np.nextafter(width(value), width(math.inf if up else -math.inf)))
     step = _STEPS.get(type(kind), decimal.Decimal(1).scaleb(-kind.scale) if isinstance(kind, Decimal) else None)
     if step is None:
-        raise HintError(f"has the limit {name}, which its type has not")
+        raise HintError(f"has the limit {name}, which its type does not have")
     exact = decimal.Decimal(value) if isinstance(kind, Decimal) else value
     return plain_time(exact + step if up else exact - step)
 
@@ -164,7 +164,7 @@ _STEPS: dict[type[DataType], Any] = {
 def whole_pattern(pattern: str) -> str:
     """A pattern that is searched for, as pydantic does, as one that the whole text matches, as a field's is.
 
-    Raises `HintError` when it is no regular expression of Python.
+    Raises `HintError` when it is not a regular expression of Python.
     """
     try:
         re.compile(pattern)
@@ -294,8 +294,8 @@ def type_of(annotation: Any, inside: Inside = ()) -> DataType:
     try:
         if annotation in _SCALARS:
             return _SCALARS[annotation]
-    except TypeError:  # what is no type need not have a hash
-        raise HintError(f"has {clip(annotation)} for a type, which the contract has not") from None
+    except TypeError:  # what is not a type may have no hash
+        raise HintError(f"has {clip(annotation)} for a type, which schemas do not have") from None
     if getattr(annotation, "__name__", "") in ("AwareDatetime", "NaiveDatetime"):  # pydantic's
         return Timestamp("us", "UTC" if annotation.__name__ == "AwareDatetime" else None)
     origin = get_origin(annotation)
@@ -309,7 +309,7 @@ def type_of(annotation: Any, inside: Inside = ()) -> DataType:
         return _category(tuple(member.value for member in annotation))
     if isinstance(annotation, type) and has_fields(annotation):
         return Struct(fields_of(annotation, inside))
-    raise HintError(f"has the type {clip(getattr(annotation, '__qualname__', annotation))}, which the contract has not")
+    raise HintError(f"has the type {clip(getattr(annotation, '__qualname__', annotation))}, which schemas do not have")
 
 
 def _list(arguments: tuple[Any, ...], inside: Inside) -> List:
@@ -352,7 +352,7 @@ def fields_of(kind: type, inside: Inside = ()) -> tuple[Field, ...]:
         hints = _class_hints(kind)
         return collect({name: _key(hint, name in optional) for name, hint in hints.items()}, inside)
     if not dataclasses.is_dataclass(kind):
-        message = f"{clip(kind.__qualname__)} is no dataclass, TypedDict or pydantic model with fields"
+        message = f"{clip(kind.__qualname__)} is not a dataclass, TypedDict or pydantic model with fields"
         raise UsageError.of("schema.hint", message)
     hints = _class_hints(kind)
     items = [item for item in dataclasses.fields(kind) if item.init]
@@ -434,7 +434,7 @@ def _path(name: str, inner: str | None) -> str:
 
 
 def class_extra(kind: type) -> Literal["ignore", "error"]:
-    """What a class says of keys that it does not name: only pydantic models with `extra="forbid"` refuse them."""
+    """What a class does with keys that it does not name: only pydantic models with `extra="forbid"` reject them."""
     config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
     return "error" if config.get("extra") == "forbid" else "ignore"
 

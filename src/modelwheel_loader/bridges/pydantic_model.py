@@ -121,7 +121,7 @@ class _Maker:
             made = self._one_of(values, field.type)
         else:
             made = self._constrained(self.type(field.type, name), field)
-        return Optional[made] if field.nullable else made  # noqa: UP045 - `made` is no class that has |
+        return Optional[made] if field.nullable else made  # noqa: UP045 - `made` is not a class that has |
 
     def _constrained(self, made: Any, field: Field) -> Any:
         bounds: dict[str, Any] = {"ge": field.minimum, "le": field.maximum}

@@ -95,10 +95,10 @@ class Incoming:
             size = os.fstat(descriptor).st_size
             if _SEALED and fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
                 # memory that the other side could cut off would end this process when it looks there
-                raise WireError("the memory that came is not sealed")
+                raise WireError("the received memory is not sealed")
             self._map = mmap.mmap(descriptor, size)
         except (OSError, ValueError) as error:
-            raise WireError(f"the memory that came cannot be mapped: {error}") from None
+            raise WireError(f"the received memory cannot be mapped: {error}") from None
         finally:
             os.close(descriptor)
 
@@ -131,7 +131,7 @@ class Incoming:
 #
 # | bytes | what |
 # | ----- | ---- |
-# | 4     | `MWI1`: the protocol and its version; another one is refused |
+# | 4     | `MWI1`: the protocol and its version; others are rejected |
 # | 1     | the kind of message |
 # | 1     | flags: 1 = the memory is shared, 2 = its descriptor comes with this header, 4 = make another segment |
 # | 2     | nothing |
@@ -145,7 +145,7 @@ MAGIC = b"MWI1"
 _HEADER = struct.Struct("!4sBBxxIQ")
 _SHARED, _DESCRIPTOR, _RENEW = 1, 2, 4
 _INLINE = 1 << 16
-"""Bytes of arrays that go through the socket: writing them twice costs less than one look at shared memory."""
+"""Bytes of arrays that go through the socket: writing them twice costs less than mapping shared memory once."""
 _FIRST = _HEADER.size + _INLINE
 _NUMBER = struct.Struct("i")
 _ANCILLARY = socket.CMSG_LEN(_NUMBER.size)
@@ -240,7 +240,7 @@ class Channel:
             magic, number, flags, length, size = _HEADER.unpack_from(self._first)
             kind = _KINDS.get(number)
             if magic != MAGIC or kind is None:
-                raise WireError("what came is no message of this protocol")
+                raise WireError("a message does not follow the protocol")
             if bool(flags & _DESCRIPTOR) != bool(descriptors):
                 raise WireError("shared memory was announced and did not come, or the other way round")
             if flags & _DESCRIPTOR:

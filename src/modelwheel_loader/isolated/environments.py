@@ -92,7 +92,7 @@ def find(specifiers: Sequence[str], preferred: str) -> Python | None:
     wanted = ".".join(preferred.split(".")[:2])
     own = this_python()
     others = chain.from_iterable(map(_of_minor, _others(wanted, specifiers)))
-    for python in chain(_of_minor(wanted), [own], others):  # each is asked only when its turn comes
+    for python in chain(_of_minor(wanted), [own], others):  # each is probed only when its turn comes
         if fits(python.version, specifiers):
             return python
     return None
@@ -177,7 +177,7 @@ def build(
 ) -> str:
     """Build an environment with the packages of `lines` (a requirements file) in `folder`, which is empty.
 
-    Without `cached`, the tool keeps no cache of its own: there is no home to keep it in. Gives the name of the tool.
+    Without `cached`, the tool keeps no cache of its own: there is no home folder for one. Returns the name of the tool.
     Raises `EnvironmentMismatch` with the last words of the tool.
     """
     uv = find_uv()
@@ -368,7 +368,7 @@ def ready(
 
 
 def _usable(root: str, settings: Isolation) -> str:
-    """`root`, made if need be; a temporary folder when nothing can be put there and the caller did not name it."""
+    """`root`, created if missing; a temporary folder if `root` is not writable and the caller did not name it."""
     reason = _objection(root)
     if reason is None:
         return root

@@ -196,7 +196,7 @@ def decode(tree: Any, memory: memoryview) -> Any:
     ((key, content),) = tree.items()
     read = _READERS.get(key)
     if read is None:
-        raise WireError(f"there is no kind of value {shown(key)}")
+        raise WireError(f"unknown kind of value {shown(key)}")
     try:
         return read(content, memory)
     except WireError:
@@ -312,7 +312,7 @@ def _of_class(rows: Any, kind: Any) -> Any:
     from ..validate.outputs import SPARSE_KINDS
 
     if kind not in SPARSE_KINDS:
-        raise WireError(f"there is no sparse matrix {shown(kind)}")
+        raise WireError(f"unknown sparse matrix {shown(kind)}")
     from scipy import sparse
 
     return getattr(sparse, kind)(rows)
@@ -363,7 +363,7 @@ def encode_batch(batch: Batch, buffers: Buffers) -> dict[str, Any]:
 
 
 def _grouped(batch: Batch) -> tuple[Iterable[dict[str, Array]], dict[str, Any]]:
-    """The columns that can travel together, and all others; what lies where they are missing means nothing."""
+    """The columns that can travel together, and all others; values at missing places have no meaning."""
     together: dict[str, dict[str, Array]] = {}
     alone: dict[str, Any] = {}
     for name, (values, missing) in batch.columns.items():
@@ -432,7 +432,7 @@ def _decode_columns(tree: dict[str, Any], rows: int, memory: memoryview) -> dict
         names, group = tree["missing"]
         missing.update(_decode_group(names, group, rows, memory))
         if any(mask.dtype != bool for mask in missing.values()):
-            raise WireError("what is missing is told by Booleans")
+            raise WireError("the mask of missing values must be Booleans")
     values: dict[str, Any] = {}
     for names, group in tree["together"]:
         values.update(_decode_group(names, group, rows, memory))
@@ -498,7 +498,7 @@ def compile_answer_decoder(schema: Schema) -> Callable[[Any, memoryview], Any]:
         try:
             name, table = tree["name"], tree["table"]
         except (KeyError, TypeError):
-            raise WireError("an answer is no table") from None
+            raise WireError("an answer is not a table") from None
         made = bind[0](batch(table, memory))
         return made.rename(decode(name, memory)) if _is_named(schema) else made
 
@@ -587,7 +587,7 @@ def from_document(document: Any) -> ModelwheelError:
 def _typed(item: dict[str, Any]) -> dict[str, Any]:
     known = {name: item[name] for name in Defect._fields if name in item}
     if known["code"] not in CODES:
-        raise ValueError("there is no such code")
+        raise ValueError("unknown code")
     row = known.pop("row", None)
     return {**{name: str(value) for name, value in known.items()}, "row": None if row is None else _whole(row)}
 

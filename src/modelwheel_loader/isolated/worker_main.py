@@ -1,6 +1,6 @@
 """The worker: opens one bundle's original object in its own interpreter and answers calls until its caller is gone.
 
-It follows its caller: it opens what it is told to, whose digest it is given, and trusts nothing but that digest.
+It obeys its caller: it opens the bundle with the given digest, and trusts nothing but that digest.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def end_with_the_caller(lifeline: int) -> None:
     flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
-        _wait_for_the_end(lifeline)  # it was gone before the kernel was asked
+        _wait_for_the_end(lifeline)  # the caller was gone before this was set up
 
 
 def _wait_for_the_end(lifeline: int) -> None:

@@ -1,4 +1,4 @@
-"""A worker as its caller sees it: started, asked, watched, ended. All that goes wrong with it is a `WorkerError`."""
+"""A worker as its caller sees it: start, call, watch, end. Every failure of a worker is a `WorkerError`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .wire import Buffers, WireError, from_document
 _COPIED = 1 << 22
 """Up to so many bytes an answer is copied out of shared memory: a small one must not hold a large segment."""
 _PATIENCE = 2.0
-"""The seconds in which a worker that is told to end must have ended."""
+"""The seconds within which a worker must end by itself."""
 _RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC})
 _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_boot.py")
 _HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
@@ -58,7 +58,7 @@ class Worker:
                 raise _no_resources("start a worker", error) from error
             raise WorkerError.of("worker.start", f"{safe(python)} cannot be started: {clip(error, 200)}") from error
         _ALL.add(self)
-        with contextlib.suppress(Closed):  # `ready` tells why
+        with contextlib.suppress(Closed):  # `ready` reports why
             self._channel.send(Kind.OPEN, dict(opening), Buffers())
 
     def ready(self, timeout: float) -> None:
@@ -107,7 +107,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there to be asked."""
+        """Whether the process can take a call."""
         return self._channel is not None and self._running()
 
     def _running(self) -> bool:
@@ -118,7 +118,7 @@ class Worker:
             return False
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        except ChildProcessError:  # the caller has told the kernel to wait for its children
+        except ChildProcessError:  # the caller has set the kernel to wait for its children
             return False
 
     def _ends_soon(self) -> bool:
@@ -145,7 +145,7 @@ class Worker:
         return "\n".join(safe(line) for line in lines if line)
 
     def stop(self) -> None:
-        """End the process, and all that it started. Any thread may do so: who waits for an answer is told."""
+        """End the process, and all that it started. Any thread may do so: whoever waits for an answer gets an error."""
         with self._reaping:
             if self._process.returncode is None:  # not waited for: no other process has its number
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -173,7 +173,7 @@ class Worker:
     def forget(self) -> None:
         """In a forked child: the worker belongs to the parent, which must be the only one that holds it."""
         self._reaping = Lock()
-        self._process.returncode = 0  # it is no child of this process: nobody here may wait for it or end it
+        self._process.returncode = 0  # it is not a child of this process: nobody here may wait for it or end it
         self._let_go()
 
     def _let_go(self) -> None:
@@ -209,7 +209,7 @@ def _start(python: str, bytecode: str, descriptors: tuple[int, ...], memory: int
         return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
             [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, passed), str(memory)],
             stdin=subprocess.DEVNULL,
-            stdout=_screen(),  # what a model prints is no answer: it goes where messages go
+            stdout=_screen(),  # what a model prints is not an answer: it goes to standard error
             stderr=_screen(),
             env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
             pass_fds=passed,
@@ -227,11 +227,11 @@ def _screen() -> int:
 
 
 def _no_resources(what: str, error: OSError) -> WorkerError:
-    return WorkerError.of("worker.resources", f"the system refuses what is needed to {what}: {clip(error, 200)}")
+    return WorkerError.of("worker.resources", f"the system lacks the resources to {what}: {clip(error, 200)}")
 
 
 def _death(status: int | None, what: str, faults: str) -> WorkerError:
-    """The error for a process that ended with `status` before it did what was asked; None: it only hung up."""
+    """The error for a process that ended with `status` before it finished; None: it only hung up."""
     code = "worker.crashed"
     if status == OUT_OF_MEMORY:
         code, message = "worker.memory", f"the worker ran out of memory before it could {what}"

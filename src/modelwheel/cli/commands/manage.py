@@ -66,7 +66,7 @@ def _row(path: str | Path) -> Row | None:
 
 
 def _may_be_bundle(path: str | Path) -> bool:
-    """Whether a wheel that cannot be opened holds the folder of a bundle; what is no archive may be half of one."""
+    """Whether a wheel that cannot be opened holds the folder of a bundle; what is not an archive may be half of one."""
     if Path(path).is_dir():
         return True
     try:

@@ -1,1 +1,1 @@
-"""Tables in files: read in batches of constant size, asked of a model, written as they come."""
+"""Tables in files: read and written in batches of constant size."""

@@ -28,7 +28,7 @@ def arrow_chunks(path: str, stream: BinaryIO, kind: str, size: int) -> Iterator[
             yield Chunk(np.arange(number, number + rows), columns=table_columns(table))
             number += rows
     except _errors(library) as error:
-        message = f"{safe(path)} is no {kind} file that can be read"
+        message = f"{safe(path)} is not a readable {kind} file"
         raise InputError.of("input.file", message, found=clip(error, 200)) from None
 
 
@@ -82,7 +82,7 @@ def _ipc(path: str, stream: BinaryIO) -> Iterator[Any]:
 
 
 def _validated(batch: Any) -> Any:
-    """The batch, none of whose offsets and lengths lead out of it: Arrow believes what a file says of them."""
+    """The batch, none of whose offsets and lengths lead out of it: Arrow trusts those in the file."""
     batch.validate(full=True)
     return batch
 

@@ -31,7 +31,7 @@ class Chunk:
         return len(self.numbers)
 
     def data(self, names: Iterable[str] | None) -> Any:
-        """What a model is asked with; of columns only those in `names`, unless that is None."""
+        """The input of a model; of columns only those in `names`, unless that is None."""
         if self.columns is None:
             return list(self.dicts)
         wanted = self.columns if names is None else set(names)

@@ -22,7 +22,7 @@ from .chunks import Chunk, Refusals
 
 CellReader = Callable[[str], Any]
 BLOCK = 4 << 20
-"""Bytes that are looked at together."""
+"""Bytes that are read together."""
 _LINES = 10_000
 """Lines that become one chunk where the standard library reads."""
 _BOM = b"\xef\xbb\xbf"
@@ -157,8 +157,8 @@ class _Rest(io.RawIOBase):
 
 
 def _quick_reader(header: Sequence[str], schema: Schema, delimiter: str) -> Callable[[bytes], dict[str, Any] | None]:
-    """What reads a plain block into Arrow's columns; it gives None for a block that it may not judge."""
-    cell_readers(header, schema)  # refuses a header that names a column twice
+    """What reads a plain block into Arrow's columns; None for a block that it must not read."""
+    cell_readers(header, schema)  # rejects a header that names a column twice
     fields = {field.name: field.type for field in schema.fields}
     kinds = {name: fields.get(name, String()) for name in header}
     try:

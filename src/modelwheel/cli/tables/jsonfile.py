@@ -39,7 +39,7 @@ def _text(stream: BinaryIO) -> io.TextIOWrapper:
 
 
 class _Gather:
-    """Numbers rows, also those that are refused, and gathers them into chunks."""
+    """Numbers rows, also rejected ones, and gathers them into chunks."""
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals

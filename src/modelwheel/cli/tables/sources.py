@@ -44,8 +44,8 @@ def kind_of(path: str, said: str | None, kinds: tuple[str, ...] = KINDS) -> str:
     name = path.lower().removesuffix(".gz")
     kind = _ENDINGS.get(PurePath(name).suffix)
     if kind not in kinds:
-        message = f"the name of {safe(path)} does not say what kind of file it is"
-        hint = f"Say it: --from or --to, one of {', '.join(kinds)}."
+        message = f"unknown file type: {safe(path)}"
+        hint = f"Set it with --from or --to: {', '.join(kinds)}."
         raise UsageError.of("usage.argument", message, hint=hint, expected=", ".join(kinds))
     return kind
 
@@ -68,7 +68,7 @@ class Source:
 
 
 class _Counting:
-    """A binary stream that tells its source what was read. The file is closed by who opened it."""
+    """A binary stream that counts in its source what was read. Whoever opened the file closes it."""
 
     closed = False
 
@@ -106,7 +106,7 @@ class _Counting:
 
 
 class _Unpacked(_Counting):
-    """What gzip unpacks; what it refuses is an error of the input."""
+    """The bytes that gzip unpacks; its errors are errors of the input."""
 
     def __init__(self, path: str, stream: Any) -> None:
         self._path = path
