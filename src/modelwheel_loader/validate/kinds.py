@@ -15,7 +15,7 @@ import numpy as np
 
 from ..opening.types import DataType, TypeTextError, parse_scalar
 from ..text import clip, shown
-from .batch import Array, Column, Instant, Raw, is_decimal, is_null, items, may_be_null, objects
+from .batch import Array, Column, Instant, Raw, is_decimal, is_null, items, may_be_null, null_name, objects
 
 if TYPE_CHECKING:
     from ..opening.schema import Field
@@ -199,7 +199,7 @@ def each(
     missing = np.zeros(len(given), dtype=bool)
     rejected = np.zeros(len(given), dtype=bool)
     for row, item in enumerate(given):
-        if is_null(item):
+        if null_name(item) is not None:
             missing[row] = True
             continue
         try:
