@@ -102,9 +102,7 @@ def _pandas_category(series: Any, nulls: int, max_categories: int) -> Column:
     values, ordered = _category_values(dtype.categories.tolist()), bool(dtype.ordered)
     counts = np.bincount(series.cat.codes.to_numpy().astype(np.int64) + 1, minlength=1)
     if len(values) > max_categories:
-        plain = series.astype(dtype.categories.dtype)
-        column = from_pandas(plain, max_categories)
-        return dataclasses.replace(column, notes=(_not_stored(len(values)), *column.notes), normalised=plain)
+        return _taken_as(series.astype(dtype.categories.dtype), from_pandas, _not_stored(len(values)))
     null: Any = "nan" if nulls else None
     distinct = int(np.count_nonzero(counts[1:]))
     return Column(type=Category(values, ordered), dtype="category", nulls=nulls, null=null, distinct=distinct)
@@ -121,6 +119,13 @@ def _category_values(values: list[Any]) -> tuple[CategoryValue, ...]:
             hint="Name them by texts: series.cat.rename_categories(str).",
         )
     return tuple(values)
+
+
+def _taken_as(plain: Any, read: Callable[[Any, int], Column], note: Note, max_categories: int = 0) -> Column:
+    """What a column shows after its values were converted to `plain`, which replaces it."""
+    column = read(plain, max_categories)
+    taken = plain if column.normalised is None else column.normalised
+    return dataclasses.replace(column, notes=(note, *column.notes), normalised=taken)
 
 
 def _not_stored(number: int) -> Note:
@@ -143,11 +148,8 @@ def from_arrow(values: Any, max_categories: int) -> Column:
     """What a pyarrow ChunkedArray or Array shows; raises `ColumnError`."""
     plain = _arrow_plain(values)
     if plain is not None:
-        column = from_arrow(plain, max_categories)
         message = f"is of Arrow's type {values.type}: taken as {plain.type}"
-        notes = (Note(code="converted", message=message), *column.notes)
-        taken = plain if column.normalised is None else column.normalised
-        return dataclasses.replace(column, notes=notes, normalised=taken)
+        return _taken_as(plain, from_arrow, Note(code="converted", message=message), max_categories)
     kind = _arrow_type(values.type)
     nulls = int(values.null_count)
     if isinstance(kind, Category):
@@ -213,9 +215,7 @@ def _arrow_category(values: Any, kind: Category, nulls: int, max_categories: int
     found = list(dict.fromkeys(item for piece in pieces for item in piece.dictionary.to_pylist()))
     categories = _category_values(found)
     if len(categories) > max_categories:
-        plain = values.cast(values.type.value_type)
-        column = from_arrow(plain, max_categories)
-        return dataclasses.replace(column, notes=(_not_stored(len(found)), *column.notes), normalised=plain)
+        return _taken_as(values.cast(values.type.value_type), from_arrow, _not_stored(len(found)))
     null: Any = "none" if nulls else None
     return Column(type=Category(categories, kind.ordered), dtype=str(values.type), nulls=nulls, null=null)
 
@@ -253,9 +253,7 @@ def _polars_category(series: Any, name: str, max_categories: int) -> Column:
         else series.drop_nulls().unique(maintain_order=True).to_list()
     )
     if len(values) > max_categories:
-        plain = series.cast(sys.modules["polars"].String)
-        column = from_polars(plain, max_categories)
-        return dataclasses.replace(column, notes=(_not_stored(len(values)), *column.notes), normalised=plain)
+        return _taken_as(series.cast(sys.modules["polars"].String), from_polars, _not_stored(len(values)))
     categories = _category_values([str(value) for value in values])
     null: Any = "none" if nulls else None
     return Column(type=Category(categories, ordered=name == "Enum"), dtype=name, nulls=nulls, null=null)
