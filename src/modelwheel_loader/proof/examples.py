@@ -86,14 +86,11 @@ def _split(answer: Any, schema: Schema) -> Sequence[Any]:
             return [[record[name] for record in answer] for name in schema.names]
         case "matrix":
             return list(np.asarray(answer).T)
-    return [_frame_column(answer, index) for index in range(len(schema.fields))]
-
-
-def _frame_column(frame: Any, index: int) -> Any:
-    """By position: labels may be of any type."""
+    frame, places = answer, range(len(schema.fields))  # by position: labels may be of any type
     if hasattr(frame, "iloc"):
-        return list(frame.iloc[:, index])
-    return frame.column(index).to_pylist() if hasattr(frame, "column_names") else frame.to_series(index).to_list()
+        return [list(frame.iloc[:, index]) for index in places]
+    arrow = hasattr(frame, "column_names")
+    return [frame.column(index).to_pylist() if arrow else frame.to_series(index).to_list() for index in places]
 
 
 def decode_input(data: bytes, schema: Schema, where: str) -> dict[str, Any]:

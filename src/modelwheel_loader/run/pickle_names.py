@@ -69,9 +69,9 @@ class _Scanner:
         self.found: dict[Reference, int] = {}
         self.numbers: list[Reference] = []
         self.protocol = 0
-        self.stack = array("Q")
+        self.stack: array[int] = array("Q")
         self.marks: list[int] = []
-        self.memo = array("Q")  # memo keys count up from zero in every real pickle; others go to `sparse`
+        self.memo: array[int] = array("Q")  # memo keys count up from zero in every real pickle; others go to `sparse`
         self.sparse: dict[int, int] = {}
 
     def run(self) -> None:
@@ -189,19 +189,11 @@ def _proto(scan: _Scanner, start: int) -> None:
         raise _invalid(f"protocol {scan.protocol} is unknown")
 
 
-def _mark(scan: _Scanner, _start: int) -> None:
-    scan.marks.append(len(scan.stack))
-
-
 def _pop(scan: _Scanner, _start: int) -> None:
     if scan.marks and scan.marks[-1] == len(scan.stack):
         scan.marks.pop()
     else:
         scan.pop()
-
-
-def _duplicate(scan: _Scanner, _start: int) -> None:
-    scan.stack.append(scan.top())
 
 
 def _tuple_of_one(scan: _Scanner, _start: int) -> None:
@@ -238,18 +230,6 @@ def _extension(scan: _Scanner, start: int) -> None:
     scan.note(Reference("copyreg", f"extension {scan.argument(start)}"))
 
 
-def _put(scan: _Scanner, start: int) -> None:
-    scan.remember(scan.argument(start))
-
-
-def _get(scan: _Scanner, start: int) -> None:
-    scan.recall(scan.argument(start))
-
-
-def _memoize(scan: _Scanner, _start: int) -> None:
-    scan.remember(len(scan.memo) + len(scan.sparse))
-
-
 def _stop(scan: _Scanner, start: int) -> None:
     scan.pop()
     if start + 1 != len(scan.data):
@@ -259,19 +239,18 @@ def _stop(scan: _Scanner, start: int) -> None:
 _Action = Callable[[_Scanner, int], None]
 _ACTIONS: dict[str, _Action] = {
     "PROTO": _proto,
-    "MARK": _mark,
+    "MARK": lambda scan, _: scan.marks.append(len(scan.stack)),
     "POP": _pop,
-    "DUP": _duplicate,
+    "DUP": lambda scan, _: scan.stack.append(scan.top()),
     "TUPLE1": _tuple_of_one,
     "REDUCE": _reduce,
-    "GLOBAL": _global,
-    "INST": _global,
+    **dict.fromkeys(("GLOBAL", "INST"), _global),
     "STACK_GLOBAL": _stack_global,
-    "MEMOIZE": _memoize,
-    "STOP": _stop,
     **dict.fromkeys(("EXT1", "EXT2", "EXT4"), _extension),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _get),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda scan, start: scan.remember(scan.argument(start))),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda scan, start: scan.recall(scan.argument(start))),
+    "MEMOIZE": lambda scan, _: scan.remember(len(scan.memo) + len(scan.sparse)),
+    "STOP": _stop,
 }
 _STOP = ord(".")
 _TWO_LINES = -10
