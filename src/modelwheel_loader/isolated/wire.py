@@ -9,8 +9,9 @@ import math
 import re
 import traceback
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,10 @@ import numpy as np
 from .. import errors
 from ..defects import Defect
 from ..errors import InputError, ModelwheelError, OutputError
-from ..proof.codec import SparseRows, as_scipy
+from ..proof.codec import as_scipy, sparse_rows
 from ..show.codes import CODES
-from ..text import clip, safe, shown
-from ..validate.batch import Array, Batch, Column, is_null, objects
+from ..text import clip, safe_lines, shown
+from ..validate.batch import Array, Batch, Column, filled, is_null, objects
 
 if TYPE_CHECKING:
     from ..opening.schema import Schema
@@ -37,7 +38,7 @@ class Buffers:
         self.size = 0
 
     def add(self, piece: Any, size: int) -> int:
-        """Put down a piece (bytes, or an array of `size` bytes, or a list of such in one row) and give its place."""
+        """Add a piece of `size` bytes (bytes, an array, or a list of arrays in one row) and give its place."""
         start = -(-self.size // ALIGNMENT) * ALIGNMENT
         self.pieces.append((start, piece))
         self.size = start + size
@@ -56,8 +57,8 @@ class Buffers:
                 np.copyto(place.reshape(piece.shape), piece)
 
 
-# Nothing is pickled, so what comes from a worker can only ever become data. Arrays are raw memory with a dtype from a
-# fixed list. A tree is a JSON scalar, or an object with one key that says what it is:
+# Nothing is pickled, so a worker can send nothing but data. Arrays are raw memory with a dtype from a fixed list. A
+# tree is a JSON scalar, or an object with one key that names its form:
 #
 # | key | value |
 # | --- | ----- |
@@ -81,110 +82,32 @@ _DEEPEST = 200
 
 
 class WireError(ValueError):
-    """What came does not follow the rules of this module, or a value cannot be sent."""
-
-
-# --- writing ---
+    """A message breaks the rules of this module, or a value cannot be sent."""
 
 
 def encode(value: Any, buffers: Buffers, depth: int = 0) -> Any:
-    """The tree of `value`, with its arrays in `buffers`; raises `WireError` for what cannot travel."""
+    """The tree of `value`, with its arrays in `buffers`; raises `WireError` for what cannot be sent."""
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if kind is np.ndarray:
-        return _encode_array(value, buffers, depth)
+    if isinstance(value, np.ndarray):
+        return _encode_array(np.asarray(value), buffers, depth)
     if depth > _DEEPEST:
-        raise WireError("it is nested too deeply")
-    if kind is list:
-        return {"p": value} if _PLAIN.issuperset(map(type, value)) else {"l": _encode_all(value, buffers, depth)}
-    if kind is dict:
-        return {"d": [_encode_all(value, buffers, depth), _encode_all(value.values(), buffers, depth)]}
-    for base, write in _WRITERS:
+        raise WireError("the value is nested too deeply")
+    if kind is list and _PLAIN.issuperset(map(type, value)):
+        return {"p": value}
+    if isinstance(value, _TIMES) and (exact := getattr(value, "to_numpy", None)):  # pandas' times: nanoseconds
+        value = exact() if getattr(value, "tzinfo", None) is None else value.to_pydatetime()  # type: ignore[union-attr]
+    for key, (base, write, _) in _FORMS.items():
         if isinstance(value, base):
-            return write(value, buffers, depth)
+            return {key: write(value, buffers, depth)}
+    if isinstance(value, str):
+        return str.__str__(value)
     if hasattr(value, "tocsr"):
-        return _encode_sparse(value, buffers, depth)
+        return {"csr": _encode_sparse(value, buffers, depth)}
     if is_null(value):
         return None
     raise WireError(f"{shown(value)} cannot be sent between processes")
-
-
-def _encode_all(values: Any, buffers: Buffers, depth: int) -> list[Any]:
-    return [encode(value, buffers, depth + 1) for value in values]
-
-
-def encode_together(columns: Sequence[Array], buffers: Buffers) -> Any:
-    """The tree of a 2-D array whose rows are `columns`: 1-D arrays of one dtype, one length, and no objects."""
-    first = columns[0]
-    start = buffers.add(list(columns), len(columns) * first.nbytes)
-    return {"a": [first.dtype.str, [len(columns), len(first)], "C", start]}
-
-
-def _encode_array(array: Array, buffers: Buffers, depth: int) -> Any:
-    if array.dtype.kind in "OT":
-        return _encode_objects(array, buffers, depth)
-    if array.dtype.kind == "V" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
-        raise WireError(f"an array of {shown(str(array.dtype))} cannot be sent between processes")
-    order = "F" if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    laid = array.T if order == "F" else array
-    return {"a": [array.dtype.str, list(array.shape), order, buffers.add(laid, array.nbytes)]}
-
-
-def _encode_objects(array: Array, buffers: Buffers, depth: int) -> Any:
-    values = array.ravel().tolist()
-    if values and set(map(type, values)) == {str}:
-        joined = _SEPARATOR.join(values)
-        if joined.count(_SEPARATOR) == len(values) - 1:
-            data = joined.encode("utf-8", "surrogatepass")
-            return {"t": [list(array.shape), buffers.add(data, len(data)), len(data)]}
-    return {"o": [list(array.shape), encode(values, buffers, depth + 1)]}
-
-
-def _encode_sparse(value: Any, buffers: Buffers, depth: int) -> Any:
-    rows = value.tocsr()
-    parts = [encode(np.asarray(part), buffers, depth + 1) for part in (rows.data, rows.indices, rows.indptr)]
-    return {"csr": [type(value).__name__, [int(axis) for axis in rows.shape], *parts]}
-
-
-def _encode_scalar(value: Any, buffers: Buffers, depth: int) -> Any:
-    return {"n": encode(np.asarray(value), buffers, depth + 1)}
-
-
-def _encode_datetime(value: Any, buffers: Buffers, depth: int) -> Any:
-    if hasattr(value, "to_datetime64"):  # pandas.Timestamp
-        return _encode_scalar(value.to_datetime64(), buffers, depth) if value.tzinfo is None else _encode_aware(value)
-    return {"T": value.isoformat()} if value.tzinfo is None else _encode_aware(value)
-
-
-def _encode_aware(value: Any) -> Any:
-    moment = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
-    return {"T": [moment.isoformat(), str(getattr(moment.tzinfo, "key", "") or "")]}
-
-
-def _encode_delta(value: Any, buffers: Buffers, depth: int) -> Any:
-    if hasattr(value, "to_timedelta64"):  # pandas.Timedelta
-        return _encode_scalar(value.to_timedelta64(), buffers, depth)
-    return {"s": [value.days, value.seconds, value.microseconds]}
-
-
-_WRITERS: tuple[tuple[type, Callable[[Any, Buffers, int], Any]], ...] = (
-    (np.generic, _encode_scalar),
-    (str, lambda value, _, __: str.__str__(value)),
-    (bytes, lambda value, _, __: {"b": b64encode(value).decode("ascii")}),
-    (decimal.Decimal, lambda value, _, __: {"D": str(value)}),
-    (dt.datetime, _encode_datetime),
-    (dt.date, lambda value, _, __: {"date": value.isoformat()}),
-    (dt.time, lambda value, _, __: {"time": value.isoformat()}),
-    (dt.timedelta, _encode_delta),
-    (np.ndarray, lambda value, buffers, depth: _encode_array(np.asarray(value), buffers, depth)),
-    (tuple, lambda value, buffers, depth: {"u": _encode_all(value, buffers, depth)}),
-    (list, lambda value, buffers, depth: {"l": _encode_all(value, buffers, depth)}),
-    (dict, lambda value, buffers, depth: encode(dict(value), buffers, depth + 1)),
-)
-
-
-# --- reading ---
 
 
 def decode(tree: Any, memory: memoryview) -> Any:
@@ -196,26 +119,48 @@ def decode(tree: Any, memory: memoryview) -> Any:
     ((key, content),) = tree.items()
     read = _READERS.get(key)
     if read is None:
-        raise WireError(f"unknown kind of value {shown(key)}")
+        raise WireError(f"unknown form {shown(key)} of a value")
     try:
         return read(content, memory)
     except WireError:
         raise
     except (ValueError, TypeError, ArithmeticError, RecursionError, KeyError, MemoryError) as error:
-        raise WireError(f"a value of kind {key!r} is broken: {shown(str(error))}") from None
+        raise WireError(f"a value of the form {key!r} is broken: {shown(str(error))}") from None
+
+
+# --- arrays ---
+
+
+def _encode_array(array: Array, buffers: Buffers, depth: int) -> Any:
+    shape = list(array.shape)
+    if array.dtype.kind in "OT":
+        values = array.ravel().tolist()
+        if values and set(map(type, values)) == {str}:
+            joined = _SEPARATOR.join(values)
+            if joined.count(_SEPARATOR) == len(values) - 1:
+                data = joined.encode("utf-8", "surrogatepass")
+                return {"t": [shape, buffers.add(data, len(data)), len(data)]}
+        return {"o": [shape, encode(values, buffers, depth + 1)]}
+    if array.dtype.kind == "V" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise WireError(f"an array of {shown(str(array.dtype))} cannot be sent between processes")
+    order = "F" if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    return {"a": [array.dtype.str, shape, order, buffers.add(array.T if order == "F" else array, array.nbytes)]}
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise WireError(f"{shown(value)} is not a count")
+    return value
 
 
 def _shape(axes: Any) -> tuple[int, ...]:
     if type(axes) is not list or len(axes) > 32:
-        raise WireError("a shape is a list of lengths")
-    for axis in axes:
-        if type(axis) is not int or axis < 0:
-            raise WireError("a length is a whole number")
-    return tuple(axes)
+        raise WireError("a shape must be a list of lengths")
+    return tuple(map(_count, axes))
 
 
 def _piece(memory: memoryview, start: Any, size: int) -> memoryview:
-    if type(start) is not int or start < 0 or start + size > len(memory):
+    if _count(start) + size > len(memory):
         raise WireError("an array lies outside of the memory that was sent")
     return memory[start : start + size]
 
@@ -223,7 +168,7 @@ def _piece(memory: memoryview, start: Any, size: int) -> memoryview:
 @lru_cache(256)
 def _dtype(name: str) -> np.dtype[Any]:
     if not _DTYPE.fullmatch(name):
-        raise WireError(f"no array can be of {shown(name)}")
+        raise WireError(f"{shown(name)} is not a dtype of an array")
     return np.dtype(name)
 
 
@@ -231,7 +176,7 @@ def _decode_array(content: Any, memory: memoryview) -> Array:
     name, axes, order, start = content
     dtype, shape = _dtype(name), _shape(axes)
     if order not in ("C", "F"):
-        raise WireError(f"no array has the order {shown(order)}")
+        raise WireError(f"{shown(order)} is not an order of an array")
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return np.zeros(shape, dtype)
@@ -243,42 +188,75 @@ def _decode_array(content: Any, memory: memoryview) -> Array:
 
 def _decode_texts(content: Any, memory: memoryview) -> Array:
     axes, start, size = content
-    shape = _shape(axes)
-    if type(size) is not int or size < 0:
-        raise WireError("a size is a whole number")
-    texts = str(_piece(memory, start, size), "utf-8", "surrogatepass").split(_SEPARATOR)
-    return objects(texts).reshape(shape)
+    texts = str(_piece(memory, start, _count(size)), "utf-8", "surrogatepass").split(_SEPARATOR)
+    return objects(texts).reshape(_shape(axes))
 
 
 def _decode_objects(content: Any, memory: memoryview) -> Array:
     axes, tree = content
     values = decode(tree, memory)
     if type(values) is not list:
-        raise WireError("the objects of an array are a list")
+        raise WireError("the objects of an array must be a list")
     return objects(values).reshape(_shape(axes))
 
 
-def _decode_plain(content: Any, _: memoryview) -> list[Any]:
-    if type(content) is not list or not _PLAIN.issuperset(map(type, content)):
-        raise WireError("a plain list holds scalars")
-    return content
+def _encode_sparse(value: Any, buffers: Buffers, depth: int) -> Any:
+    rows = value.tocsr()
+    parts = [encode(np.asarray(part), buffers, depth + 1) for part in (rows.data, rows.indices, rows.indptr)]
+    return [type(value).__name__, list(map(int, rows.shape)), *parts]
+
+
+def _decode_sparse(content: Any, memory: memoryview) -> Any:
+    kind, axes, *trees = content
+    shape, parts = _shape(axes), [decode(tree, memory) for tree in trees]
+    arrays = len(shape) == 2 and all(type(part) is np.ndarray and part.ndim == 1 for part in parts)
+    if not arrays or any(part.dtype.kind != "i" for part in parts[1:]):
+        raise WireError("a sparse matrix must have three arrays")
+    data, indices, pointers = parts
+    rows = sparse_rows(data, indices, pointers, shape)
+    made = as_scipy(rows)
+    if kind in (type(rows).__name__, type(made).__name__):
+        return made
+    from ..validate.outputs import SPARSE_KINDS
+
+    if kind not in SPARSE_KINDS:
+        raise WireError(f"{shown(kind)} is not a class of sparse matrices")
+    from scipy import sparse
+
+    return getattr(sparse, kind)(made)
+
+
+# --- other values: one row for each form, which writes and reads it ---
+
+
+def _encode_all(values: Any, buffers: Buffers, depth: int) -> list[Any]:
+    return [encode(value, buffers, depth + 1) for value in values]
 
 
 def _decode_all(content: Any, memory: memoryview) -> list[Any]:
     if type(content) is not list:
-        raise WireError("a list is a list")
+        raise WireError("the content of a list must be a list")
     return [decode(item, memory) for item in content]
 
 
 def _decode_dict(content: Any, memory: memoryview) -> dict[Any, Any]:
-    keys, values = content
-    return dict(zip(_decode_all(keys, memory), _decode_all(values, memory), strict=True))
+    keys, values = (_decode_all(part, memory) for part in content)
+    return dict(zip(keys, values, strict=True))
+
+
+def _decode_plain(content: Any, _: memoryview) -> list[Any]:
+    if type(content) is not list or not _PLAIN.issuperset(map(type, content)):
+        raise WireError("a plain list must hold scalars")
+    return content
+
+
+def _encode_moment(moment: dt.datetime, *_: Any) -> Any:
+    text = moment.isoformat()
+    return text if moment.tzinfo is None else [text, str(getattr(moment.tzinfo, "key", "") or "")]
 
 
 def _decode_moment(content: Any, _: memoryview) -> dt.datetime:
-    if isinstance(content, str):
-        return dt.datetime.fromisoformat(content)
-    text, zone = content
+    text, zone = (content, "") if isinstance(content, str) else content
     moment = dt.datetime.fromisoformat(text)
     if not zone:
         return moment
@@ -287,174 +265,135 @@ def _decode_moment(content: Any, _: memoryview) -> dt.datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
-def _decode_sparse(content: Any, memory: memoryview) -> Any:
-    kind, axes, *parts = content
-    shape = _shape(axes)
-    data, indices, pointers = (decode(part, memory) for part in parts)
-    _check_sparse(shape, data, indices, pointers)
-    made = as_scipy(SparseRows(data, indices, pointers, (shape[0], shape[1])))
-    return made if SparseRows.__name__ in (kind, type(made).__name__) else _of_class(made, kind)
+_Form = tuple[type, Callable[[Any, Buffers, int], Any], Callable[[Any, memoryview], Any]]
 
 
-def _check_sparse(shape: Sequence[int], data: Any, indices: Any, pointers: Any) -> None:
-    """SciPy's compiled code reads wherever the indices point: they must point inside."""
-    right = len(shape) == 2 and all(type(part) is np.ndarray and part.ndim == 1 for part in (data, indices, pointers))
-    if not right or not all(part.dtype.kind == "i" for part in (indices, pointers)):
-        raise WireError("a sparse matrix is three arrays")
-    inside = len(pointers) == shape[0] + 1 and pointers[0] == 0 and pointers[-1] == len(data) == len(indices)
-    if not inside or bool((np.diff(pointers) < 0).any()):
-        raise WireError("the row pointers are not those of the values")
-    if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < shape[1]):
-        raise WireError("a column number is outside the matrix")
+def _scalar(base: type, write: Callable[[Any], Any], read: Callable[[Any], Any]) -> _Form:
+    return base, lambda value, *_: write(value), lambda content, _: read(content)
 
 
-def _of_class(rows: Any, kind: Any) -> Any:
-    from ..validate.outputs import SPARSE_KINDS
-
-    if kind not in SPARSE_KINDS:
-        raise WireError(f"unknown sparse matrix {shown(kind)}")
-    from scipy import sparse
-
-    return getattr(sparse, kind)(rows)
-
-
+_TIMES = (dt.datetime, dt.timedelta)
+_FORMS: dict[str, _Form] = {
+    "n": (
+        np.generic,
+        lambda value, *place: encode(np.asarray(value), *place),
+        lambda content, memory: decode(content, memory)[()],
+    ),
+    "b": _scalar(bytes, lambda value: b64encode(value).decode("ascii"), lambda text: b64decode(text, validate=True)),
+    "D": _scalar(decimal.Decimal, str, decimal.Decimal),
+    "T": (dt.datetime, _encode_moment, _decode_moment),
+    "date": _scalar(dt.date, dt.date.isoformat, dt.date.fromisoformat),
+    "time": _scalar(dt.time, dt.time.isoformat, dt.time.fromisoformat),
+    "s": _scalar(dt.timedelta, lambda span: [span.days, span.seconds, span.microseconds], lambda c: dt.timedelta(*c)),
+    "u": (tuple, _encode_all, lambda content, memory: tuple(_decode_all(content, memory))),
+    "l": (list, _encode_all, _decode_all),
+    "d": (dict, lambda value, *place: [_encode_all(part, *place) for part in (value, value.values())], _decode_dict),
+}
+"""By key: the class, what makes the content of a tree from a value of it, and what makes the value from the content."""
 _READERS: dict[str, Callable[[Any, memoryview], Any]] = {
     "a": _decode_array,
     "t": _decode_texts,
     "o": _decode_objects,
-    "n": lambda content, memory: decode(content, memory)[()],
     "p": _decode_plain,
-    "l": _decode_all,
-    "u": lambda content, memory: tuple(_decode_all(content, memory)),
-    "d": _decode_dict,
-    "b": lambda content, _: b64decode(content, validate=True),
-    "D": lambda content, _: decimal.Decimal(content),
-    "date": lambda content, _: dt.date.fromisoformat(content),
-    "time": lambda content, _: dt.time.fromisoformat(content),
-    "T": _decode_moment,
-    "s": lambda content, _: dt.timedelta(*content),
     "csr": _decode_sparse,
+    **{key: read for key, (_, _, read) in _FORMS.items()},
 }
 
 
-# Validated batches, and outputs that are tables: as batches too, since a caller may lack their library.
+# --- validated batches, and outputs that are tables: as batches too, since a caller may lack their library ---
 
 
-_NUMBERS = frozenset("biufcmM")
-_TABLES = frozenset({"pandas", "polars", "pyarrow"})
+_TOGETHER = frozenset("biufcmMO")
 
 
 def encode_batch(batch: Batch, buffers: Buffers) -> dict[str, Any]:
     """The tree of a checked batch.
 
-    Columns of one dtype travel as one array, each a row of it: for few rows, a column costs more than what is in it.
+    Columns of one dtype travel as one array, each a row of it: for few rows, a column costs more than its values.
     """
     tree: dict[str, Any] = {"rows": batch.rows}
     if batch.block is not None:
         tree["block"] = encode(batch.block, buffers)
     if batch.columns:
         together, alone = _grouped(batch)
-        tree["together"] = [[list(group), _encode_group(list(group.values()), buffers)] for group in together]
+        tree["together"] = [_encode_group(group, buffers) for group in together]
         tree["alone"] = {name: encode(values, buffers) for name, values in alone.items()}
         missing = {name: column.missing for name, column in batch.columns.items() if column.missing is not None}
         if missing:
-            tree["missing"] = [list(missing), encode_together(list(missing.values()), buffers)]
+            tree["missing"] = _encode_group(missing, buffers)
     return tree
 
 
 def _grouped(batch: Batch) -> tuple[Iterable[dict[str, Array]], dict[str, Any]]:
-    """The columns that can travel together, and all others; values at missing places have no meaning."""
+    """The columns that can travel together, and all others; values where they are missing mean nothing."""
     together: dict[str, dict[str, Array]] = {}
     alone: dict[str, Any] = {}
-    for name, (values, missing) in batch.columns.items():
-        if not isinstance(values, np.ndarray) or values.ndim != 1 or not batch.rows:
+    for name, column in batch.columns.items():
+        values, missing = column
+        if not (isinstance(values, np.ndarray) and values.ndim == 1 and batch.rows and values.dtype.kind in _TOGETHER):
             alone[name] = values
-        elif values.dtype.kind in _NUMBERS:
-            together.setdefault(values.dtype.str, {})[name] = values
-        elif values.dtype.kind != "O":
-            alone[name] = values
-        else:
-            known = values if missing is None else _filled(values, missing)
-            kind = "texts" if set(map(type, known.tolist())) == {str} else "objects"
-            together.setdefault(kind, {})[name] = known
+            continue
+        kind = values.dtype.str
+        if kind == "|O":  # texts have a form of their own, in which what is missing is a text too
+            texts = set(map(type, (values if missing is None else values[~missing]).tolist())) <= {str}
+            values, kind = filled(column, "" if texts else None), "texts" if texts else kind
+        together.setdefault(kind, {})[name] = values
     return together.values(), alone
 
 
-def _filled(values: Array, missing: Array) -> Array:
-    """Objects of one kind: what is missing may be of any."""
-    texts = set(map(type, values[~missing].tolist())) <= {str}
-    filled = values.copy()
-    filled[missing] = "" if texts else None
-    return filled
-
-
-def _encode_group(columns: list[Array], buffers: Buffers) -> Any:
-    if columns[0].dtype.kind != "O":
-        return encode_together(columns, buffers)
-    return encode(np.concatenate(columns).reshape(len(columns), -1), buffers)
+def _encode_group(group: dict[str, Array], buffers: Buffers) -> Any:
+    """The names of columns, and the tree of the 2-D array whose rows they are: 1-D, of one dtype and one length."""
+    columns = list(group.values())
+    dtype, shape = columns[0].dtype, [len(columns), len(columns[0])]
+    if dtype.kind == "O":
+        return [list(group), encode(np.concatenate(columns).reshape(shape), buffers)]
+    return [list(group), {"a": [dtype.str, shape, "C", buffers.add(columns, len(columns) * columns[0].nbytes)]}]
 
 
 def compile_batch_decoder(schema: Schema) -> Callable[[Any, memoryview], Batch]:
-    """The function that makes a batch of its tree. Memory belongs to the batch: who binds it need not copy it again."""
+    """The function that makes a batch of its tree. The batch owns its memory: the model need not copy it again."""
     every = schema.names
     known = frozenset(every)
 
     def read(tree: Any, memory: memoryview) -> Batch:
         try:
-            rows, block = _number(tree["rows"]), decode(tree.get("block"), memory)
+            rows, block = _count(tree["rows"]), decode(tree.get("block"), memory)
             columns = _decode_columns(tree, rows, memory) if "together" in tree else {}
         except WireError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise WireError(f"a batch is broken: {type(error).__name__}") from None
         names = tuple(name for name in every if name not in columns) if columns else every
-        if not columns.keys() <= known or not _is_block(block, rows, len(names)):
+        fits = not names if block is None else isinstance(block, np.ndarray) and block.shape == (rows, len(names))
+        if not fits or not columns.keys() <= known:
             raise WireError("a batch does not fit its schema")
         return Batch(rows, columns, block=block, block_names=names if block is not None else (), owned=True)
 
     return read
 
 
-def _number(rows: Any) -> int:
-    if type(rows) is not int:
-        raise WireError("the number of rows is a whole number")
-    return rows
-
-
-def _is_block(block: Any, rows: int, fields: int) -> bool:
-    """Whether the fields that are in no column can be those of `block`."""
-    return not fields if block is None else isinstance(block, np.ndarray) and block.shape == (rows, fields)
-
-
 def _decode_columns(tree: dict[str, Any], rows: int, memory: memoryview) -> dict[str, Column]:
-    missing: dict[str, Array] = {}
-    if "missing" in tree:
-        names, group = tree["missing"]
-        missing.update(_decode_group(names, group, rows, memory))
-        if any(mask.dtype != bool for mask in missing.values()):
-            raise WireError("the mask of missing values must be Booleans")
-    values: dict[str, Any] = {}
-    for names, group in tree["together"]:
-        values.update(_decode_group(names, group, rows, memory))
-    for name, alone in tree["alone"].items():
-        values[name] = decode(alone, memory)
-        if getattr(values[name], "shape", ())[:1] != (rows,):
-            raise WireError("a column does not have a value for each row")
-    if not missing.keys() <= values.keys():
-        raise WireError("what is missing belongs to no column")
+    missing = dict(_decode_group(tree["missing"], rows, memory)) if "missing" in tree else {}
+    alone = {name: decode(column, memory) for name, column in tree["alone"].items()}
+    if any(getattr(column, "shape", ())[:1] != (rows,) for column in alone.values()):
+        raise WireError("a column does not have a value for each row")
+    values = dict(chain.from_iterable(_decode_group(group, rows, memory) for group in tree["together"])) | alone
+    if not missing.keys() <= values.keys() or any(mask.dtype != bool for mask in missing.values()):
+        raise WireError("missing values must be marked by Booleans, for columns of the batch")
     return {name: Column(column, missing.get(name)) for name, column in values.items()}
 
 
-def _decode_group(names: list[str], tree: Any, rows: int, memory: memoryview) -> Iterable[tuple[str, Array]]:
+def _decode_group(group: Any, rows: int, memory: memoryview) -> Iterable[tuple[str, Array]]:
+    names, tree = group
     array = decode(tree, memory)
     if not isinstance(array, np.ndarray) or array.shape != (len(names), rows):
-        raise WireError("columns that travel together are the rows of an array")
+        raise WireError("columns that travel together must be the rows of an array")
     return zip(names, array, strict=True)
 
 
-def is_table(schema: Schema) -> bool:
+def _is_table(schema: Schema) -> bool:
     """Whether answers of `schema` are tables, or columns of tables, of some library."""
-    return schema.container in _TABLES and schema.layout in ("frame", "array")
+    return schema.container in ("pandas", "polars", "pyarrow") and schema.layout in ("frame", "array")
 
 
 def _is_named(schema: Schema) -> bool:
@@ -464,7 +403,7 @@ def _is_named(schema: Schema) -> bool:
 
 def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]:
     """The function of the worker that turns an answer to some rows into a tree."""
-    if not is_table(schema):
+    if not _is_table(schema):
         return lambda answer, _, buffers: encode(answer, buffers)
     from ..validate.inputs import compile_input
     from ..validate.outputs import compile_output
@@ -485,22 +424,24 @@ def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]
 
 def compile_answer_decoder(schema: Schema) -> Callable[[Any, memoryview], Any]:
     """The function of the caller that makes the answer of a tree; tables are built by the caller's own library."""
-    if not is_table(schema):
+    if not _is_table(schema):
         return decode
-    bind: list[Callable[[Batch], Any]] = []
-    batch = compile_batch_decoder(schema)
+    batch, named = compile_batch_decoder(schema), _is_named(schema)
+
+    @cache
+    def build() -> Callable[[Batch], Any]:  # at the first answer: it imports the library
+        from ..validate.building import compile_native
+
+        return compile_native(schema)
 
     def read(tree: Any, memory: memoryview) -> Any:
-        if not bind:
-            from ..validate.building import compile_native
-
-            bind.append(compile_native(schema))
+        make = build()
         try:
             name, table = tree["name"], tree["table"]
         except (KeyError, TypeError):
             raise WireError("an answer is not a table") from None
-        made = bind[0](batch(table, memory))
-        return made.rename(decode(name, memory)) if _is_named(schema) else made
+        made = make(batch(table, memory))
+        return made.rename(decode(name, memory)) if named else made
 
     return read
 
@@ -519,7 +460,7 @@ _BUILTIN = {
     for name, kind in vars(builtins).items()
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError | ImportError)
 }
-"""Exceptions of Python that are made from their message alone."""
+"""Exceptions of Python that take nothing but their message."""
 
 
 class RemoteError(Exception):
@@ -539,14 +480,7 @@ class RemoteError(Exception):
 
 def to_document(error: ModelwheelError) -> dict[str, Any]:
     """An error, and the exception behind it, as JSON types."""
-    cause = error.__cause__
-    return {
-        "error": type(error).__name__,
-        "message": error.message,
-        "defects": [defect.to_dict() for defect in error.defects],
-        "counted": error.counted,
-        "cause": None if cause is None else _cause(cause),
-    }
+    return {**error.to_dict(), "cause": None if error.__cause__ is None else _cause(error.__cause__)}
 
 
 def _cause(cause: BaseException) -> dict[str, str]:
@@ -555,50 +489,34 @@ def _cause(cause: BaseException) -> dict[str, str]:
         message = str(cause)
     except Exception:  # noqa: BLE001 - the border to foreign code: an exception whose text cannot be made
         message = ""
-    lines = "".join(traceback.format_exception(cause))
     return {
         "kind": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
-        "message": _printable(message),
-        "traceback": _printable(lines[-_LONGEST:]),
+        "message": safe_lines(message[:_LONGEST]),
+        "traceback": safe_lines("".join(traceback.format_exception(cause))[-_LONGEST:]),
     }
 
 
-def _printable(text: str) -> str:
-    """Safe to print, line by line."""
-    return "\n".join(map(safe, text[:_LONGEST].split("\n")))
-
-
 def from_document(document: Any) -> ModelwheelError:
-    """The error of a document. What is not as it should be gives a `WorkerError`."""
+    """The error of a document; a `WorkerError` when the document is broken."""
     try:
-        kind = _OWN[document["error"]]
-        defects = [Defect(**_typed(item)) for item in document["defects"]]
-        error = kind(str(document["message"]), defects, counted=_whole(document["counted"]))
-        cause = document["cause"]
-        if cause is not None:
-            error.__cause__ = _rebuilt(str(cause["kind"]), str(cause["message"]), str(cause["traceback"]))
+        defects = [_defect(item) for item in document["defects"]]
+        error = _OWN[document["error"]](str(document["message"]), defects, counted=_count(document["counted"]))
+        if document["cause"] is not None:
+            error.__cause__ = _rebuilt(*(str(document["cause"][part]) for part in ("message", "kind", "traceback")))
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
-        return errors.WorkerError.of(
-            "worker.protocol", "the worker failed, and its error message is broken", found=clip(wrong, 200)
-        )
+        message = "the worker failed, and its error message is broken"
+        return errors.WorkerError.of("worker.protocol", message, found=clip(wrong, 200))
     return error
 
 
-def _typed(item: dict[str, Any]) -> dict[str, Any]:
-    known = {name: item[name] for name in Defect._fields if name in item}
-    if known["code"] not in CODES:
-        raise ValueError("unknown code")
-    row = known.pop("row", None)
-    return {**{name: str(value) for name, value in known.items()}, "row": None if row is None else _whole(row)}
+def _defect(item: dict[str, Any]) -> Defect:
+    parts: Any = {name: (_count if name == "row" else str)(item[name]) for name in Defect._fields if name in item}
+    if parts["code"] not in CODES:
+        raise ValueError("the code is not known")
+    return Defect(**parts)
 
 
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError("a count is not a whole number")
-    return value
-
-
-def _rebuilt(kind: str, message: str, lines: str) -> Exception:
+def _rebuilt(message: str, kind: str, lines: str) -> Exception:
     """The original exception where Python itself has its class, with the remote traceback behind it."""
     remote = RemoteError(message, kind, lines)
     if kind not in _BUILTIN:

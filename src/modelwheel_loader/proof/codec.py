@@ -21,7 +21,7 @@ import decimal
 import math
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -299,14 +299,14 @@ def read_tensor(value: Any, kind: Tensor, rows: int) -> Any:
         raise CodecError(f"the shape {shown(str(shape))} does not fit {rows} rows of {kind}")
     data = _read_array(value["data"], kind.dtype)
     if kind.sparse:
-        return _read_sparse(data, value, shape)
+        return sparse_rows(data, _read_array(value["indices"], "int64"), _read_array(value["indptr"], "int64"), shape)
     if math.prod(shape) != data.size:
         raise CodecError(f"the shape {shown(str(shape))} is not that of {data.size} values")
     return data.reshape(shape)
 
 
-def _read_sparse(data: Array, entry: dict[str, Any], shape: list[int]) -> SparseRows:
-    indices, indptr = _read_array(entry["indices"], "int64"), _read_array(entry["indptr"], "int64")
+def sparse_rows(data: Array, indices: Array, indptr: Array, shape: Sequence[int]) -> SparseRows:
+    """The matrix of three 1-D arrays, whose indices must point inside: SciPy's compiled code reads where they point."""
     right = indptr.size == shape[0] + 1 and indptr[0] == 0 and indptr[-1] == data.size == indices.size
     if not right or bool((np.diff(indptr) < 0).any()):
         raise CodecError("the row pointers are not those of the values")
