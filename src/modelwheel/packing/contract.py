@@ -40,26 +40,38 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contract:
-    """The schema of a model's input, its methods with their parameters, and the sample that showed them."""
+    """The schema of a model's input, its methods with their parameters, and the sample that showed them.
+
+    `sample` is as it was taken, with one way to write null in a column; `untouched` is the author's own.
+    """
 
     schema: Schema
     methods: Mapping[str, Callable[..., Any]]
     parameters: Mapping[str, Schema | None]
     sample: Sample
+    untouched: Sample
     notes: tuple[Note, ...]
 
     @classmethod
     def of(cls, subject: Subject, sample: Any, schema: Any, categories: int) -> Contract:
         """What `sample` shows and the author's `schema`, if there is one, says."""
         adapter, model = subject.adapter, subject.model
-        inferred = infer_schema(adapter.sample(sample), max_categories=categories)
+        untouched = adapter.sample(sample)
+        inferred = infer_schema(untouched, max_categories=categories)
         agreed = agree(None if schema is None else Schema.of(schema), inferred.schema)
         contract = adapter.contract(model, agreed)
         methods = {name: adapter.function(model, name, contract) for name in subject.names}
         offered = {name: parameters_of(name, function) for name, function in methods.items()}
         notes = (*inferred.notes, *(note for _, told in offered.values() for note in told))
         parameters = {name: made for name, (made, _) in offered.items()}
-        return cls(schema=contract, methods=methods, parameters=parameters, sample=inferred.taken, notes=notes)
+        return cls(
+            schema=contract,
+            methods=methods,
+            parameters=parameters,
+            sample=inferred.taken,
+            untouched=Sample.of(untouched),
+            notes=notes,
+        )
 
 
 def agree(schema: Schema | None, made: Schema) -> Schema:

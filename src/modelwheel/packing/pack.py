@@ -11,6 +11,7 @@ from ..capturing.capture import origins_for
 from ..golden.choose import choose_goldens
 from ..golden.recording import record
 from ..options import Dependencies, Examples, Options, Progress
+from ..parity.promise import hold
 from ..wheel.metadata import About, check_about, identify
 from ..wheel.save import save
 from .contract import Contract, Subject
@@ -78,7 +79,8 @@ def pack(
 
     stages.begin("record")
     wanted = options.methods is not None
-    recorded, left_out = record(contract.methods, golden, contract.sample, contract.notes, wanted=wanted)
+    recorded, left_out = record(contract.methods, golden, contract.untouched, contract.notes, wanted=wanted)
+    hold(contract.schema, contract.methods, contract.sample, recorded, contract.notes)
 
     stages.begin("convert")
     measured = convert(subject, contract, recorded, golden, options)

@@ -175,6 +175,8 @@ pack.file: A model or sample file cannot be read. -> Check the file, and the lib
 pack.dependency: The model refers to code that is neither installed nor loaded. -> Import or install it before packing.
 pack.method: The model lacks a prediction method. -> Name methods that the model has: Options(methods=…).
 pack.predict: The model itself fails on the sample. -> See the `__cause__`. Was it fitted on data like the sample?
+pack.promise: The model tells apart in the sample what the contract makes alike.
+    -> Write it in one way before fitting, or make the difference a value of its own.
 pack.schema: The given schema and the sample have different fields.
     -> Begin with infer_schema(sample).schema and change it.
 pack.parameter: A parameter's default does not fit its type hint. -> Correct the default or the hint.
