@@ -14,10 +14,9 @@ import numpy as np
 
 from modelwheel_loader.defects import Defect
 from modelwheel_loader.errors import ModelwheelError, PackError
-from modelwheel_loader.opening.schema import Schema
-from modelwheel_loader.proof.comparison import compare
-from modelwheel_loader.validate.building import compile_native
-from modelwheel_loader.validate.inputs import compile_input
+from modelwheel_loader.opening import Schema
+from modelwheel_loader.proof import compare
+from modelwheel_loader.validate import compile_input, compile_native
 
 from ..golden.recording import Predict, Recorded, predict
 from ..inference.infer import Note, Sample
