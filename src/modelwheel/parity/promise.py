@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.defects import Defect
-from modelwheel_loader.errors import ModelwheelError, PackError
+from modelwheel_loader.errors import Defect, ModelwheelError, PackError
 from modelwheel_loader.opening import Schema
 from modelwheel_loader.proof import compare
 from modelwheel_loader.validate import compile_input, compile_native
