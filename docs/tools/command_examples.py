@@ -172,8 +172,8 @@ churn  1.2.0    onnx, native  … kB  Who leaves within 90 days
     "pack": """\
 ```console
 $ modelwheel pack churn.joblib customers.csv --name acme-churn --version 2.0.0
-TrustError: churn.joblib is a pickle: reading it runs whatever code it holds [trust.refused]
-  → If you made it, or know who did: --unsafe-run-code.
+TrustError: churn.joblib is a pickle: reading it runs any code that it holds [trust.refused]
+  → If you trust whoever made this file, add --unsafe-run-code.
 $ modelwheel pack churn.joblib customers.csv --name acme-churn --version 2.0.0 --unsafe-run-code
 packed acme-churn 2.0.0, … kB
 …
