@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip, shown
 
+from ..pickling.culprit import PACK_THE_ORIGINAL, is_reference
 from .base import Adapter
 from .boosters import CatboostAdapter, LightgbmAdapter, XgboostAdapter
 from .function import FunctionAdapter
@@ -44,6 +45,9 @@ _LAST = FunctionAdapter()
 
 def recognise(model: object) -> Adapter:
     """The adapter for `model`; raises `PackError` when there is none, or an installed one cannot be loaded."""
+    if is_reference(model):
+        message = "this is a loaded model or a bundle, which pickles as the place of a file"
+        raise PackError.of("pack.unknown-model", message, found=shown(model), hint=PACK_THE_ORIGINAL)
     for adapter in ADAPTERS:
         if adapter.recognises(model):
             return adapter

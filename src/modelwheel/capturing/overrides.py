@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelwheel_loader.errors import Defect, DependencyError, UsageError
@@ -31,6 +31,11 @@ class Overrides:
     def published(self) -> frozenset[str]:
         """Distributions that others can get, as the author says, wherever they were installed from here."""
         return frozenset(normalize_name(item.name) for item in (*self.add, *self.replace.values()))
+
+    def within(self, names: Container[str]) -> Overrides:
+        """The overrides without those of distributions that are not among `names`."""
+        kept = {name: wanted for name, wanted in self.replace.items() if name in names}
+        return replace(self, drop=tuple(name for name in self.drop if name in names), replace=kept)
 
 
 def read_overrides(settings: Dependencies) -> Overrides:

@@ -28,11 +28,11 @@ from modelwheel_loader.opening import (
 from modelwheel_loader.proof import encode_input, encode_output
 from modelwheel_loader.run import MEMBER as CODE
 
-from ..capturing.capture import Captured, distribution_requirement
+from ..capturing.capture import Captured
 from ..golden.choose import Golden
 from ..golden.recording import Recorded
 from ..locking.lock import Locked
-from ..onnx import WEIGHTS, Graph, stored
+from ..onnx import WEIGHTS, stored
 from ..parity.measure import Measured
 from ..pickling.dump import Pickled
 from ..version import VERSION
@@ -56,6 +56,7 @@ class Draft:
     golden: Golden
     captured: Captured | str | None
     measured: Measured | None
+    graph_requires: tuple[Requirement, ...]
     locked: Locked
     runtimes: tuple[str, ...]
     proof: Proof | None = None
@@ -140,7 +141,7 @@ class Draft:
             inputs=candidate.inputs,
             outputs=candidate.outputs,
             opsets=candidate.opsets,
-            requires=(onnxruntime_requirement(candidate),),
+            requires=self.graph_requires,
             parity=self.measured.parity,
             cost=self.costs.get("onnx"),
         )
@@ -200,11 +201,6 @@ class Draft:
             return None
         outputs = {method.name: _answers(method.name) for method in self.recorded}
         return ExampleFiles(source=self.golden.source, rows=self.golden.rows, input=INPUT, outputs=outputs)
-
-
-def onnxruntime_requirement(graph: Graph) -> Requirement:
-    """What runs the graph."""
-    return distribution_requirement("onnxruntime", graph.onnxruntime, "the graph")
 
 
 def _answers(method: str) -> str:

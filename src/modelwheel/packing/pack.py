@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..capturing.capture import origins_for
+from ..capturing.capture import Captured, origins_for
 from ..golden.choose import choose_goldens
 from ..golden.recording import record
 from ..options import Dependencies, Examples, Options, Progress
@@ -17,6 +17,7 @@ from ..wheel.save import save
 from .contract import Contract, Subject
 from .cost import measure_costs
 from .draft import Draft
+from .needs import graph_requires, with_answers
 from .stages import (
     PackedBundle,
     Stages,
@@ -86,7 +87,12 @@ def pack(
     measured = convert(subject, contract, recorded, golden, options)
 
     stages.begin("lock")
-    locked = lock(captured, measured, required(dependencies) if prove else dependencies, origins)
+    answers = [method.output for method in recorded]
+    if isinstance(captured, Captured):
+        captured = with_answers(captured, answers, dependencies)
+    graph = None if measured is None else measured.candidate
+    graph_needs = () if graph is None else graph_requires(graph, answers, dependencies, origins)
+    locked = lock(captured, graph_needs, required(dependencies) if prove else dependencies, origins)
 
     draft = Draft(
         identity=identity,
@@ -97,6 +103,7 @@ def pack(
         golden=golden,
         captured=captured,
         measured=measured,
+        graph_requires=graph_needs,
         locked=locked,
         runtimes=options.runtimes,
     )

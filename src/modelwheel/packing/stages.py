@@ -31,7 +31,8 @@ from ..parity.measure import Measured, Original, measure
 from ..proving.room import prove_bundle
 from ..wheel.save import save
 from .contract import Contract, Subject
-from .draft import Draft, onnxruntime_requirement
+from .draft import Draft
+from .needs import libraries_of
 from .report import PackReport
 
 _STAGES = ("infer", "pickle", "record", "convert", "lock", "prove", "measure", "write", "done")
@@ -109,21 +110,10 @@ def capture_native(
         raise PackError.of("pack.native", f"models of {kind} cannot be kept as {options.native} files")
     if isinstance(native, str):
         return native
+    fed_by = libraries_of(schema, "the data that the model is fed")
     if native is None:
-        return capture(model, _fed_by(schema), dependencies, origins)
-    return capture_file(native, _fed_by(schema), dependencies, origins)
-
-
-def _fed_by(schema: Schema) -> dict[str, str]:
-    """Distributions that are needed to make the model's input, and why."""
-    needed: dict[str, str] = {}
-    if schema.container in ("pandas", "polars", "pyarrow"):
-        needed[schema.container] = "the data that the model is fed"
-    if any(field.physical is not None and field.physical.dtype.endswith("[pyarrow]") for field in schema.fields):
-        needed["pyarrow"] = "Arrow's columns in the data that the model is fed"
-    if any(getattr(field.type, "sparse", False) for field in schema.fields):
-        needed["scipy"] = "the sparse matrices that the model is fed"
-    return needed
+        return capture(model, fed_by, dependencies, origins)
+    return capture_file(native, fed_by, dependencies, origins)
 
 
 def convert(
@@ -144,15 +134,15 @@ def convert(
 
 
 def lock(
-    captured: Captured | str | None, measured: Measured | None, dependencies: Dependencies, origins: Origins
+    captured: Captured | str | None, graph: Sequence[Requirement], dependencies: Dependencies, origins: Origins
 ) -> Locked:
     """The lock of what the original object and the graph need."""
     needs: dict[str, Sequence[Requirement]] = {}
     python = ANY_PYTHON
     if isinstance(captured, Captured):
         needs["native"], python = captured.requires, captured.python_specifier
-    if measured is not None and measured.candidate is not None:
-        needs["onnx"] = (onnxruntime_requirement(measured.candidate),)
+    if graph:
+        needs["onnx"] = graph
     return make_lock(needs, python, dependencies, origins) if needs else Locked()
 
 

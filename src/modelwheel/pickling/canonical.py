@@ -35,7 +35,7 @@ from cloudpickle import cloudpickle
 
 from modelwheel_loader.run import parameter, tensor
 
-from .culprit import is_on_gpu
+from .culprit import is_on_gpu, is_reference
 
 OUT_OF_BAND = 64 * 1024
 """Arrays of at least this many bytes lie beside the stream, where they are mapped; smaller ones stay in it."""
@@ -186,6 +186,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
             return reduce_tensor(obj)
         if hasattr(kind, "_check_stop_words_consistency"):
             return _reduce_vectorizer(obj)
+        if is_reference(obj):
+            raise pickle.PicklingError("it pickles as the place of a file, which is on this disk alone")
         if is_on_gpu(obj):
             raise pickle.PicklingError("its values would need the same device where it is loaded")
         return "MISSING" if obj is dataclasses.MISSING else NotImplemented

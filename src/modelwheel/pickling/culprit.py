@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from modelwheel_loader.bundle import Bundle
+from modelwheel_loader.model import BoundMethod, Model
 from modelwheel_loader.text import clip
 
+PACK_THE_ORIGINAL = "Pack or hold the object that was packed into that bundle, or pass the bundle itself on."
 _STEPS = 30
 """How many steps of a path are shown; a cycle of objects could make it endless."""
 
@@ -59,6 +62,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
 def kind_of(culprit: object) -> tuple[str, str] | None:
     """What the object is, in words, and what to do about it; None for what is not known to be unpicklable."""
     kind = type(culprit)
+    if is_reference(culprit):
+        return "a loaded model or a bundle", PACK_THE_ORIGINAL
     if is_on_gpu(culprit):
         return "an array in the memory of a GPU", "Move it to the processor's memory first, by .cpu() or .get()."
     for candidate in kind.__mro__[:-1]:
@@ -67,6 +72,11 @@ def kind_of(culprit: object) -> tuple[str, str] | None:
             if name.startswith(tuple(beginnings.split("|"))):
                 return words, hint
     return None
+
+
+def is_reference(thing: object) -> bool:
+    """Whether an object stands for a bundle somewhere, and pickles as its place."""
+    return isinstance(thing, Bundle | Model | BoundMethod)
 
 
 def is_on_gpu(thing: object) -> bool:

@@ -14,11 +14,13 @@ from modelwheel_loader.opening import (
     FEATURES,
     FIRST_READER,
     NAMESPACE,
+    NativePayload,
     Payload,
     entry_points,
     is_name,
     normalize_name,
 )
+from modelwheel_loader.run import ANY_PYTHON
 from modelwheel_loader.text import safe, shown
 
 from ..version import VERSION
@@ -176,12 +178,23 @@ def _length_defects(words: Mapping[str, object]) -> Iterator[Defect]:
 def metadata_of(
     identity: Identity, about: About, payloads: Iterable[Payload], features: Sequence[str]
 ) -> dict[str, bytes]:
-    """The dist-info files of a bundle: both extras always exist, with the ranges that the loader checks too."""
+    """The dist-info files of a bundle: both extras always exist, with the ranges that the loader checks too.
+
+    Requires-Python is that of the native runtime where no graph runs beside it.
+    """
     extras: dict[str, list[str]] = {"onnx": [], "native": []}
+    pythons = set()
     for payload in payloads:
         extras[payload.kind] = [f"{item.name}{item.specifier}" for item in payload.requires]
-    base = [f"modelwheel>={first_reader(features)}"]
-    return metadata_files(identity, about, base=base, extras=extras, generator=f"modelwheel {VERSION}")
+        pythons.add(payload.python_specifier if isinstance(payload, NativePayload) else ANY_PYTHON)
+    return metadata_files(
+        identity,
+        about,
+        base=[f"modelwheel>={first_reader(features)}"],
+        extras=extras,
+        generator=f"modelwheel {VERSION}",
+        python=pythons.pop() if len(pythons) == 1 else ANY_PYTHON,
+    )
 
 
 def first_reader(features: Iterable[str]) -> str:
@@ -192,7 +205,13 @@ def first_reader(features: Iterable[str]) -> str:
 
 
 def metadata_files(
-    identity: Identity, about: About, *, base: Sequence[str], extras: Mapping[str, Sequence[str]], generator: str
+    identity: Identity,
+    about: About,
+    *,
+    base: Sequence[str],
+    extras: Mapping[str, Sequence[str]],
+    generator: str,
+    python: str = ANY_PYTHON,
 ) -> dict[str, bytes]:
     """The dist-info files but RECORD. `base` and `extras` hold requirements such as `scikit-learn~=1.9.1`.
 
@@ -201,7 +220,7 @@ def metadata_files(
     check_about(about)
     _refuse_own_name(identity, [*base, *(requirement for group in extras.values() for requirement in group)])
     return {
-        "METADATA": _metadata(identity, about, base, extras).encode("utf-8"),
+        "METADATA": _metadata(identity, about, base, extras, python).encode("utf-8"),
         "WHEEL": f"Wheel-Version: 1.0\nGenerator: {generator}\nRoot-Is-Purelib: true\nTag: py3-none-any\n".encode(),
         "entry_points.txt": entry_points(identity.name, identity.root).encode("utf-8"),
     }
@@ -216,9 +235,11 @@ def _refuse_own_name(identity: Identity, requirements: Sequence[str]) -> None:
             raise PackError.of("pack.name", message, found=shown(requirement), hint=hint)
 
 
-def _metadata(identity: Identity, about: About, base: Sequence[str], extras: Mapping[str, Sequence[str]]) -> str:
+def _metadata(
+    identity: Identity, about: About, base: Sequence[str], extras: Mapping[str, Sequence[str]], python: str
+) -> str:
     headers = [("Metadata-Version", "2.4"), ("Name", identity.name), ("Version", identity.version), *_described(about)]
-    headers.append(("Requires-Python", ">=3.11"))
+    headers.append(("Requires-Python", python))
     headers += [("Requires-Dist", requirement) for requirement in base]
     for extra, requirements in sorted(extras.items()):
         headers.append(("Provides-Extra", extra))
