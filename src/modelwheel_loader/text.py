@@ -21,11 +21,6 @@ def safe(text: str) -> str:
     return re.sub(_UNSAFE, lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
-def safe_lines(text: str) -> str:
-    """`text` made safe, line by line."""
-    return "\n".join(map(safe, text.split("\n")))
-
-
 def without_secrets(text: str) -> str:
     """`text` of a tool without what its addresses hold of users, passwords and signatures."""
     text = re.sub(r"//[^/\s]*@", "//…@", text)

@@ -193,7 +193,8 @@ def test_without_a_folder_to_write_to_it_is_built_for_this_process(
         with modelwheel.load(bundle, trust=TRUST, runtime="isolated") as model:
             assert model.predict(X[:1]).tolist() == [3.0]
     assert len([record for record in caplog.records if "no cache folder" in record.message]) == 1
-    environment_cache._TEMPORARY.pop().cleanup()
+    environment_cache._temporary_root().cleanup()
+    environment_cache._temporary_root.cache_clear()
 
 
 def test_whoever_may_write_into_an_environment_could_run_code(bundle: Path, built: Path, tmp_path: Path) -> None:

@@ -329,8 +329,8 @@ def test_segments_are_used_again_while_nobody_looks_at_them() -> None:
     with pytest.raises(WireError, match="less shared memory"):
         incoming.view(1)
     view.release()
-    incoming.give_up()
-    outgoing.give_up()
+    incoming.release()
+    outgoing.release()
     with pytest.raises(WireError, match="cannot be mapped"):
         incoming.accept(os.open(os.devnull, os.O_RDONLY))
 
@@ -344,5 +344,5 @@ def test_files_without_a_name_do_where_there_is_no_memfd(monkeypatch: pytest.Mon
     assert descriptor is not None
     incoming.accept(descriptor)
     np.testing.assert_array_equal(np.frombuffer(incoming.view(8000), np.int64), np.arange(1000))
-    incoming.give_up()
-    outgoing.give_up()
+    incoming.release()
+    outgoing.release()

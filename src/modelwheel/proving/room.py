@@ -135,7 +135,7 @@ def _environment(bundle: Bundle, settings: Isolation) -> Environment:
     found = find((packages.requires_python,), bundle.manifest.packed_with.get("python", "3.11"))
     if found is None:
         raise EnvironmentMismatch.of("isolated.python", f"no Python {packages.requires_python} was found")
-    return ready(lock, packages.lines, found, settings, progress=settings.progress)
+    return ready(lock, packages.lines, found, settings)
 
 
 # --- what is written down ---

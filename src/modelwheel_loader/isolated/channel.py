@@ -1,9 +1,19 @@
-"""Memory that two processes share: a nameless file in memory, whose descriptor is sent over the socket.
+"""Messages between a caller and its worker over a socket, and the memory that the two processes share.
 
-It has no name, so nothing is left behind however a process ends, and it is not part of `/dev/shm`, which containers
-keep small. The sender makes it and keeps it for its next messages, as fresh memory costs more than copying; the
-receiver looks at it where it lies. When something of the receiver still looks at it by its next message, it says so,
-and the sender makes another one.
+| bytes | what |
+| ----- | ---- |
+| 4     | `MWI1`: the protocol and its version; others are rejected |
+| 1     | the kind of message |
+| 1     | flags: 1 = the memory is shared, 2 = its descriptor comes with this header, 4 = make another segment |
+| 2     | nothing |
+| 4     | the length of the JSON document, UTF-8 |
+| 8     | the size of the memory in bytes: after the document, or in the shared segment |
+
+Both sides take turns: a request, its answer. Small arrays go through the socket; large ones through a segment: a
+nameless file in memory, whose descriptor is sent over the socket. It has no name, so nothing is left behind however a
+process ends, and it is not part of `/dev/shm`, which containers keep small. The sender creates it and keeps it for its
+next messages, as fresh memory costs more than copying; the receiver reads it in place. When an object of the receiver
+still uses it by its next message, the receiver says so, and the sender creates another one.
 """
 
 from __future__ import annotations
@@ -26,27 +36,35 @@ import numpy as np
 from ..validate.batch import Array
 from .wire import Buffers, WireError
 
+MAGIC = b"MWI1"
+OUT_OF_MEMORY = 71
+"""The exit status of a worker that ran out of memory."""
+_HEADER = struct.Struct("!4sBBxxIQ")
+_SHARED, _DESCRIPTOR, _RENEW = 1, 2, 4
+_INLINE = 1 << 16
+"""Bytes of arrays that go through the socket: writing them twice costs less than mapping shared memory once."""
+_FIRST = _HEADER.size + _INLINE
+_NUMBER = struct.Struct("i")
+_ANCILLARY = socket.CMSG_LEN(_NUMBER.size)
+_write = json.JSONEncoder(separators=(",", ":")).encode
 _SPARE = 8
-_KEPT = 1 << 24  # bytes; a larger segment is given up when this many times less is needed
+_KEPT = 1 << 24  # bytes; a larger segment is released when this many times less is needed
 _SEALED = hasattr(os, "memfd_create") and hasattr(fcntl, "F_ADD_SEALS")  # Linux
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL if _SEALED else 0
 
 
-def nameless() -> int:
-    """A descriptor of new, nameless memory: on Linux without any folder, for a container may have none."""
-    if _SEALED:
-        return os.memfd_create("modelwheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with tempfile.TemporaryFile(prefix="modelwheel-") as stream:
-        return os.dup(stream.fileno())
-
-
-def _of_size(size: int) -> int:
-    """Nameless memory that can neither shrink nor grow from now on."""
-    descriptor = nameless()
+def nameless(size: int | None = None) -> int:
+    """A descriptor of new, nameless memory; with a `size`, which can then neither shrink nor grow."""
+    if _SEALED:  # without any folder, for a container may have none
+        descriptor = os.memfd_create("modelwheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    else:
+        with tempfile.TemporaryFile(prefix="modelwheel-") as stream:
+            descriptor = os.dup(stream.fileno())
     try:
-        os.ftruncate(descriptor, size)
-        if _SEALED:
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        if size is not None:
+            os.ftruncate(descriptor, size)
+            if _SEALED:
+                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(descriptor)
         raise
@@ -65,16 +83,15 @@ class Outgoing:
         needed = buffers.size
         descriptor = None
         if self._map is None or needed > self.size or (self.size > _KEPT and needed < self.size // _SPARE):
-            self.give_up()
+            self.release()
             self.size = -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE
-            descriptor = _of_size(self.size)
+            descriptor = nameless(self.size)
             self._map = mmap.mmap(descriptor, self.size)
-        view = memoryview(self._map)
-        buffers.write(view)
-        view.release()
+        with memoryview(self._map) as view:
+            buffers.write(view)
         return descriptor
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Forget the segment: the other side keeps it."""
         if self._map is not None:
             self._map.close()
@@ -83,27 +100,26 @@ class Outgoing:
 
 
 class Incoming:
-    """The segment out of which one side reads, and whether what was read from it is still in use."""
+    """The segment from which one side reads, and whether what was read from it is still in use."""
 
     def __init__(self) -> None:
         self._map: mmap.mmap | None = None
         self._used: weakref.ref[Array] | None = None
 
     def accept(self, descriptor: int) -> None:
-        """Map a segment that has come, and close the descriptor."""
+        """Map a received segment, and close the descriptor."""
         try:
-            size = os.fstat(descriptor).st_size
             if _SEALED and fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
-                # memory that the other side could cut off would end this process when it looks there
+                # memory that the other side could cut off would end this process when it reads there
                 raise WireError("the received memory is not sealed")
-            self._map = mmap.mmap(descriptor, size)
+            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
         except (OSError, ValueError) as error:
             raise WireError(f"the received memory cannot be mapped: {error}") from None
         finally:
             os.close(descriptor)
 
     def view(self, size: int) -> memoryview:
-        """The first `size` bytes. All that is made of the view keeps it alive."""
+        """The first `size` bytes. Every object on the view keeps it alive."""
         if self._map is None or size > len(self._map):
             raise WireError("there is less shared memory than was announced")
         base: Array = np.frombuffer(self._map, np.uint8, size)
@@ -111,51 +127,22 @@ class Incoming:
         return base.data
 
     def retained(self) -> bool:
-        """Whether something still uses the last view; if so, the segment is left to it, and must not be written to."""
+        """Whether an object still uses the last view; if so, the segment is left to it, and must not be written to."""
         if self._used is None or self._used() is None:
             return False
-        self._used = None
-        self._map = None
+        self._used = self._map = None
         return True
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Forget the segment."""
-        self._used = None
         if self._map is not None:
             with contextlib.suppress(BufferError):  # in use: it goes with its last user
                 self._map.close()
-            self._map = None
-
-
-# Framed messages between a caller and its worker over a socket: one header, a JSON document, and the memory of arrays.
-#
-# | bytes | what |
-# | ----- | ---- |
-# | 4     | `MWI1`: the protocol and its version; others are rejected |
-# | 1     | the kind of message |
-# | 1     | flags: 1 = the memory is shared, 2 = its descriptor comes with this header, 4 = make another segment |
-# | 2     | nothing |
-# | 4     | the length of the JSON document, UTF-8 |
-# | 8     | the size of the memory in bytes: after the document, or in the shared segment |
-#
-# Both sides take turns: a request, its answer. Small arrays go through the socket; large ones through the segment.
-
-
-MAGIC = b"MWI1"
-_HEADER = struct.Struct("!4sBBxxIQ")
-_SHARED, _DESCRIPTOR, _RENEW = 1, 2, 4
-_INLINE = 1 << 16
-"""Bytes of arrays that go through the socket: writing them twice costs less than mapping shared memory once."""
-_FIRST = _HEADER.size + _INLINE
-_NUMBER = struct.Struct("i")
-_ANCILLARY = socket.CMSG_LEN(_NUMBER.size)
-_write = json.JSONEncoder(separators=(",", ":")).encode
-OUT_OF_MEMORY = 71
-"""The exit status of a worker that ran out of memory."""
+        self._used = self._map = None
 
 
 class Kind(IntEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     OPEN = 1
     READY = 2
@@ -168,7 +155,7 @@ _KINDS = {int(kind): kind for kind in Kind}
 
 
 class Message(NamedTuple):
-    """A message that came: its document, and the memory to which trees in the document refer."""
+    """A received message: its document, and the memory to which trees in the document refer."""
 
     kind: Kind
     document: Any
@@ -201,64 +188,73 @@ class Channel:
         if self._incoming.retained():
             flags |= _RENEW
         start = _HEADER.size + len(text)
-        frame = bytearray(start + inline)
+        frame = memoryview(bytearray(start + inline))
         _HEADER.pack_into(frame, 0, MAGIC, kind, flags, len(text), buffers.size)
         frame[_HEADER.size : start] = text
         if inline:
-            buffers.write(memoryview(frame)[start:])
-        buffers.pieces.clear()  # they may be views of what came last
+            buffers.write(frame[start:])
+        buffers.pieces.clear()  # they may be views of the last received message
         try:
             self._wait_until(deadline)
-            self._send(frame, descriptor)
+            if descriptor is not None:
+                socket.send_fds(self._socket, [frame[: _HEADER.size]], [descriptor])  # few bytes are never cut in two
+                frame = frame[_HEADER.size :]
+            self._socket.sendall(frame)
         except ConnectionError as error:
             raise Closed from error
         finally:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _send(self, frame: bytearray, descriptor: int | None) -> None:
-        if descriptor is None:
-            self._socket.sendall(frame)
-            return
-        socket.send_fds(self._socket, [frame[: _HEADER.size]], [descriptor])  # so few bytes are never cut in two
-        self._socket.sendall(memoryview(frame)[_HEADER.size :])
-
     def receive(self, deadline: float | None = None) -> Message:
         """The next message; raises `Closed`, `TimeoutError` after `deadline` (`time.monotonic`), and `WireError`."""
         try:
             self._wait_until(deadline)
             count, ancillary, _, _ = self._socket.recvmsg_into([self._first], _ANCILLARY)
-            return self._parse(count, _descriptors(ancillary) if ancillary else [], deadline)
+            kind, flags, length, size, count = self._header(count, ancillary, deadline)
+            shared = bool(flags & _SHARED)
+            if not shared and size > _INLINE:
+                raise WireError("more memory was announced than goes through the socket")
+            end = _HEADER.size + length
+            data = self._rest(end if shared else end + size, count, deadline)
         except ConnectionError as error:
             raise Closed from error
+        try:
+            document = json.loads(str(data[_HEADER.size : end], "utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise WireError(f"the document of a message is broken: {type(error).__name__}") from None
+        memory = self._incoming.view(size) if shared else data[end:]
+        # a copy is aligned from its start
+        return Message(kind, document, memory if shared and size > self._copied else memoryview(bytearray(memory)))
 
-    def _parse(self, count: int, descriptors: list[int], deadline: float | None) -> Message:
+    def _header(self, count: int, ancillary: list[Any], deadline: float | None) -> tuple[Kind, int, int, int, int]:
+        """Kind, flags, length, size of a message of which `count` bytes are read, and how many then are."""
+        descriptors = [
+            number
+            for level, kind, data in ancillary  # there is room for one
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS) and len(data) == _NUMBER.size
+            for number in _NUMBER.unpack(data)
+        ]
         try:
             if not count:
                 raise Closed
             count = self._read_up_to(_HEADER.size, self._first, count, deadline)
             magic, number, flags, length, size = _HEADER.unpack_from(self._first)
-            kind = _KINDS.get(number)
-            if magic != MAGIC or kind is None:
+            if magic != MAGIC or number not in _KINDS:
                 raise WireError("a message does not follow the protocol")
             if bool(flags & _DESCRIPTOR) != bool(descriptors):
                 raise WireError("shared memory was announced and did not come, or the other way round")
-            if flags & _DESCRIPTOR:
+            if descriptors:
                 self._incoming.accept(descriptors.pop())
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         if flags & _RENEW:
-            self._outgoing.give_up()
-        shared = bool(flags & _SHARED)
-        if not shared and size > _INLINE:
-            raise WireError("more memory was announced than goes through the socket")
-        data = self._rest(_HEADER.size + length + (0 if shared else size), count, deadline)
-        end = _HEADER.size + length
-        return Message(kind, _document(data[_HEADER.size : end]), self._shared(size) if shared else _copy(data[end:]))
+            self._outgoing.release()
+        return _KINDS[number], flags, length, size, count
 
     def _rest(self, whole: int, count: int, deadline: float | None) -> memoryview:
-        """The message of `whole` bytes, of which the first `count` are there."""
+        """The message of `whole` bytes, of which the first `count` are read."""
         if count > whole:
             raise WireError("more came than was announced")
         data = self._first
@@ -267,10 +263,6 @@ class Channel:
             data[:count] = self._first[:count]
         self._read_up_to(whole, data, count, deadline)
         return data[:whole]
-
-    def _shared(self, size: int) -> memoryview:
-        view = self._incoming.view(size)
-        return view if size > self._copied else _copy(view)
 
     def _read_up_to(self, length: int, data: memoryview, count: int, deadline: float | None) -> int:
         """Read until `length` bytes of `data` are there, of which `count` were; how many are there then."""
@@ -283,34 +275,12 @@ class Channel:
         return count
 
     def _wait_until(self, deadline: float | None) -> None:
-        if deadline is None:
-            if self._timed:
-                self._socket.settimeout(None)
-                self._timed = False
-            return
-        self._timed = True
-        self._socket.settimeout(max(deadline - time.monotonic(), 1e-6))
+        if deadline is not None or self._timed:
+            self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 1e-6))
+        self._timed = deadline is not None
 
     def close(self) -> None:
-        """Close the connection and forget the shared memory."""
+        """Close the connection and release the shared memory."""
         self._socket.close()
-        self._outgoing.give_up()
-        self._incoming.give_up()
-
-
-def _copy(view: memoryview) -> memoryview:
-    """Memory of its own, aligned from its start."""
-    return memoryview(bytearray(view))
-
-
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """The descriptor that came with a message, if one did: there is room for one."""
-    rights = [data for level, kind, data in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
-    return [number for data in rights if len(data) == _NUMBER.size for number in _NUMBER.unpack(data)]
-
-
-def _document(text: memoryview) -> Any:
-    try:
-        return json.loads(str(text, "utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise WireError(f"the document of a message is broken: {type(error).__name__}") from None
+        self._outgoing.release()
+        self._incoming.release()

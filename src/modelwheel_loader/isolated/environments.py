@@ -16,6 +16,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -42,17 +43,17 @@ _MOST_PATCHES = 40
 """Releases of one minor version: there have been 20 or so."""
 
 
+def minor_of(version: str) -> str:
+    """The minor version of a Python version: `3.11` of `3.11.7`."""
+    return ".".join(version.split(".")[:2])
+
+
 class Python(Record):
     """An interpreter: its path, its version (`3.11.7`) and its platform (`linux-x86_64`)."""
 
     path: str
     version: str
     platform: str
-
-    @property
-    def minor(self) -> str:
-        """The minor version: `3.11`."""
-        return ".".join(self.version.split(".")[:2])
 
 
 def this_python() -> Python:
@@ -83,51 +84,37 @@ def _output(*command: str, timeout: float = 30) -> str:
 
 def fits(version: str, specifiers: Sequence[str]) -> bool:
     """Whether a Python version lies in all of the ranges."""
-    minor = ".".join(version.split(".")[:2])
-    return all(not item or item == f"=={minor}.*" or rules.satisfies(version, item) for item in specifiers)
+    minor = f"=={minor_of(version)}.*"
+    return all(not item or item == minor or rules.satisfies(version, item) for item in specifiers)
 
 
 def find(specifiers: Sequence[str], preferred: str) -> Python | None:
     """An interpreter in all of the ranges: of the minor version of `preferred` if there is one, else this, else any."""
-    wanted = ".".join(preferred.split(".")[:2])
-    own = this_python()
-    others = chain.from_iterable(map(_of_minor, _others(wanted, specifiers)))
-    for python in chain(_of_minor(wanted), [own], others):  # each is probed only when its turn comes
-        if fits(python.version, specifiers):
-            return python
-    return None
-
-
-def _others(wanted: str, specifiers: Sequence[str]) -> Iterator[str]:
-    """The minor versions, the newest first, of which one could fit: to look for one takes most of a second."""
-    for minor in (f"3.{number}" for number in range(_NEWEST, 10, -1)):
-        if minor != wanted and any(fits(f"{minor}.{patch}", specifiers) for patch in range(_MOST_PATCHES)):
-            yield minor
+    wanted = minor_of(preferred)
+    others = (minor for minor in (f"3.{number}" for number in range(_NEWEST, 10, -1)) if minor != wanted)
+    # of minor versions that can fit, the newest first: a search takes most of a second
+    possible = (m for m in others if any(fits(f"{m}.{patch}", specifiers) for patch in range(_MOST_PATCHES)))
+    found = chain(_of_minor(wanted), [this_python()], chain.from_iterable(map(_of_minor, possible)))  # one by one
+    return next((python for python in found if fits(python.version, specifiers)), None)
 
 
 def _of_minor(minor: str) -> Iterator[Python]:
     """The interpreters of a minor version, the nearest first."""
     own = this_python()
-    if own.minor == minor:
+    if minor_of(own.version) == minor:
         yield own
     for path in _paths(minor):
         python = ask(path) if os.access(path, os.X_OK) else None
-        if python is not None and python.minor == minor:
+        if python is not None and minor_of(python.version) == minor:
             yield python
 
 
 def _paths(minor: str) -> Iterator[str]:
-    for folder in os.get_exec_path():
-        if os.path.isabs(folder):
-            yield os.path.join(folder, f"python{minor}")
-    versions = os.path.expanduser("~/.pyenv/versions")
-    if os.path.isdir(versions):
-        for name in sorted(os.listdir(versions), reverse=True):
-            if name.startswith(f"{minor}."):
-                yield os.path.join(versions, name, "bin", "python")
-    known = _uv_answer("python", "find", "--no-project", "--no-python-downloads", "--system", minor)
-    if known:
-        yield known
+    """Where an interpreter of a minor version can be."""
+    yield from (os.path.join(folder, f"python{minor}") for folder in os.get_exec_path() if os.path.isabs(folder))
+    versions = glob.escape(os.path.expanduser("~/.pyenv/versions"))
+    yield from sorted(glob.glob(os.path.join(versions, f"{minor}.*", "bin", "python")), reverse=True)
+    yield _uv_answer("python", "find", "--no-project", "--no-python-downloads", "--system", minor)
 
 
 def obtain(minor: str) -> Python | None:
@@ -158,59 +145,46 @@ _LAST_WORDS = 4000
 """Characters; of an address that is cut in two, nobody would see where its password ends."""
 _FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 _LOG = "build.log"
+_STEP = "building the environment"
 _OFTEN = 0.2
 
 
-def python_of(folder: str) -> str:
-    """The interpreter of the environment in `folder`."""
-    return os.path.join(folder, *(("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")))
+def _python_of(folder: str) -> str:
+    """The interpreter of the environment that was built in `folder`."""
+    return os.path.join(folder, "environment", "bin", "python")
 
 
-def build(
-    folder: str,
-    lines: Sequence[str],
-    python: Python,
-    settings: Isolation,
-    progress: Progress | None = None,
-    *,
-    cached: bool = True,
-) -> str:
+def build(folder: str, lines: Sequence[str], python: Python, settings: Isolation, *, cached: bool = True) -> str:
     """Build an environment with the packages of `lines` (a requirements file) in `folder`, which is empty.
 
     Without `cached`, the tool keeps no cache of its own: there is no home folder for one. Returns the name of the tool.
     Raises `EnvironmentMismatch` with the last words of the tool.
     """
-    uv = find_uv()
     requirements = os.path.join(folder, "requirements.txt")
     with open(requirements, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
-    target = os.path.join(folder, "environment")
-    for command in _commands(uv, target, requirements, python, settings):
-        _run([*command, "--no-cache"] if uv and not cached else command, folder, len(lines), progress)
+    uv, target = find_uv(), os.path.join(folder, "environment")
+    if uv:
+        options = [] if cached else ["--no-cache"]
+        make = [uv, "venv", *options, "--no-project", "--relocatable", "--python", python.path, target]
+        install = [uv, "pip", "install", *options, "--python", _python_of(folder)]
+    else:
+        make = [python.path, "-I", "-m", "venv", target]
+        install = [_python_of(folder), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        install += ["--no-compile", "--progress-bar", "off"]
+    install += ["--no-deps", "--require-hashes", "-r", requirements]
+    install += [] if settings.source_builds else ["--only-binary", ":all:"]
+    install += [f"--find-links={os.path.abspath(folder)}" for folder in settings.find_links]
+    install += ["--no-index"] if settings.no_index else []
+    for command in (make, install):
+        _run(command, folder, len(lines), settings.progress)
     os.remove(requirements)
     os.remove(os.path.join(folder, _LOG))
     return "uv" if uv else "pip"
 
 
-def _commands(
-    uv: str | None, target: str, requirements: str, python: Python, settings: Isolation
-) -> tuple[list[str], list[str]]:
-    """The command that makes an empty environment, and the one that installs into it."""
-    if uv:
-        make = [uv, "venv", "--no-project", "--relocatable", "--python", python.path, target]
-        install = [uv, "pip", "install", "--python", python_of(target)]
-    else:
-        make = [python.path, "-I", "-m", "venv", target]
-        quiet = ["--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]
-        install = [python_of(target), "-I", "-m", "pip", "install", *quiet]
-    binary = [] if settings.source_builds else ["--only-binary", ":all:"]
-    sources = [f"--find-links={os.path.abspath(folder)}" for folder in settings.find_links]
-    sources += ["--no-index"] if settings.no_index else []
-    return make, [*install, "--no-deps", "--require-hashes", *binary, *sources, "-r", requirements]
-
-
 def _run(command: Sequence[str], folder: str, packages: int, progress: Progress | None) -> None:
-    """Run a command in `folder`, where it finds no settings of a project, and tell how many packages are there."""
+    """Run a command in `folder`, where it finds no settings of a project, and report how many packages are there."""
     log = os.path.join(folder, _LOG)
     with open(log, "wb") as stream:
         try:
@@ -219,39 +193,33 @@ def _run(command: Sequence[str], folder: str, packages: int, progress: Progress 
             )
         except OSError as error:
             raise _failed(command, str(error)) from error
+        pattern = os.path.join(glob.escape(folder), "environment", "lib", "python*", "site-packages", "*.dist-info")
         try:
-            _wait(process, folder, packages, progress)
-        except BaseException:
-            process.kill()
+            while progress and process.poll() is None:
+                progress(_STEP, min(len(glob.glob(pattern)), packages), packages)
+                time.sleep(_OFTEN)
             process.wait()
-            raise
+        finally:
+            process.kill()  # it still runs when this was interrupted
+            process.wait()
+    if progress:
+        progress(_STEP, packages, packages)
     if process.returncode:
         with open(log, encoding="utf-8", errors="replace") as said:
             raise _failed(command, said.read())
 
 
-def _wait(process: subprocess.Popen[bytes], folder: str, packages: int, progress: Progress | None) -> None:
-    if progress is None:
-        process.wait()
-        return
-    pattern = os.path.join(glob.escape(folder), "environment", "lib", "python*", "site-packages", "*.dist-info")
-    while process.poll() is None:
-        progress("building the environment", min(len(glob.glob(pattern)), packages), packages)
-        time.sleep(_OFTEN)
-    progress("building the environment", packages, packages)
-
-
 def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
     """The error, with the first complaint of the tool in its text and all of its last words in its notes."""
-    name = os.path.basename(command[0])
     lines = [safe(line) for line in without_secrets(said)[-_LAST_WORDS:].splitlines() if line.strip()]
     words = " ".join(" ".join(lines).split())
-    complaint = _COMPLAINT.search(words)
     full = _FULL.search(words)
+    complaint = full or _COMPLAINT.search(words)
+    reason = "the disk is full" if full else f"{safe(os.path.basename(command[0]))} failed"
     error = EnvironmentMismatch.of(
         "isolated.build",
-        f"the environment of the bundle cannot be built: {'the disk is full' if full else f'{safe(name)} failed'}",
-        found=clip(full[0] if full else complaint[0] if complaint else words, 300),
+        f"the environment of the bundle cannot be built: {reason}",
+        found=clip(complaint[0] if complaint else words, 300),
         hint="Make room, or name a folder that has some by Isolation(environments=…)." if full else "",
     )
     error.add_note("\n".join(lines))
@@ -286,7 +254,7 @@ class Environment(Record):
     @property
     def interpreter(self) -> str:
         """The path of its Python."""
-        return python_of(os.path.join(self.folder, "environment"))
+        return _python_of(self.folder)
 
     @property
     def bytecode(self) -> str:
@@ -313,7 +281,7 @@ def folder_of(settings: Isolation) -> str:
 
 def key_of(lock: bytes, python: Python) -> str:
     """The name of the environment for a lock on a Python; the same on every machine of one kind."""
-    return f"cp{python.minor.replace('.', '')}-{python.platform}-{sha256_of(lock)[:40]}"
+    return f"cp{minor_of(python.version).replace('.', '')}-{python.platform}-{sha256_of(lock)[:40]}"
 
 
 def known(root: str, key: str) -> Environment | None:
@@ -338,15 +306,7 @@ def _is_safe(folder: str) -> bool:
     return state.st_uid in (os.getuid(), 0) and not stat.S_IMODE(state.st_mode) & 0o022
 
 
-def ready(
-    lock: bytes,
-    lines: Sequence[str],
-    python: Python,
-    settings: Isolation,
-    *,
-    bundle: str = "",
-    progress: Progress | None = None,
-) -> Environment:
+def ready(lock: bytes, lines: Sequence[str], python: Python, settings: Isolation, *, bundle: str = "") -> Environment:
     """The environment for a lock: the known one, or one that is built now.
 
     Without a folder that can be written to, it is built in a temporary folder, which goes when this process ends; a
@@ -355,27 +315,23 @@ def ready(
     root, key = folder_of(settings), key_of(lock, python)
     found = known(root, key)
     if found is None:
-        root = _usable(root, settings)
+        reason = _objection(root)
+        if reason and settings.environments is not None:
+            raise _unkept(root, reason)
+        root = _temporary_root().name if reason else root
         try:
-            with _locked(root, key, progress):
-                found = known(root, key) or _build(root, key, lines, python, settings, bundle, progress)
+            with _locked(root, key, settings.progress):
+                found = known(root, key) or _build(root, key, lines, python, settings, bundle)
         except OSError as error:  # no space, for example
-            message = f"environments cannot be kept in {clip(root, 200)}: {clip(error.strerror or error)}"
-            raise EnvironmentMismatch.of("isolated.folder", message) from error
+            raise _unkept(root, error.strerror or error) from error
     with contextlib.suppress(OSError):  # somebody else's, or read-only
         os.utime(os.path.join(found.folder, _NOTE))
     return found
 
 
-def _usable(root: str, settings: Isolation) -> str:
-    """`root`, created if missing; a temporary folder if `root` is not writable and the caller did not name it."""
-    reason = _objection(root)
-    if reason is None:
-        return root
-    if settings.environments is not None:
-        message = f"environments cannot be kept in {clip(root, 200)}: {clip(reason)}"
-        raise EnvironmentMismatch.of("isolated.folder", message)
-    return _temporary_root()
+def _unkept(root: str, reason: object) -> EnvironmentMismatch:
+    message = f"environments cannot be kept in {clip(root, 200)}: {clip(reason)}"
+    return EnvironmentMismatch.of("isolated.folder", message)
 
 
 def _objection(root: str) -> str | None:
@@ -391,52 +347,37 @@ def _objection(root: str) -> str | None:
     return None if os.access(root, os.W_OK | os.X_OK) else "it cannot be written to"
 
 
-_TEMPORARY: list[tempfile.TemporaryDirectory[str]] = []
-
-
-def _temporary_root() -> str:
+@cache
+def _temporary_root() -> tempfile.TemporaryDirectory[str]:
     """One folder for this process, removed when it ends."""
-    if not _TEMPORARY:
-        import logging
+    import logging
 
-        logging.getLogger("modelwheel").warning(
-            "no cache folder can be written to: environments are built for this process alone; "
-            "name a folder by Isolation(environments=…)"
-        )
-        _TEMPORARY.append(tempfile.TemporaryDirectory(prefix="modelwheel-environments-"))
-    return _TEMPORARY[0].name
+    logging.getLogger("modelwheel").warning(
+        "no cache folder can be written to: environments are built for this process alone; "
+        "name a folder by Isolation(environments=…)"
+    )
+    return tempfile.TemporaryDirectory(prefix="modelwheel-environments-")
 
 
 @contextlib.contextmanager
 def _locked(root: str, key: str, progress: Progress | None) -> Iterator[None]:
     """Nobody else builds or removes this environment meanwhile; processes and threads wait alike."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(os.path.join(root, f"{key}.lock"), flags, 0o600)
-    try:
+    with os.fdopen(os.open(os.path.join(root, f"{key}.lock"), flags, 0o600), "wb") as stream:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if progress:
                 progress("waiting for another process that builds the environment", 0, 0)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
-def _build(
-    root: str,
-    key: str,
-    lines: Sequence[str],
-    python: Python,
-    settings: Isolation,
-    bundle: str,
-    progress: Progress | None,
-) -> Environment:
+def _build(root: str, key: str, lines: Sequence[str], python: Python, settings: Isolation, bundle: str) -> Environment:
     _clear(root, key)
     unfinished = tempfile.mkdtemp(prefix=f"{key}{_UNFINISHED}", dir=root)
     try:
-        tool = build(unfinished, lines, python, settings, progress, cached=root == folder_of(settings))
+        tool = build(unfinished, lines, python, settings, cached=root == folder_of(settings))
         os.mkdir(os.path.join(unfinished, "bytecode"))
         note = {
             "format": _FORMAT,
@@ -472,23 +413,21 @@ def _clear(root: str, key: str) -> None:
 # --- for people ---
 
 
-def listed(settings: Isolation | None = None) -> list[Environment]:
+def listed(settings: Isolation) -> list[Environment]:
     """All whole environments, the last used first."""
-    root = folder_of(settings or Isolation())
-    try:
-        names = sorted(os.listdir(root))
-    except OSError:
-        return []
-    found = [known(root, name) for name in names if not name.endswith(".lock") and _UNFINISHED not in name]
-    return sorted((item for item in found if item is not None), key=lambda item: -item.used)
+    root = folder_of(settings)
+    with contextlib.suppress(OSError):
+        names = [name for name in sorted(os.listdir(root)) if not name.endswith(".lock") and _UNFINISHED not in name]
+        return sorted(filter(None, (known(root, name) for name in names)), key=lambda item: -item.used)
+    return []
 
 
-def remove(key: str, settings: Isolation | None = None) -> None:
+def remove(key: str, settings: Isolation) -> None:
     """Remove an environment, and what killed builds of it left. Workers that run in it lose it under their feet.
 
     Raises `ResolutionError` when there is none of that name.
     """
-    root = folder_of(settings or Isolation())
+    root = folder_of(settings)
     names = os.listdir(root) if os.path.isdir(root) else []
     if not any(name == key or name.startswith(f"{key}{_UNFINISHED}") for name in names):
         raise ResolutionError.of("isolated.unknown", f"there is no environment {clip(key, 120)} in {clip(root, 200)}")

@@ -74,35 +74,25 @@ def plan(payload: NativePayload, manifest: Manifest, members: Members, settings:
         packages = read_lock(lock, "native")
     except InvalidBundle as error:
         return list(error.defects)
-    return _with_python(payload, lock, packages, settings)
-
-
-def _with_python(
-    payload: NativePayload, lock: bytes, packages: LockedPackages, settings: Isolation
-) -> Plan | list[Defect]:
     ranges = (payload.python_specifier, packages.requires_python)
-    minor = ".".join(payload.python_version.split(".")[:2])
-    if settings.python is not None:
-        python = environments.ask(os.path.abspath(settings.python))
-    else:
+    minor, where = environments.minor_of(payload.python_version), ""
+    if settings.python is None:
         python = environments.find(ranges, payload.python_version)
+    else:
+        python = environments.ask(os.path.abspath(settings.python))
+        where = f" at {clip(str(settings.python), 200)}"
     fits = python is not None and environments.fits(python.version, ranges)
-    if not fits and (settings.python is not None or environments.find_uv() is None):
-        return [_no_python(python, settings, ranges, minor)]
-    return Plan(lock=lock, packages=packages, minor=minor, python=python, settings=settings)
-
-
-def _no_python(python: Python | None, settings: Isolation, ranges: tuple[str, ...], minor: str) -> Defect:
-    found = "none" if python is None else f"Python {python.version}"
-    if settings.python is not None:
-        found = f"{found} at {clip(str(settings.python), 200)}"
-    return Defect(
-        code="isolated.python",
-        message="found no Python that the model can run on",
-        found=found,
-        expected=f"Python {clip(', '.join(filter(None, ranges)), 100)}",
-        hint=f"Install Python {clip(minor, 10)}, or install uv, which downloads it.",
-    )
+    if fits or (settings.python is None and environments.find_uv()):
+        return Plan(lock=lock, packages=packages, minor=minor, python=python, settings=settings)
+    return [
+        Defect(
+            code="isolated.python",
+            message="found no Python that the model can run on",
+            found=f"{'none' if python is None else f'Python {python.version}'}{where}",
+            expected=f"Python {clip(', '.join(filter(None, ranges)), 100)}",
+            hint=f"Install Python {clip(minor, 10)}, or install uv, which downloads it.",
+        )
+    ]
 
 
 def open_isolated(
@@ -122,14 +112,12 @@ def open_isolated(
         python,
         plan.settings,
         bundle=f"{manifest.name}=={manifest.version}",
-        progress=plan.settings.progress,
     )
-    known = {method.name: method for method in manifest.methods}
     start = {**opening, "methods": list(methods)}
     return IsolatedRuntime(
         lambda: Worker(environment.interpreter, environment.bytecode, start, plan.settings.memory),
         plan.settings,
-        {name: known[name] for name in methods},
+        {method.name: method for method in manifest.methods if method.name in methods},
     )
 
 
@@ -145,15 +133,15 @@ class Pool:
         self._patience = patience
         self._free: list[Worker | None] = [None] * size
         self._all: set[Worker] = set()
-        self._ended = False
         self._changed = Condition()
+        self.ended = False
 
     def fill(self) -> None:
         """Start a worker in each place, all at the same time; raises what keeps the first of them from being ready."""
         workers: list[Worker] = []
         try:
             for _ in self._free:
-                workers.append(self._added(self._start()))  # noqa: PERF401 - those before a failure must be known
+                workers.append(self._started())  # noqa: PERF401 - those before a failure must be known
             for worker in workers:
                 worker.ready(self._patience)
         except BaseException:
@@ -169,8 +157,9 @@ class Pool:
         Raises `WorkerError` when none becomes free, and `UsageError` when the model is closed.
         """
         with self._changed:
-            found = self._changed.wait_for(lambda: self._free or self._ended, timeout)
-            self._refuse_when_ended()
+            found = self._changed.wait_for(lambda: self._free or self.ended, timeout)
+            if self.ended:
+                raise _closed()
             if not found:
                 message = f"no worker was free within {timeout:g} seconds: all were busy with other calls"
                 raise WorkerError.of("worker.busy", message)
@@ -178,28 +167,24 @@ class Pool:
         if worker is not None and worker.alive:
             return worker
         try:
-            return self._replaced(worker)
+            if worker is not None:
+                worker.kill()
+                self._all.discard(worker)
+            worker = self._started()
+            worker.ready(self._patience)
         except BaseException:
+            self._all.difference_update([worker])
             self.put(None)
+            if self.ended:
+                raise _closed() from None
             raise
+        return worker
 
-    def _replaced(self, worker: Worker | None) -> Worker:
-        if worker is not None:
-            worker.kill()
-            self._all.discard(worker)
-        fresh = self._added(self._start())
-        try:
-            fresh.ready(self._patience)
-        except BaseException:
-            self._all.discard(fresh)
-            self._refuse_when_ended()
-            raise
-        return fresh
-
-    def _added(self, worker: Worker) -> Worker:
-        """Know of a worker, to end it in the end."""
+    def _started(self) -> Worker:
+        """A new worker, which `end` ends."""
+        worker = self._start()
         with self._changed:
-            if not self._ended:
+            if not self.ended:
                 self._all.add(worker)
                 return worker
         worker.kill()
@@ -208,26 +193,17 @@ class Pool:
     def put(self, worker: Worker | None) -> None:
         """Give a place back."""
         with self._changed:
-            if not self._ended:
+            if not self.ended:
                 self._free.append(worker)
                 self._changed.notify()
                 return
         if worker is not None:
             worker.kill()
 
-    def _refuse_when_ended(self) -> None:
-        if self._ended:
-            raise _closed()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the model is closed."""
-        return self._ended
-
     def end(self) -> None:
-        """End all workers. Those that are busy are ended by force, and who waits for them lets go of them."""
+        """End all workers. Those that are busy are ended by force, and the threads that wait for them release them."""
         with self._changed:
-            self._ended = True
+            self.ended = True
             idle = [worker for worker in self._free if worker is not None]
             busy = self._all.difference(idle)
             self._free.clear()
@@ -263,7 +239,7 @@ class IsolatedRuntime:
         self._finalizer = weakref.finalize(self, self._pool.end)
 
     def prepare(self, method: str) -> Call:
-        """The function that answers `method` by whichever worker is free."""
+        """The function that answers `method` by a free worker."""
         read = compile_answer_decoder(self._methods[method].output)
         timeout = self._isolation.timeout
 
@@ -281,7 +257,7 @@ class IsolatedRuntime:
                 raise WorkerError.of("worker.protocol", f"the worker's answer is broken: {clip(error, 200)}") from error
             except WorkerError:
                 if pool.ended:
-                    raise UsageError.of("usage.closed", "the model was closed before it could answer") from None
+                    raise _closed() from None
                 raise
             finally:
                 pool.put(worker)

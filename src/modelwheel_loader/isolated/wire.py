@@ -21,7 +21,7 @@ from ..defects import Defect
 from ..errors import InputError, ModelwheelError, OutputError
 from ..proof.codec import as_scipy, sparse_rows
 from ..show.codes import CODES
-from ..text import clip, safe_lines, shown
+from ..text import clip, safe, shown
 from ..validate.batch import Array, Batch, Column, filled, is_null, objects
 
 if TYPE_CHECKING:
@@ -491,9 +491,13 @@ def _cause(cause: BaseException) -> dict[str, str]:
         message = ""
     return {
         "kind": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
-        "message": safe_lines(message[:_LONGEST]),
-        "traceback": safe_lines("".join(traceback.format_exception(cause))[-_LONGEST:]),
+        "message": _safe_lines(message[:_LONGEST]),
+        "traceback": _safe_lines("".join(traceback.format_exception(cause))[-_LONGEST:]),
     }
+
+
+def _safe_lines(text: str) -> str:
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def from_document(document: Any) -> ModelwheelError:

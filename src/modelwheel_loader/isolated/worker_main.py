@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelwheelError, OutputError
 from ..text import clip
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message
-from .wire import Buffers, WireError, decode, to_document
+from .wire import Buffers, WireError, compile_answer_encoder, compile_batch_decoder, decode, to_document
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
@@ -31,7 +31,7 @@ Method = Callable[[Message, Buffers], Any]
 def main(numbers: Sequence[int]) -> None:
     """Serve: `numbers` are the descriptors of the socket, of the lifeline and of the file for faults, and a limit."""
     connection, lifeline, faults, memory = numbers
-    for number in (connection, lifeline, faults):  # what the model starts has no business with them
+    for number in (connection, lifeline, faults):  # programs that the model starts must not have them
         os.set_inheritable(number, False)  # noqa: FBT003
     end_with_the_caller(lifeline)
     faulthandler.enable(faults)
@@ -69,43 +69,29 @@ def _wait_for_the_end(lifeline: int) -> None:
 
 
 def serve(channel: Channel) -> None:
-    """Open what the first message says, then answer calls."""
+    """Open the bundle that the first message names, then answer calls."""
     methods: dict[str, Method] = {}
-    if _reply(channel, *_outcome(Kind.READY, lambda message, _: _open(message.document, methods), channel.receive())):
-        while True:
-            _reply(
-                channel,
-                *_outcome(
-                    Kind.ANSWER,
-                    lambda message, buffers: methods[message.document["method"]](message, buffers),
-                    channel.receive(),  # kept by nobody: its memory must be free again when the answer goes
-                ),
-            )
+    ready = _answer(channel, Kind.READY, lambda message, _: _open(message.document, methods))
+    while ready:
+        _answer(channel, Kind.ANSWER, lambda message, buffers: methods[message.document["method"]](message, buffers))
 
 
-def _outcome(kind: Kind, work: Method, message: Message) -> tuple[Kind, Any, Buffers]:
-    """What comes of the work: its answer, or the error as a document."""
-    buffers = Buffers()
+def _answer(channel: Channel, kind: Kind, work: Method) -> bool:
+    """Receive a message and send the result of `work`, or its error; whether it succeeded."""
+    message, buffers = channel.receive(), Buffers()
     try:
-        return kind, work(message, buffers), buffers
+        document = work(message, buffers)
     except MemoryError:
         _flush()
-        os._exit(OUT_OF_MEMORY)  # what is left of this process is not to be relied on
-    except ModelwheelError as error:
-        failure = to_document(error)
-    except WireError as error:
-        failure = to_document(_unsendable(clip(error, 200)))
+        os._exit(OUT_OF_MEMORY)  # the rest of this process is not reliable
     except Exception as error:  # noqa: BLE001 - the border to foreign code: answers may be of any class
-        failure = to_document(_unsendable(f"{type(error).__name__}: {clip(error, 200)}"))
-    return Kind.FAILED, failure, Buffers()
-
-
-def _unsendable(why: str) -> OutputError:
-    return OutputError.of("output.type", f"the model's answer cannot be sent: {why}")
-
-
-def _reply(channel: Channel, kind: Kind, document: Any, buffers: Buffers) -> bool:
-    """Send what came of the work; whether it went well."""
+        kind, buffers, failure = Kind.FAILED, Buffers(), error
+        if not isinstance(failure, ModelwheelError):
+            why = f"{'' if isinstance(error, WireError) else f'{type(error).__name__}: '}{clip(error, 200)}"
+            failure = OutputError.of("output.type", f"the model's answer cannot be sent: {why}")
+        document = to_document(failure)
+        del failure
+    del message  # its memory must be free again when the answer goes
     _flush()  # what the model printed comes before its answer
     channel.send(kind, document, buffers)
     return kind is not Kind.FAILED
@@ -132,7 +118,6 @@ def _open(document: dict[str, Any], methods: dict[str, Method]) -> Any:
 
 def _compile(name: str, call: Callable[..., Any], bundle: Bundle) -> Method:
     from ..run.selection import failed
-    from .wire import compile_answer_encoder, compile_batch_decoder
 
     read = compile_batch_decoder(bundle.schema)
     write = compile_answer_encoder(bundle.methods[name].output)

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from threading import Lock
-from typing import IO, Any
+from typing import Any
 
 from ..errors import WorkerError
 from ..text import clip, safe
@@ -28,6 +28,17 @@ _PATIENCE = 2.0
 _RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC})
 _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_boot.py")
 _HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
+_FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
+    (TimeoutError, "worker.timeout", "the worker did not {what} within {timeout:g} seconds, and was ended"),
+    (WireError, "worker.protocol", "the worker broke the protocol: {error}"),
+    (OSError, "worker.resources", "the system lacks the resources to {what}: {error}"),
+)
+_ENDS = {
+    None: ("worker.crashed", "hung up"),
+    OUT_OF_MEMORY: ("worker.memory", "ran out of memory"),
+    -signal.SIGKILL: ("worker.killed", "was killed (SIGKILL)"),
+}
+"""By exit status: the code and how the worker ended; None for one that runs on."""
 
 
 class Worker:
@@ -39,30 +50,31 @@ class Worker:
     def __init__(self, python: str, bytecode: str, opening: Mapping[str, Any], memory: int | None) -> None:
         """Start the process and tell it what to open; `ready` waits for that."""
         self._reaping = Lock()
-        self._lifeline: int | None = None
+        self._held = contextlib.ExitStack()
         self._channel: Channel | None = None
-        self._faults: IO[bytes] | None = None
         try:
             with contextlib.ExitStack() as lent:
-                self._faults = os.fdopen(nameless(), "w+b")
+                self._faults = self._held.enter_context(os.fdopen(nameless(), "w+b"))
                 mine, other = socket.socketpair()
                 lent.callback(other.close)
                 self._channel = Channel(mine, copied=_COPIED)
-                reading, self._lifeline = os.pipe()
+                self._held.callback(self._channel.close)
+                reading, lifeline = os.pipe()
                 lent.callback(os.close, reading)
-                lent_to_it = (other.fileno(), reading, self._faults.fileno())
-                self._process = _start(python, bytecode, lent_to_it, memory or 0)
+                self._held.callback(os.close, lifeline)
+                descriptors = (other.fileno(), reading, self._faults.fileno())
+                self._process = _start(python, bytecode, descriptors, memory or 0, lent)
         except OSError as error:
-            self._let_go()
+            self._release()
             if error.errno in _RESOURCES:
-                raise _no_resources("start a worker", error) from error
+                raise _failure(error, "start a worker") from error
             raise WorkerError.of("worker.start", f"{safe(python)} cannot be started: {clip(error, 200)}") from error
         _ALL.add(self)
         with contextlib.suppress(Closed):  # `ready` reports why
             self._channel.send(Kind.OPEN, dict(opening), Buffers())
 
     def ready(self, timeout: float) -> None:
-        """Wait until the model is open; raises what kept the worker from opening it."""
+        """Wait until the model is open; raises what kept the worker from opening it, and then the worker is gone."""
         try:
             self._exchange(None, Kind.READY, timeout, "open the model")
         except BaseException:
@@ -74,7 +86,7 @@ class Worker:
         return self._exchange((document, buffers), Kind.ANSWER, timeout, "answer")
 
     def _exchange(self, call: tuple[Any, Buffers] | None, expected: Kind, timeout: float | None, what: str) -> Message:
-        """Send `call`, if any, and give what comes then, which must be of the `expected` kind."""
+        """Send `call`, if any, and give the next message, which must be of the `expected` kind."""
         deadline = None if timeout is None else time.monotonic() + timeout
         channel = self._channel
         if channel is None:
@@ -85,24 +97,17 @@ class Worker:
             message = channel.receive(deadline)
         except Closed:
             raise self._ended(what) from None
-        except TimeoutError:
+        except (OSError, WireError) as error:
             self.kill()
-            said = f"the worker did not {what} within {timeout:g} seconds, and was ended"
-            raise WorkerError.of("worker.timeout", said) from None
-        except WireError as error:
-            self.kill()
-            raise WorkerError.of("worker.protocol", f"what the worker sent is broken: {clip(error, 200)}") from error
-        except OSError as error:
-            self.kill()
-            raise _no_resources(what, error) from error
-        except BaseException:  # interrupted: what comes later would be taken for the answer to the next call
+            raise _failure(error, what, timeout) from error
+        except BaseException:  # interrupted: a later answer would be taken for that of the next call
             self.kill()
             raise
         if message.kind is Kind.FAILED:
             raise from_document(message.document)
         if message.kind is not expected:
             self.kill()
-            raise WorkerError.of("worker.protocol", f"the worker sent {message.kind.name} instead of {expected.name}")
+            raise _failure(WireError(f"it sent {message.kind.name} instead of {expected.name}"), what)
         return message
 
     @property
@@ -133,16 +138,11 @@ class Worker:
     def _ended(self, what: str) -> WorkerError:
         """The error for a worker that hung up."""
         by_itself = self._ends_soon()
-        faults = self._fault_lines()
-        self.kill()
-        return _death(self._process.returncode if by_itself else None, what, faults)
-
-    def _fault_lines(self) -> str:
-        if self._faults is None:
-            return ""
         self._faults.seek(0)
         lines = self._faults.read(4000).decode("utf-8", "replace").split("\n")
-        return "\n".join(safe(line) for line in lines if line)
+        faults = "\n".join(safe(line) for line in lines if line)
+        self.kill()
+        return _death(self._process.returncode if by_itself else None, what, faults)
 
     def stop(self) -> None:
         """End the process, and all that it started. Any thread may do so: whoever waits for an answer gets an error."""
@@ -168,53 +168,41 @@ class Worker:
         self.stop()
         with self._reaping:
             self._process.wait()
-        self._let_go()
+        self._release()
 
     def forget(self) -> None:
         """In a forked child: the worker belongs to the parent, which must be the only one that holds it."""
         self._reaping = Lock()
         self._process.returncode = 0  # it is not a child of this process: nobody here may wait for it or end it
-        self._let_go()
+        self._release()
 
-    def _let_go(self) -> None:
-        self.hang_up()
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-        if self._faults is not None:
-            self._faults.close()
-            self._faults = None
+    def _release(self) -> None:
+        self._channel = None
+        self._held.close()
 
 
 _ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
+os.register_at_fork(after_in_child=lambda: list(map(Worker.forget, list(_ALL))))
 
 
-def _forget_all() -> None:
-    for worker in list(_ALL):
-        worker.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
-
-
-def _start(python: str, bytecode: str, descriptors: tuple[int, ...], memory: int) -> subprocess.Popen[bytes]:
+def _start(
+    python: str, bytecode: str, descriptors: tuple[int, ...], memory: int, lent: contextlib.ExitStack
+) -> subprocess.Popen[bytes]:
     """The interpreter, isolated from everything that its caller has set up for Python."""
-    with contextlib.ExitStack() as lent:
-        passed = []
-        for number in descriptors:
-            # above the standard streams: a caller that was started without them has given their numbers to other files
-            passed.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
-            lent.callback(os.close, passed[-1])
-        return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
-            [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, passed), str(memory)],
-            stdin=subprocess.DEVNULL,
-            stdout=_screen(),  # what a model prints is not an answer: it goes to standard error
-            stderr=_screen(),
-            env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
-            pass_fds=passed,
-            start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
-        )
+    passed = []
+    for number in descriptors:
+        # above the standard streams: a caller that was started without them has given their numbers to other files
+        passed.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
+        lent.callback(os.close, passed[-1])
+    return subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose or built
+        [python, "-I", "-X", f"pycache_prefix={bytecode}", _BOOT, *map(str, passed), str(memory)],
+        stdin=subprocess.DEVNULL,
+        stdout=_screen(),  # what a model prints is not an answer: it goes to standard error
+        stderr=_screen(),
+        env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
+        pass_fds=passed,
+        start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
+    )
 
 
 def _screen() -> int:
@@ -226,31 +214,20 @@ def _screen() -> int:
     return subprocess.DEVNULL if sys.__stderr__ is None else 2
 
 
-def _no_resources(what: str, error: OSError) -> WorkerError:
-    return WorkerError.of("worker.resources", f"the system lacks the resources to {what}: {clip(error, 200)}")
+def _failure(error: Exception, what: str, timeout: float | None = None) -> WorkerError:
+    """The error for what kept a worker from doing `what`."""
+    code, text = next((code, text) for kind, code, text in _FAILURES if isinstance(error, kind))
+    return WorkerError.of(code, text.format(what=what, timeout=timeout, error=clip(error, 200)))
 
 
 def _death(status: int | None, what: str, faults: str) -> WorkerError:
     """The error for a process that ended with `status` before it finished; None: it only hung up."""
-    code = "worker.crashed"
-    if status == OUT_OF_MEMORY:
-        code, message = "worker.memory", f"the worker ran out of memory before it could {what}"
-    elif status is None:
-        message = f"the worker hung up before it could {what}"
-    elif status == -signal.SIGKILL:
-        code, message = "worker.killed", f"the worker was killed (SIGKILL) before it could {what}"
-    elif status < 0:
-        message = f"the worker crashed ({_signal_name(-status)}) before it could {what}"
-    else:
-        message = f"the worker ended (exit status {status}) before it could {what}"
-    error = WorkerError.of(code, message)
+    names = {item.value: item.name for item in signal.Signals}
+    ended = f"ended (exit status {status})"
+    if status and status < 0:
+        ended = f"crashed ({names.get(-status, f'signal {-status}')})"
+    code, how = _ENDS.get(status, ("worker.crashed", ended))
+    error = WorkerError.of(code, f"the worker {how} before it could {what}")
     if faults:
         error.add_note(faults)
     return error
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
