@@ -13,7 +13,7 @@ WORKERS ?= auto
 .PHONY: demo test test-all quick lint docs bench release fuzz clean format
 
 # what `make quick` runs: the shape of the code, golden bundles, the loader, and of the rest the tests that fail first
-FIRST := tests/test_architecture.py tests/compat tests/loader tests/attacks/test_manifest.py tests/attacks/test_archive.py \
+FIRST := tests/test_architecture.py tests/test_words.py tests/compat tests/loader tests/attacks/test_manifest.py tests/attacks/test_archive.py \
 	tests/property/test_rows_and_columns_agree.py tests/authoring/test_packing.py tests/cli/test_look.py
 
 # $(call environment,FOLDER,GROUPS): a virtual environment with modelwheel and these groups of dependencies

@@ -39,7 +39,7 @@ NAME = "contract"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """A model that `adapter` knows and a `sample` of what it is fed, with what is to be seen of them.
+    """A model that `adapter` recognises, a `sample` of its input, and what the checks expect of them.
 
     `unfitted` is a model of the same kind that cannot answer yet, `wrong` a sample that the model fails on (None when
     there is no such thing); `graph` says whether an ONNX graph is to come out. `module` is the framework's top-level

@@ -258,7 +258,7 @@ def test_signatures_of_all_names_and_what_has_none(tmp_path: Path) -> None:
         pack(none, {"x": np.arange(4.0)}, tmp_path)
     (one / "notes").mkdir()
     (one / "notes" / "a.txt").write_text("no file of a SavedModel")
-    with pytest.raises(PackError, match="no file of a SavedModel"):
+    with pytest.raises(PackError, match="does not belong to a SavedModel"):
         pack(one, {"x": np.arange(4.0)}, tmp_path)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "saved_model.pb").write_bytes(b"\xff\xff")

@@ -35,7 +35,7 @@ def test_patterns_that_python_cannot_read_are_our_errors(pattern: str, kind: Dat
     path.write_bytes(archive(files(input=schema.to_dict())))
     with modelwheel.open(path) as bundle:
         bundle._repr_html_()
-        with pytest.raises(UsageError, match="no regular expression"):
+        with pytest.raises(UsageError, match="not a regular expression"):
             bundle.load(trust=modelwheel.Trust.unsafe_run_code()).predict([{"a": "x"}])
         for use in (bundle.schema.to_json_schema, bundle.schema.to_pydantic, bundle.schema.to_arrow):
             attempt(use)

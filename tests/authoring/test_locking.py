@@ -301,7 +301,7 @@ def test_nothing_of_the_machine_or_the_user_is_kept() -> None:
         ({"wheels": [{"path": "a-1-py3-none-any.whl", "hashes": {"md5": "0"}}]}, "no SHA-256"),
         (
             {"marker": "not a marker", "wheels": [{"path": "a-1-py3-none-any.whl", "hashes": {"sha256": SHA}}]},
-            "no lock by PEP 751",
+            "not a lock as PEP 751 defines it",
         ),
     ],
 )
@@ -342,7 +342,7 @@ def test_a_lock_of_the_author_is_taken(pack: Pack, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "it is no lock by PEP 751"),
+        ("", "it is not a lock as PEP 751 defines it"),
         ("lock-version = '1.0'\ncreated-by = 'x'\npackages = []\n", "holds no cloudpickle .* found nothing"),
         (None, "cannot be read: No such file"),
     ],

@@ -88,7 +88,7 @@ def test_a_declared_weight_may_lie_outside() -> None:
     [
         (external("w", [3, 3]), "another type or shape"),
         (external("w", [3, 2], TensorProto.DOUBLE), "another type or shape"),
-        (external("w", [3, 2], location="/etc/passwd"), "must lie in weights.bin"),
+        (external("w", [3, 2], location="/etc/passwd"), "must be in weights.bin"),
         (external("v", [3, 2]), "lies outside the file"),
         (constant("w", np.zeros((3, 2)), "float32"), "does not have"),
     ],

@@ -192,7 +192,7 @@ def test_the_empty_entry_is_the_current_folder(site: Path, monkeypatch: pytest.M
 def test_an_ordinary_package_of_that_name_shadows_the_bundle(site: Path, tmp_path: Path) -> None:
     ordinary(tmp_path / "first")
     path: Entries = [str(tmp_path / "first"), str(site)]
-    with pytest.raises(ResolutionError, match=r"tiny 9\.0 is installed, but it is no model bundle") as caught:
+    with pytest.raises(ResolutionError, match=r"tiny 9\.0 is installed, but it is not a model bundle") as caught:
         find_installed(Requirement(name="tiny"), path)
     assert caught.value.code == "resolve.not-a-bundle"
     assert list(installed_bundles(path)) == []

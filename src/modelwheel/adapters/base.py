@@ -56,7 +56,7 @@ class Adapter(Protocol):
         return found if callable(found) else model  # type: ignore[no-any-return]
 
     def classes(self, model: Any, method: str) -> tuple[CategoryValue, ...] | None:
-        """The labels that `method` tells apart, in the order of its columns; None when it is no classification."""
+        """The labels that `method` predicts, in the order of its columns; None when it does not classify."""
         return None
 
     def contract(self, model: Any, schema: Schema) -> Schema:

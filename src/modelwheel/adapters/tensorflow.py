@@ -114,7 +114,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         if path.is_dir() or name in _LEFT:
             continue
         if not NAME.fullmatch(name):
-            raise PackError.of("pack.file", "the folder holds what is no file of a SavedModel", where=clip(name, 200))
+            raise PackError.of(
+                "pack.file", "the folder has a file that does not belong to a SavedModel", where=clip(name, 200)
+            )
         files[name] = path.read_bytes()
     return files
 

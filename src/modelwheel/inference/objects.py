@@ -194,7 +194,7 @@ def _list(present: Sequence[Any]) -> List:
 def _struct(present: Sequence[Mapping[Any, Any]]) -> Struct:
     names = list(dict.fromkeys(key for item in present for key in item))
     if wrong := [name for name in names if not isinstance(name, str)]:
-        raise ColumnError("holds dicts whose keys are no text", found=type(wrong[0]).__name__)
+        raise ColumnError("holds dicts whose keys are not text", found=type(wrong[0]).__name__)
     return Struct(tuple(_member(name, present) for name in names))
 
 

@@ -113,7 +113,7 @@ def _category_values(values: list[Any]) -> tuple[CategoryValue, ...]:
     if len(kinds) > 1 or not kinds <= set(_SCALARS):
         found = " and ".join(sorted(kind.__name__ for kind in kinds))
         raise ColumnError(
-            "has categories that are no plain values of one type",
+            "has categories that are not plain values of one type",
             expected="texts, numbers or Booleans",
             found=found,
             hint="Name them by texts: series.cat.rename_categories(str).",

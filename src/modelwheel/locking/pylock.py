@@ -57,7 +57,7 @@ def checked(data: bytes) -> bytes:
     try:
         Pylock.from_dict(tomllib.loads(data.decode("utf-8"))).validate()
     except (ValueError, PylockValidationError) as error:
-        raise Unresolved("it is no lock by PEP 751", clip(error, 300)) from error
+        raise Unresolved("it is not a lock as PEP 751 defines it", clip(error, 300)) from error
     return data
 
 
@@ -75,7 +75,7 @@ def _entry(package: Mapping[str, Any]) -> dict[str, Any] | None:
     if "sdist" in package:
         entry["sdist"] = _file(name, package["sdist"])
     wheels = [_file(name, wheel) for wheel in package.get("wheels", ())]
-    # the same file may lie in a folder and on the index: the address that others can reach stays
+    # the same file may be in a folder and on the index: keep the address that others can reach
     unique = {wheel["name"]: wheel for wheel in sorted(wheels, key=lambda wheel: "url" in wheel)}
     if unique:
         entry["wheels"] = [unique[file] for file in sorted(unique)]

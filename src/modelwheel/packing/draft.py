@@ -208,7 +208,7 @@ def _answers(method: str) -> str:
 
 
 def _packed_with() -> dict[str, str]:
-    """What made the bundle: nothing that tells of a person or a folder."""
+    """What wrote the bundle, without the names of persons and folders."""
     return {
         "modelwheel": VERSION,
         "python": platform.python_version(),

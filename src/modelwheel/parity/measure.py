@@ -252,11 +252,11 @@ def merge(one: Comparison, other: Comparison) -> Comparison:
 _KINDS = {
     "examples": "golden examples",
     "sample": "rows of the sample",
-    "nulls": "made-up rows with nulls",
-    "unseen": "made-up rows with values that were never seen",
-    "extremes": "made-up rows beyond the ends of what was seen",
-    "zeros": "made-up rows of zeros and empty texts",
-    "thresholds": "made-up rows beside thresholds",
+    "nulls": "generated rows with nulls",
+    "unseen": "generated rows with values that were never seen",
+    "extremes": "generated rows beyond the ends of what was seen",
+    "zeros": "generated rows of zeros and empty texts",
+    "thresholds": "generated rows beside thresholds",
 }
 """What the kinds of rows are called."""
 

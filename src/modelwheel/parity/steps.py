@@ -56,7 +56,7 @@ def sums_first(graph: bytes) -> bool:
 def step_rows(schema: Schema, rows: Rows, check: Check, scores: Scores, tolerance: float, *, exact: bool) -> list[Row]:
     """Rows beside the steps that were found, at most one step for each field and two rows of the sample.
 
-    With `exact`, they are the neighbours of a step; else they are as far away as sums may move it.
+    With `exact`, they are the neighbours of a step; otherwise they are as far away as sums may move it.
     """
     tasks = [task for field in varied(schema) for task in _tasks(field, rows)]
     try:

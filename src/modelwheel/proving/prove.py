@@ -44,7 +44,7 @@ def prove(
 def write_copy(bundle: Bundle, proof: Proof, folder: Path) -> Path:
     """Write the wheel file `bundle`, with `proof` in its manifest, into `folder`; the path of the copy.
 
-    Raises `UsageError` for a bundle that is no wheel file, and `IntegrityError` when its bytes are not those recorded.
+    Raises `UsageError` for a bundle that is not a wheel file, and `IntegrityError` when its bytes are not as recorded.
     """
     if bundle.kind != "wheel":
         message = "a copy with the proof can be written of a wheel file only"

@@ -177,7 +177,7 @@ def _end(read_at: ReadAt, size: int, limits: Limits) -> tuple[int, int, int]:
             "archive.truncated", "the end record is not at the end: the file is cut off, or has something behind it"
         )
     if disk or first_disk or here != count or comment:
-        raise _refused("archive.form", "the end record has a comment or tells of several disks")
+        raise _refused("archive.form", "the end record has a comment or names several disks")
     end = size - END.size
     if count == MAX16 or MAX32 in (directory, start):
         start, directory, count, end = _end64(read_at, end)

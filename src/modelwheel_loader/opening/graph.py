@@ -42,7 +42,7 @@ _SMALL_RUN = 256
 _MOST_NUMBERS = 64
 """Whole numbers of one field that are read; what has more (the shape of a tensor) is refused for it."""
 _LARGE_RUN = 1 << 15
-"""Bytes that are looked at together; what is made of them fits the processor's cache."""
+"""Bytes that are checked together; the arrays made from them fit the processor's cache."""
 
 
 @cache
@@ -64,7 +64,7 @@ class Item:
 
 
 def broken(message: str) -> InvalidBundle:
-    """The error for bytes that are no protobuf."""
+    """The error for bytes that are not a protobuf message."""
     return InvalidBundle.of("onnx.graph", f"the ONNX file is not whole: {message}")
 
 
@@ -425,7 +425,7 @@ def read_sparse(reader: Reader, item: Item, wrong: Wrong) -> list[TensorHead]:
 
 
 def read_value(reader: Reader, item: Item) -> tuple[str, tuple[str, Shape]]:
-    """The name, and the dtype (`?` for what is no tensor) and shape of an input or output."""
+    """The name, and the dtype (`?` if it is not a tensor) and shape of an input or output."""
     value = reader.message(item)
     dtype, axes = "?", []
     for kind in value.parts(2):
@@ -535,7 +535,7 @@ class _Walk:
         self.judge()
 
     def judge(self) -> None:
-        """What can be told only when all has been read."""
+        """The checks that need the whole graph."""
         size = expanded(self.calls, self.functions)
         if math.isinf(size):
             self.wrong("its functions call themselves")
@@ -663,7 +663,7 @@ class _Walk:
         elif (weight.dtype, weight.shape) != (DTYPES.get(head.kind), tuple(head.shape)):
             self.wrong("a weight has another type or shape than the manifest says", head.name)
         elif head.locations != [f"location={WEIGHTS_LOCATION}"]:
-            self.wrong(f"a weight must lie in {WEIGHTS_LOCATION}", head.name)
+            self.wrong(f"a weight must be in {WEIGHTS_LOCATION}", head.name)
         self.found_weights.add(head.name)
 
 

@@ -197,7 +197,7 @@ def _messages(name: str, limits: Limits) -> Iterator[str]:
         return
     if not _PLAIN_MEMBER.issuperset(name):  # patterns are compiled when a name asks for it
         if re.search(_FORBIDDEN, name):
-            yield "its name holds a control character, one that Windows does not allow, or bytes that are no UTF-8"
+            yield "its name holds a control character, one that Windows does not allow, or bytes that are not UTF-8"
         elif safe(name) != name:  # file systems of macOS do not see some of these: `model.p\u200cy` is a Python file
             yield "its name holds an invisible character, or one that changes the direction of writing"
     parts = name.split("/")
@@ -224,7 +224,7 @@ def split_names(names: Iterable[str]) -> tuple[str, str, str, str]:
     if len(infos) != 1 or len(roots) != 1 or others:
         found = ", ".join([*map(clip, roots), *map(clip, infos), *others]) or "nothing"
         expected = f"one folder in {NAMESPACE} and one {DIST_INFO[:-1]} folder"
-        message = "not the layout of a bundle" if roots else f"no model bundle: nothing lies in {NAMESPACE}"
+        message = "not the layout of a bundle" if roots else f"not a model bundle: it has no {NAMESPACE} folder"
         wheels = any(top.endswith(".whl") for top in others)
         hint = "It is a folder with wheels: name one of them." if wheels else ""
         raise InvalidBundle.of("archive.layout", message, found=clip(found, 300), expected=expected, hint=hint)

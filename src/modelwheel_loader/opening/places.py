@@ -281,7 +281,7 @@ class WheelFile(Place):
         return os.dup(self._descriptor)
 
     def file_digest(self) -> str | None:
-        """The SHA-256 of the whole file, which must hold the manifest that RECORD tells of, as it did when opened."""
+        """The SHA-256 of the whole file, which must still contain the manifest that RECORD names."""
         manifest = self.members[self.root + MANIFEST]
         with Reading(self.path):
             size = os.fstat(self._descriptor).st_size

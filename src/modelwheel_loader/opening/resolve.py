@@ -30,7 +30,7 @@ def open_place(reference: str | os.PathLike[str], *, limits: Limits = DEFAULT) -
 
 
 def is_path(reference: object) -> bool:
-    """Whether a text means a path: it ends in `.whl` or holds a separator. Raises `UsageError` for what is no text."""
+    """Whether a text means a path: it ends in `.whl` or holds a separator. Raises `UsageError` if it is not a text."""
     if not isinstance(reference, str):
         message = "a reference is a path or a requirement"
         raise UsageError.of("usage.argument", message, found=shown(reference), expected="str or PathLike")
@@ -80,7 +80,7 @@ def _checked(found: Sequence[Distribution], requirement: Requirement) -> Distrib
         if _says_bundle(first.dist_info):
             raise ResolutionError.of("resolve.incomplete", f"the files of {first} were not installed", where=where)
         raise ResolutionError.of(
-            "resolve.not-a-bundle", f"{first} is installed, but it is no model bundle", where=where
+            "resolve.not-a-bundle", f"{first} is installed, but it is not a model bundle", where=where
         )
     if not requirement.accepts(first.version):
         raise ResolutionError.of(

@@ -217,7 +217,7 @@ NESTED: dict[str, tuple[Callable[..., DataType], dict[str, Any]]] = {
 
 
 UNREADABLE: Final = (re.error, OverflowError, RecursionError, Warning)
-"""What `re` raises for a text that is no pattern; a warning when the process makes errors of warnings."""
+"""What `re` raises for a text that is not a pattern; a warning when the process makes errors of warnings."""
 
 
 def compile_pattern(field: Field) -> re.Pattern[str]:
@@ -225,7 +225,7 @@ def compile_pattern(field: Field) -> re.Pattern[str]:
     try:
         return re.compile(field.pattern or "")
     except UNREADABLE as error:
-        message = f"the pattern of {clip(field.name)!r} is no regular expression: {clip(error)}"
+        message = f"the pattern of {clip(field.name)!r} is not a regular expression: {clip(error)}"
         raise UsageError.of("schema.bound", message) from None
 
 
@@ -422,7 +422,7 @@ class Schema(Record):
     def from_callable(cls, function: Callable[..., Any]) -> Schema:
         """The schema of what a callable takes, by its type hints; layout `records`.
 
-        A first argument that is a class with fields, or a list of it, is the row; else every argument is a field.
+        A first argument that is a class with fields, or a list of it, is the row; otherwise every argument is a field.
         Raises `UsageError` for arguments without a type hint.
         """
         row = door("hints.row")(function)

@@ -15,7 +15,7 @@ class Isolation(Record):
     """Settings of the isolated runtime. Giving them to `load` also allows it to `runtime="auto"`, as the last choice.
 
     `workers` processes serve calls of several threads at once. A call waits `timeout` seconds for a free worker, and as
-    long for the output, after which it ends its worker; None waits for ever. `memory` limits the address space of a
+    long for the output, after which it ends its worker; None: no limit. `memory` limits the address space of a
     worker, in bytes. `start_timeout` are the seconds in which a worker must have opened the model.
 
     `environments` is the folder that keeps environments (default: the user's cache folder); `python` is the path of the

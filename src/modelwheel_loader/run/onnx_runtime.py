@@ -416,7 +416,7 @@ class OnnxRuntime:
 
 
 def _never_end(session: object) -> None:
-    """Keep what is behind a session for ever: a reference that nothing releases, the end of Python included."""
+    """Keep the native part of a session until the process ends: nothing releases this reference, not even Python."""
     import ctypes  # numpy has imported it
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
