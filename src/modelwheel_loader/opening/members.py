@@ -76,7 +76,7 @@ class Checker:
 
 
 def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # of a network file system that has gone; nobody is left who could be told
+    with contextlib.suppress(OSError):  # of a network file system that has gone; there is no caller to report it to
         os.close(descriptor)
 
 
@@ -90,7 +90,7 @@ def _compare(name: str, found: str, expected: str, length: int, size: int) -> No
 def remembered(
     cache: str | os.PathLike[str] | None, identity: Identity, sha256: str
 ) -> Iterator[Callable[[], object] | None]:
-    """None when the file with this identity was compared before; else what remembers, for other processes, that it was.
+    """None when the file with this identity was compared before; otherwise what remembers that for other processes.
 
     While one process compares, others that ask wait for it.
     """
@@ -104,7 +104,7 @@ def remembered(
 
 
 def _write_down(stream: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):  # a full disk is no error: the file is compared again then
+    with contextlib.suppress(OSError):  # a full disk is not an error: the file is compared again then
         stream.write(_DONE)
         stream.flush()
 
