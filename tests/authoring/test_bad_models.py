@@ -56,7 +56,7 @@ def test_a_sample_that_the_model_was_not_fitted_on(sample: Any, said: str, tmp_p
     error = refused(linear_model.LogisticRegression().fit(fitted_on, Y), sample, tmp_path)
     assert {defect.code for defect in error.defects} == {"pack.predict"}
     assert said in str(error)
-    assert "Is the sample what the model was fitted on?" in str(error)
+    assert "Was it fitted on data like the sample?" in str(error)
 
 
 @pytest.mark.parametrize("kind", [linear_model.LogisticRegression, linear_model.Ridge])
