@@ -35,7 +35,7 @@ DOORS = {
     "html.schema": "show.html:schema_view",
     "misfit": "errors:misfit",
     "open_isolated": "isolated.runtime:open_isolated",
-    "plan_isolated": "isolated.runtime:plan",
+    "plan_isolated": "isolated.environments:plan",
     "type.nested": "bridges.typetext:parse_nested",
     "json_schema": "bridges.json_schema:to_json_schema",
     "pydantic": "bridges.pydantic_model:to_pydantic",

@@ -21,7 +21,7 @@ from locked import TRUST, X, with_lock
 from modelwheel_loader.errors import EnvironmentMismatch
 from modelwheel_loader.isolated import environments as environment_cache
 from modelwheel_loader.isolated import environments as pythons
-from modelwheel_loader.isolated.runtime import plan
+from modelwheel_loader.isolated.environments import plan
 from processes import alive, gone
 
 ASK = """
@@ -231,7 +231,7 @@ def test_what_keeps_a_bundle_from_running_isolated(bundle: Path, tmp_path: Path)
 
 
 def test_windows_is_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelwheel_loader.isolated.runtime.sys.platform", "win32")
+    monkeypatch.setattr("modelwheel_loader.isolated.environments.sys.platform", "win32")
     with modelwheel.open(bundle) as opened:
         members = opened._members("code", None)
         (defect,) = plan(opened.manifest.runtimes[0], opened.manifest, members, settings(tmp_path))  # type: ignore[arg-type,misc]

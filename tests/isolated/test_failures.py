@@ -23,7 +23,7 @@ import pytest
 import modelwheel
 from locked import TRUST, Load, X, ready_environment
 from modelwheel.errors import PredictionError, UsageError, WorkerError
-from modelwheel_loader.isolated.worker_process import Worker
+from modelwheel_loader.isolated.runtime import Worker
 from processes import alive, all_processes, children, gone, open_descriptors, session_of
 
 

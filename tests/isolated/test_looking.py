@@ -17,7 +17,7 @@ from modelwheel_loader.errors import EnvironmentMismatch, InvalidBundle, UsageEr
 from modelwheel_loader.isolated import environments as environment_build
 from modelwheel_loader.isolated import environments as environment_cache
 from modelwheel_loader.isolated import environments as pythons
-from modelwheel_loader.isolated import runtime as isolated_plan
+from modelwheel_loader.isolated import runtime
 from modelwheel_loader.isolated.environments import Python
 from modelwheel_loader.run.isolation import Isolation
 from modelwheel_loader.run.requirements import LockedPackages, read_lock
@@ -163,10 +163,10 @@ def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
         Isolation(**wrong)
 
 
-def planned(python: Python | None, root: Path) -> isolated_plan.Plan:
+def planned(python: Python | None, root: Path) -> pythons.Plan:
     packages = LockedPackages(lines=("a==1",), requires_python="")
     settings = Isolation(environments=root)
-    return isolated_plan.Plan(lock=EMPTY_LOCK, packages=packages, minor="3.19", python=python, settings=settings)
+    return pythons.Plan(lock=EMPTY_LOCK, packages=packages, minor="3.19", python=python, settings=settings)
 
 
 def test_a_plan_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,9 +176,9 @@ def test_a_plan_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.Monk
     assert "uv would build its environment" in str(own)
     monkeypatch.setattr(pythons, "find_uv", lambda: None)
     assert "pip would build its environment" in str(own)
-    monkeypatch.setattr(pythons, "obtain", lambda _: None)
+    monkeypatch.setattr(runtime, "obtain", lambda _: None)
     with pytest.raises(EnvironmentMismatch, match=r"uv could not download Python 3\.19"):
-        isolated_plan.open_isolated(planned(None, tmp_path), None, (), {})  # type: ignore[arg-type]
+        runtime.open_isolated(planned(None, tmp_path), None, (), {})  # type: ignore[arg-type]
 
 
 # --- building ---
@@ -249,7 +249,7 @@ def test_what_was_built_must_be_usable(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_loaders_that_are_no_plain_files_are_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolated_plan, "_LOADER", "/nothing/loader.zip")
+    monkeypatch.setattr(pythons, "_LOADER", "/nothing/loader.zip")
     with modelwheel.open(bundle) as opened:
         (runtime,) = [item for item in opened.explain(isolation=Isolation()).runtimes if item.kind == "isolated"]
     assert "isolated.platform" in {reason.code for reason in runtime.reasons}

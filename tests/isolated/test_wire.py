@@ -8,6 +8,7 @@ import decimal
 import json
 import os
 import socket
+import sys
 import time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from scipy import sparse
 
 from modelwheel_loader.errors import WorkerError
 from modelwheel_loader.isolated import channel as channels
-from modelwheel_loader.isolated.channel import Channel, Closed, Incoming, Kind, Outgoing
+from modelwheel_loader.isolated.channel import Channel, Closed, Kind, Segment
 from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode, from_document
 
 calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -106,6 +107,17 @@ def test_what_libraries_give_travels_as_what_it_is() -> None:
         back = travelled(matrix)
         assert type(back) is kind
         np.testing.assert_array_equal(back.toarray(), matrix.toarray())
+
+
+def test_without_scipy_a_sparse_matrix_is_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffers = Buffers()
+    tree = encode(sparse.csc_matrix(np.array([[0.0, 1.0]])), buffers)
+    memory = bytearray(buffers.size)
+    buffers.write(memoryview(memory))
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
+    back = decode(tree, memoryview(memory))
+    assert type(back).__name__ == "SparseRows"
+    assert back.indices.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +325,7 @@ def test_memory_that_could_be_cut_off_is_refused() -> None:
 
 
 def test_segments_are_used_again_while_nobody_looks_at_them() -> None:
-    outgoing, incoming = Outgoing(), Incoming()
+    outgoing, incoming = Segment(), Segment()
     buffers = Buffers()
     buffers.add(b"abc", 3)
     descriptor = outgoing.write(buffers)
@@ -337,7 +349,7 @@ def test_segments_are_used_again_while_nobody_looks_at_them() -> None:
 
 def test_files_without_a_name_do_where_there_is_no_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelwheel_loader.isolated.channel._SEALED", False)
-    outgoing, incoming = Outgoing(), Incoming()
+    outgoing, incoming = Segment(), Segment()
     buffers = Buffers()
     buffers.add(np.arange(1000), 8000)
     descriptor = outgoing.write(buffers)

@@ -17,9 +17,9 @@ import pytest
 import modelwheel
 from locked import Load, X
 from modelwheel_loader.errors import WorkerError
+from modelwheel_loader.isolated.runtime import Worker, _death, _screen
 from modelwheel_loader.isolated.wire import Buffers
 from modelwheel_loader.isolated.worker_main import end_with_the_caller
-from modelwheel_loader.isolated.worker_process import Worker, _death, _screen
 from processes import gone
 
 OUT_OF_TURN = """#!/bin/sh

@@ -71,40 +71,24 @@ def nameless(size: int | None = None) -> int:
     return descriptor
 
 
-class Outgoing:
-    """The segment into which one side writes."""
-
-    def __init__(self) -> None:
-        self._map: mmap.mmap | None = None
-        self.size = 0
-
-    def write(self, buffers: Buffers) -> int | None:
-        """Copy the pieces; gives the descriptor of a new segment, to send and then close, or None for the known one."""
-        needed = buffers.size
-        descriptor = None
-        if self._map is None or needed > self.size or (self.size > _KEPT and needed < self.size // _SPARE):
-            self.release()
-            self.size = -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE
-            descriptor = nameless(self.size)
-            self._map = mmap.mmap(descriptor, self.size)
-        with memoryview(self._map) as view:
-            buffers.write(view)
-        return descriptor
-
-    def release(self) -> None:
-        """Forget the segment: the other side keeps it."""
-        if self._map is not None:
-            self._map.close()
-            self._map = None
-            self.size = 0
-
-
-class Incoming:
-    """The segment from which one side reads, and whether what was read from it is still in use."""
+class Segment:
+    """Memory that one side writes and the other reads, and whether what was read from it is still in use."""
 
     def __init__(self) -> None:
         self._map: mmap.mmap | None = None
         self._used: weakref.ref[Array] | None = None
+
+    def write(self, buffers: Buffers) -> int | None:
+        """Copy the pieces; gives the descriptor of a new segment, to send and then close, or None for the known one."""
+        held, descriptor = 0 if self._map is None else len(self._map), None
+        if self._map is None or buffers.size > held or (held > _KEPT and buffers.size < held // _SPARE):
+            self.release()
+            size = -(-buffers.size // mmap.PAGESIZE) * mmap.PAGESIZE
+            descriptor = nameless(size)
+            self._map = mmap.mmap(descriptor, size)
+        with memoryview(self._map) as view:
+            buffers.write(view)
+        return descriptor
 
     def accept(self, descriptor: int) -> None:
         """Map a received segment, and close the descriptor."""
@@ -134,7 +118,7 @@ class Incoming:
         return True
 
     def release(self) -> None:
-        """Forget the segment."""
+        """Forget the segment: the other side keeps it."""
         if self._map is not None:
             with contextlib.suppress(BufferError):  # in use: it goes with its last user
                 self._map.close()
@@ -175,8 +159,8 @@ class Channel:
         self._timed = True
         self._copied = copied
         self._first = memoryview(bytearray(_FIRST))
-        self._outgoing = Outgoing()
-        self._incoming = Incoming()
+        self._outgoing = Segment()
+        self._incoming = Segment()
 
     def send(self, kind: Kind, document: Any, buffers: Buffers, deadline: float | None = None) -> None:
         """Send one message; raises `Closed` when the other side is gone, and `TimeoutError` after `deadline`."""
@@ -216,14 +200,20 @@ class Channel:
             if not shared and size > _INLINE:
                 raise WireError("more memory was announced than goes through the socket")
             end = _HEADER.size + length
-            data = self._rest(end if shared else end + size, count, deadline)
+            whole, data = end if shared else end + size, self._first
+            if count > whole:
+                raise WireError("more came than was announced")
+            if whole > _FIRST:
+                data = memoryview(bytearray(whole))
+                data[:count] = self._first[:count]
+            self._read_up_to(whole, data, count, deadline)
         except ConnectionError as error:
             raise Closed from error
         try:
             document = json.loads(str(data[_HEADER.size : end], "utf-8"))
         except (ValueError, RecursionError) as error:
             raise WireError(f"the document of a message is broken: {type(error).__name__}") from None
-        memory = self._incoming.view(size) if shared else data[end:]
+        memory = self._incoming.view(size) if shared else data[end:whole]
         # a copy is aligned from its start
         return Message(kind, document, memory if shared and size > self._copied else memoryview(bytearray(memory)))
 
@@ -252,17 +242,6 @@ class Channel:
         if flags & _RENEW:
             self._outgoing.release()
         return _KINDS[number], flags, length, size, count
-
-    def _rest(self, whole: int, count: int, deadline: float | None) -> memoryview:
-        """The message of `whole` bytes, of which the first `count` are read."""
-        if count > whole:
-            raise WireError("more came than was announced")
-        data = self._first
-        if whole > _FIRST:
-            data = memoryview(bytearray(whole))
-            data[:count] = self._first[:count]
-        self._read_up_to(whole, data, count, deadline)
-        return data[:whole]
 
     def _read_up_to(self, length: int, data: memoryview, count: int, deadline: float | None) -> int:
         """Read until `length` bytes of `data` are there, of which `count` were; how many are there then."""

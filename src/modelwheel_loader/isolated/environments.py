@@ -1,9 +1,8 @@
-"""Environments of isolated models: finding an interpreter, building an environment from a lock, keeping it."""
+"""Environments of isolated models: whether one can be had, finding an interpreter, building from a lock, keeping it."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import json
 import os
@@ -18,16 +17,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import EnvironmentMismatch, ResolutionError
+from ..defects import Defect
+from ..errors import EnvironmentMismatch, InvalidBundle, ResolutionError
 from ..opening.members import user_cache
 from ..opening.record import sha256_of
 from ..records import Record
 from ..run import environment as rules
 from ..run.environment import python_version
 from ..run.isolation import Isolation
-from ..text import clip, safe, without_secrets
+from ..run.requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
+from ..text import clip, counted, safe, without_secrets
+
+if TYPE_CHECKING:
+    from ..opening.manifest import Manifest, NativePayload
+    from ..opening.members import Members
 
 # --- interpreters: this one, those on PATH, pyenv's, and those that uv knows or can download ---
 
@@ -71,11 +76,13 @@ def ask(path: str) -> Python | None:
     return None if name != "cpython" or free_threaded else Python(path=base, version=version, platform=platform)
 
 
-def _output(*command: str, timeout: float = 30) -> str:
-    """What a program prints; nothing when it fails."""
+def _output(program: str | None, *arguments: str, timeout: float = 30) -> str:
+    """What a program prints; nothing when there is none, or it fails."""
+    if program is None:
+        return ""
     try:
         done = subprocess.run(  # noqa: S603 - uv, or an interpreter that was found or that the caller named
-            command, capture_output=True, text=True, check=True, timeout=timeout, stdin=subprocess.DEVNULL
+            (program, *arguments), capture_output=True, text=True, check=True, timeout=timeout, stdin=subprocess.DEVNULL
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
@@ -114,13 +121,13 @@ def _paths(minor: str) -> Iterator[str]:
     yield from (os.path.join(folder, f"python{minor}") for folder in os.get_exec_path() if os.path.isabs(folder))
     versions = glob.escape(os.path.expanduser("~/.pyenv/versions"))
     yield from sorted(glob.glob(os.path.join(versions, f"{minor}.*", "bin", "python")), reverse=True)
-    yield _uv_answer("python", "find", "--no-project", "--no-python-downloads", "--system", minor)
+    yield _output(find_uv(), "python", "find", "--no-project", "--no-python-downloads", "--system", minor)
 
 
 def obtain(minor: str) -> Python | None:
     """An interpreter of a minor version, which uv downloads; None without uv, or when it cannot."""
-    _uv_answer("python", "install", "--quiet", minor, timeout=600)
-    path = _uv_answer("python", "find", "--no-project", "--managed-python", "--no-python-downloads", minor)
+    _output(find_uv(), "python", "install", "--quiet", minor, timeout=600)
+    path = _output(find_uv(), "python", "find", "--no-project", "--managed-python", "--no-python-downloads", minor)
     return ask(path) if path else None
 
 
@@ -128,12 +135,6 @@ def find_uv() -> str | None:
     """The path of uv: the one beside this interpreter, or on PATH."""
     beside = os.path.join(sysconfig.get_path("scripts"), "uv")
     return beside if os.access(beside, os.X_OK) else shutil.which("uv")
-
-
-def _uv_answer(*arguments: str, timeout: float = 30) -> str:
-    """What uv prints; nothing without uv, or when it fails."""
-    uv = find_uv()
-    return "" if uv is None else _output(uv, *arguments, timeout=timeout)
 
 
 # --- building one environment in an empty folder, by uv if it is installed, otherwise by venv and pip ---
@@ -144,7 +145,6 @@ _COMPLAINT = re.compile(r"(?:error:|× ).*", re.IGNORECASE)
 _LAST_WORDS = 4000
 """Characters; of an address that is cut in two, nobody would see where its password ends."""
 _FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
-_LOG = "build.log"
 _STEP = "building the environment"
 _OFTEN = 0.2
 
@@ -160,9 +160,6 @@ def build(folder: str, lines: Sequence[str], python: Python, settings: Isolation
     Without `cached`, the tool keeps no cache of its own: there is no home folder for one. Returns the name of the tool.
     Raises `EnvironmentMismatch` with the last words of the tool.
     """
-    requirements = os.path.join(folder, "requirements.txt")
-    with open(requirements, "w", encoding="utf-8") as stream:
-        stream.write("\n".join(lines) + "\n")
     uv, target = find_uv(), os.path.join(folder, "environment")
     if uv:
         options = [] if cached else ["--no-cache"]
@@ -172,24 +169,24 @@ def build(folder: str, lines: Sequence[str], python: Python, settings: Isolation
         make = [python.path, "-I", "-m", "venv", target]
         install = [_python_of(folder), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         install += ["--no-compile", "--progress-bar", "off"]
-    install += ["--no-deps", "--require-hashes", "-r", requirements]
+    install += ["--no-deps", "--require-hashes"]
     install += [] if settings.source_builds else ["--only-binary", ":all:"]
     install += [f"--find-links={os.path.abspath(folder)}" for folder in settings.find_links]
     install += ["--no-index"] if settings.no_index else []
-    for command in (make, install):
-        _run(command, folder, len(lines), settings.progress)
-    os.remove(requirements)
-    os.remove(os.path.join(folder, _LOG))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt", dir=folder) as requirements:
+        requirements.write("\n".join(lines) + "\n")
+        requirements.flush()
+        for command in (make, [*install, "-r", requirements.name]):
+            _run(command, folder, len(lines), settings.progress)
     return "uv" if uv else "pip"
 
 
 def _run(command: Sequence[str], folder: str, packages: int, progress: Progress | None) -> None:
     """Run a command in `folder`, where it finds no settings of a project, and report how many packages are there."""
-    log = os.path.join(folder, _LOG)
-    with open(log, "wb") as stream:
+    with tempfile.TemporaryFile(dir=folder) as log:
         try:
             process = subprocess.Popen(  # noqa: S603 - uv, pip or venv, with checked arguments
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         except OSError as error:
             raise _failed(command, str(error)) from error
@@ -202,11 +199,11 @@ def _run(command: Sequence[str], folder: str, packages: int, progress: Progress 
         finally:
             process.kill()  # it still runs when this was interrupted
             process.wait()
-    if progress:
-        progress(_STEP, packages, packages)
-    if process.returncode:
-        with open(log, encoding="utf-8", errors="replace") as said:
-            raise _failed(command, said.read())
+        if progress:
+            progress(_STEP, packages, packages)
+        if process.returncode:
+            log.seek(0)
+            raise _failed(command, log.read().decode("utf-8", "replace"))
 
 
 def _failed(command: Sequence[str], said: str) -> EnvironmentMismatch:
@@ -362,6 +359,8 @@ def _temporary_root() -> tempfile.TemporaryDirectory[str]:
 @contextlib.contextmanager
 def _locked(root: str, key: str, progress: Progress | None) -> Iterator[None]:
     """Nobody else builds or removes this environment meanwhile; processes and threads wait alike."""
+    import fcntl  # Windows has none, and the author's side finds uv by this module
+
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(os.path.join(root, f"{key}.lock"), flags, 0o600), "wb") as stream:
         try:
@@ -401,13 +400,18 @@ def _build(root: str, key: str, lines: Sequence[str], python: Python, settings: 
     return found
 
 
+def _folders(root: str, key: str) -> list[str]:
+    """The folder of an environment, and those that killed builds of it left."""
+    names = os.listdir(root) if os.path.isdir(root) else []
+    return [os.path.join(root, name) for name in names if name == key or name.startswith(f"{key}{_UNFINISHED}")]
+
+
 def _clear(root: str, key: str) -> None:
-    """Remove what killed builds left, and an environment whose interpreter is gone. The lock is held."""
-    for name in os.listdir(root):
-        if name.startswith(f"{key}{_UNFINISHED}"):
-            shutil.rmtree(os.path.join(root, name), ignore_errors=True)  # a tool that was not killed may write there
-        elif name == key:
-            shutil.rmtree(os.path.join(root, name))
+    """Remove them. The lock is held."""
+    with contextlib.suppress(FileNotFoundError):  # first out of the way, so that no half of it is ever found
+        os.rename(os.path.join(root, key), os.path.join(root, f"{key}{_UNFINISHED}{time.time_ns()}"))
+    for folder in _folders(root, key):
+        shutil.rmtree(folder, ignore_errors=True)  # a tool that was not killed may write there
 
 
 # --- for people ---
@@ -428,10 +432,73 @@ def remove(key: str, settings: Isolation) -> None:
     Raises `ResolutionError` when there is none of that name.
     """
     root = folder_of(settings)
-    names = os.listdir(root) if os.path.isdir(root) else []
-    if not any(name == key or name.startswith(f"{key}{_UNFINISHED}") for name in names):
+    if not _folders(root, key):
         raise ResolutionError.of("isolated.unknown", f"there is no environment {clip(key, 120)} in {clip(root, 200)}")
     with _locked(root, key, None):
-        with contextlib.suppress(FileNotFoundError):  # first out of the way, so that no half of it is ever found
-            os.rename(os.path.join(root, key), os.path.join(root, f"{key}{_UNFINISHED}{time.time_ns()}"))
         _clear(root, key)
+
+
+# --- whether and how a bundle can run isolated on this machine ---
+
+
+_LOADER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Plan(Record):
+    """How a bundle would run isolated. Without `python`, uv must first download one of the minor version `minor`."""
+
+    lock: bytes
+    packages: LockedPackages
+    minor: str
+    python: Python | None
+    settings: Isolation
+
+    @property
+    def environment(self) -> Environment | None:
+        """The environment, when it was built already."""
+        key = None if self.python is None else key_of(self.lock, self.python)
+        return None if key is None else known(folder_of(self.settings), key)
+
+    def __str__(self) -> str:
+        count = counted(len(self.packages.lines), "package")
+        if self.python is None:
+            return f"uv would download Python {self.minor} and {count}"
+        build = f"{'uv' if find_uv() else 'pip'} would build its environment"
+        return (
+            f"{build if self.environment is None else 'its environment exists'}: Python {self.python.version}, {count}"
+        )
+
+
+def plan(payload: NativePayload, manifest: Manifest, members: Members, settings: Isolation) -> Plan | list[Defect]:
+    """How `payload` would run isolated here, or all reasons why it cannot. Builds and runs nothing."""
+    if sys.platform == "win32":
+        return [Defect(code="isolated.platform", message="the isolated runtime needs Linux or macOS", found="Windows")]
+    if not os.path.isdir(_LOADER):
+        message = "the loader is not installed as plain files, which a worker needs"
+        return [Defect(code="isolated.platform", message=message, found=clip(_LOADER, 200))]
+    if LOCK not in manifest.members:
+        return [Defect(code="isolated.no-lock", message="the bundle has no lock to build an environment from")]
+    lock = members.small(LOCK, limit=MOST_BYTES)
+    try:
+        packages = read_lock(lock, "native")
+    except InvalidBundle as error:
+        return list(error.defects)
+    ranges = (payload.python_specifier, packages.requires_python)
+    minor, where = minor_of(payload.python_version), ""
+    if settings.python is None:
+        python = find(ranges, payload.python_version)
+    else:
+        python = ask(os.path.abspath(settings.python))
+        where = f" at {clip(str(settings.python), 200)}"
+    suits = python is not None and fits(python.version, ranges)
+    if suits or (settings.python is None and find_uv()):
+        return Plan(lock=lock, packages=packages, minor=minor, python=python, settings=settings)
+    return [
+        Defect(
+            code="isolated.python",
+            message="found no Python that the model can run on",
+            found=f"{'none' if python is None else f'Python {python.version}'}{where}",
+            expected=f"Python {clip(', '.join(filter(None, ranges)), 100)}",
+            hint=f"Install Python {clip(minor, 10)}, or install uv, which downloads it.",
+        )
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import datetime as dt
 import decimal
 import math
@@ -215,7 +216,7 @@ def _decode_sparse(content: Any, memory: memoryview) -> Any:
     data, indices, pointers = parts
     rows = sparse_rows(data, indices, pointers, shape)
     made = as_scipy(rows)
-    if kind in (type(rows).__name__, type(made).__name__):
+    if made is rows or kind == type(rows).__name__:
         return made
     from ..validate.outputs import SPARSE_KINDS
 
@@ -397,8 +398,8 @@ def _is_table(schema: Schema) -> bool:
 
 
 def _is_named(schema: Schema) -> bool:
-    """Whether answers are columns with a name of their own, which the schema does not know."""
-    return schema.layout == "array" and schema.container in ("pandas", "polars")
+    """Whether such answers are columns with a name of their own, which the schema does not know."""
+    return schema.layout == "array" and schema.container != "pyarrow"
 
 
 def compile_answer_encoder(schema: Schema) -> Callable[[Any, int, Buffers], Any]:
@@ -467,33 +468,24 @@ class RemoteError(Exception):
     """An exception of a worker whose class is not rebuilt here; `kind` is its class, `traceback` its text."""
 
     def __init__(self, message: str, kind: str, traceback: str) -> None:
-        super().__init__(message)
+        super().__init__(message, kind, traceback)
         self.kind = kind
         self.traceback = traceback
 
     def __str__(self) -> str:
         return f'{self.args[0]}\n"""\n{self.traceback}"""'
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.kind, self.traceback)
-
 
 def to_document(error: ModelwheelError) -> dict[str, Any]:
     """An error, and the exception behind it, as JSON types."""
-    return {**error.to_dict(), "cause": None if error.__cause__ is None else _cause(error.__cause__)}
-
-
-def _cause(cause: BaseException) -> dict[str, str]:
-    kind = type(cause)
-    try:
+    cause, message = error.__cause__, ""
+    if cause is None:
+        return {**error.to_dict(), "cause": None}
+    with contextlib.suppress(Exception):  # the border to foreign code: an exception whose text cannot be made
         message = str(cause)
-    except Exception:  # noqa: BLE001 - the border to foreign code: an exception whose text cannot be made
-        message = ""
-    return {
-        "kind": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
-        "message": _safe_lines(message[:_LONGEST]),
-        "traceback": _safe_lines("".join(traceback.format_exception(cause))[-_LONGEST:]),
-    }
+    kind, lines = type(cause), "".join(traceback.format_exception(cause))
+    known = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {**error.to_dict(), "cause": [_safe_lines(message[:_LONGEST]), known, _safe_lines(lines[-_LONGEST:])]}
 
 
 def _safe_lines(text: str) -> str:
@@ -501,12 +493,19 @@ def _safe_lines(text: str) -> str:
 
 
 def from_document(document: Any) -> ModelwheelError:
-    """The error of a document; a `WorkerError` when the document is broken."""
+    """The error of a document; a `WorkerError` when the document is broken.
+
+    Its cause is the original exception where Python itself has the class, with the remote traceback behind it.
+    """
     try:
         defects = [_defect(item) for item in document["defects"]]
         error = _OWN[document["error"]](str(document["message"]), defects, counted=_count(document["counted"]))
         if document["cause"] is not None:
-            error.__cause__ = _rebuilt(*(str(document["cause"][part]) for part in ("message", "kind", "traceback")))
+            message, kind, lines = map(str, document["cause"])
+            error.__cause__ = remote = RemoteError(message, kind, lines)
+            if kind in _BUILTIN:
+                error.__cause__ = _BUILTIN[kind](message)
+                error.__cause__.__cause__ = remote
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         message = "the worker failed, and its error message is broken"
         return errors.WorkerError.of("worker.protocol", message, found=clip(wrong, 200))
@@ -518,13 +517,3 @@ def _defect(item: dict[str, Any]) -> Defect:
     if parts["code"] not in CODES:
         raise ValueError("the code is not known")
     return Defect(**parts)
-
-
-def _rebuilt(message: str, kind: str, lines: str) -> Exception:
-    """The original exception where Python itself has its class, with the remote traceback behind it."""
-    remote = RemoteError(message, kind, lines)
-    if kind not in _BUILTIN:
-        return remote
-    original = _BUILTIN[kind](message)
-    original.__cause__ = remote
-    return original

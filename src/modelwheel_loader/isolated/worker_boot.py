@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import module_from_spec
+from importlib.util import module_from_spec, spec_from_file_location
 
 
 def _make_importable(folder: str) -> None:
     name = "modelwheel_loader"
-    loader = SourceFileLoader(name, os.path.join(folder, "__init__.py"))
-    spec = ModuleSpec(name, loader, origin=loader.path, is_package=True)
-    spec.submodule_search_locations = [folder]
-    spec.has_location = True
-    sys.modules[name] = module_from_spec(spec)
-    loader.exec_module(sys.modules[name])
+    spec = spec_from_file_location(name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    sys.modules[name] = module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(sys.modules[name])  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":
