@@ -141,8 +141,7 @@ def test_a_build_that_fails_says_what_the_tool_says(
 
 @pytest.mark.slow
 def test_without_uv_pip_builds_it(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("environments.build", "environments.pythons"):
-        monkeypatch.setattr(f"modelwheel_loader.{module}.find_uv", lambda: None)
+    monkeypatch.setattr(environment_cache, "find_uv", lambda: None)
     told: list[tuple[str, int, int]] = []
     with load(bundle, tmp_path, progress=lambda *step: told.append(step)) as model:
         assert model.predict(X[:1]).tolist() == [3.0]
@@ -241,7 +240,7 @@ def test_windows_is_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_python_of_the_caller_is_taken_without_asking_others(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(pythons, "ask", asked.append)
+    monkeypatch.setattr(pythons, "probe", asked.append)
     found = pythons.find(("==3.*",), pythons.this_python().version)
     assert found == pythons.this_python()
     assert asked == []

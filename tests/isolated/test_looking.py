@@ -65,9 +65,9 @@ def test_interpreters_are_found_on_path_and_under_pyenv(alone: Path) -> None:
 )
 def test_what_is_no_ordinary_python_is_passed_over(said: object, alone: Path) -> None:
     program(alone / "bin/python3.19", said)
-    assert pythons.ask(str(alone / "bin/python3.19")) is None
+    assert pythons.probe(str(alone / "bin/python3.19")) is None
     assert pythons.find(("==3.19.*",), "3.19.4") is None
-    assert pythons.ask(str(alone / "nothing")) is None
+    assert pythons.probe(str(alone / "nothing")) is None
 
 
 def test_uv_knows_and_brings_interpreters(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

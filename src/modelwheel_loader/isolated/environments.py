@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # --- interpreters: this one, those on PATH, pyenv's, and those that uv knows or can download ---
 
 
-_ASK = (
+_PROBE = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, '%d.%d.%d' % sys.version_info[:3],"
     " sysconfig.get_platform(), bool(sysconfig.get_config_var('Py_GIL_DISABLED')),"
     " getattr(sys, '_base_executable', sys.executable)]))"
@@ -67,10 +67,10 @@ def this_python() -> Python:
     return Python(path=path, version=python_version(), platform=sysconfig.get_platform())
 
 
-def ask(path: str) -> Python | None:
+def probe(path: str) -> Python | None:
     """The interpreter at `path`; None when there is none that runs, or it is not an ordinary CPython."""
     try:
-        name, version, platform, free_threaded, base = json.loads(_output(path, "-I", "-c", _ASK))
+        name, version, platform, free_threaded, base = json.loads(_output(path, "-I", "-c", _PROBE))
     except ValueError:
         return None
     return None if name != "cpython" or free_threaded else Python(path=base, version=version, platform=platform)
@@ -111,7 +111,7 @@ def _of_minor(minor: str) -> Iterator[Python]:
     if minor_of(own.version) == minor:
         yield own
     for path in _paths(minor):
-        python = ask(path) if os.access(path, os.X_OK) else None
+        python = probe(path) if os.access(path, os.X_OK) else None
         if python is not None and minor_of(python.version) == minor:
             yield python
 
@@ -128,7 +128,7 @@ def obtain(minor: str) -> Python | None:
     """An interpreter of a minor version, which uv downloads; None without uv, or when it cannot."""
     _output(find_uv(), "python", "install", "--quiet", minor, timeout=600)
     path = _output(find_uv(), "python", "find", "--no-project", "--managed-python", "--no-python-downloads", minor)
-    return ask(path) if path else None
+    return probe(path) if path else None
 
 
 def find_uv() -> str | None:
@@ -488,7 +488,7 @@ def plan(payload: NativePayload, manifest: Manifest, members: Members, settings:
     if settings.python is None:
         python = find(ranges, payload.python_version)
     else:
-        python = ask(os.path.abspath(settings.python))
+        python = probe(os.path.abspath(settings.python))
         where = f" at {clip(str(settings.python), 200)}"
     suits = python is not None and fits(python.version, ranges)
     if suits or (settings.python is None and find_uv()):

@@ -92,7 +92,7 @@ def encode(value: Any, buffers: Buffers, depth: int = 0) -> Any:
     if kind in _PLAIN:
         return value
     if isinstance(value, np.ndarray):
-        return _encode_array(np.asarray(value), buffers, depth)
+        return _encode_array(value if kind is np.ndarray else np.asarray(value), buffers, depth)
     if depth > _DEEPEST:
         raise WireError("the value is nested too deeply")
     if kind is list and _PLAIN.issuperset(map(type, value)):
@@ -315,31 +315,25 @@ def encode_batch(batch: Batch, buffers: Buffers) -> dict[str, Any]:
     tree: dict[str, Any] = {"rows": batch.rows}
     if batch.block is not None:
         tree["block"] = encode(batch.block, buffers)
-    if batch.columns:
-        together, alone = _grouped(batch)
-        tree["together"] = [_encode_group(group, buffers) for group in together]
-        tree["alone"] = {name: encode(values, buffers) for name, values in alone.items()}
-        missing = {name: column.missing for name, column in batch.columns.items() if column.missing is not None}
-        if missing:
-            tree["missing"] = _encode_group(missing, buffers)
-    return tree
-
-
-def _grouped(batch: Batch) -> tuple[Iterable[dict[str, Array]], dict[str, Any]]:
-    """The columns that can travel together, and all others; values where they are missing mean nothing."""
+    if not batch.columns:
+        return tree
     together: dict[str, dict[str, Array]] = {}
     alone: dict[str, Any] = {}
     for name, column in batch.columns.items():
         values, missing = column
         if not (isinstance(values, np.ndarray) and values.ndim == 1 and batch.rows and values.dtype.kind in _TOGETHER):
-            alone[name] = values
+            alone[name] = encode(values, buffers)
             continue
         kind = values.dtype.str
-        if kind == "|O":  # texts have a form of their own, in which what is missing is a text too
+        if kind == "|O":  # texts have a form of their own, in which a missing value is a text too
             texts = set(map(type, (values if missing is None else values[~missing]).tolist())) <= {str}
             values, kind = filled(column, "" if texts else None), "texts" if texts else kind
         together.setdefault(kind, {})[name] = values
-    return together.values(), alone
+    tree |= {"together": [_encode_group(group, buffers) for group in together.values()], "alone": alone}
+    masks = {name: column.missing for name, column in batch.columns.items() if column.missing is not None}
+    if masks:
+        tree["missing"] = _encode_group(masks, buffers)
+    return tree
 
 
 def _encode_group(group: dict[str, Array], buffers: Buffers) -> Any:
@@ -515,5 +509,5 @@ def from_document(document: Any) -> ModelwheelError:
 def _defect(item: dict[str, Any]) -> Defect:
     parts: Any = {name: (_count if name == "row" else str)(item[name]) for name in Defect._fields if name in item}
     if parts["code"] not in CODES:
-        raise ValueError("the code is not known")
+        raise ValueError("unknown code")
     return Defect(**parts)
