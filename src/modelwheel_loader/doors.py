@@ -74,7 +74,7 @@ FACES = {
         .inputs: compile_input
         .outputs: compile_output
         .problems: Problems
-        .reading: is_a is_table library_of native table_columns unwrapped
+        .reading: is_a is_pandas is_table library_of native table_columns unwrapped
         .times: duration_count
     """,
     "run": """

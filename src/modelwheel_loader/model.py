@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .opening.schema import Schema
     from .proof.report import Report
     from .run.selection import Call, Runtime
+    from .validate.batch import Batch
     from .validate.inputs import InputCheck
     from .validate.parameters import ParameterCheck
 
@@ -31,7 +32,18 @@ RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
 class BoundMethod:
     """One prediction method: validates the input, runs, validates the output. Pickles as its model does."""
 
-    __slots__ = ("_answer", "_call", "_check", "_empty", "_name", "_parameters", "_recipe", "output", "parameters")
+    __slots__ = (
+        "_answer",
+        "_call",
+        "_check",
+        "_empty",
+        "_index",
+        "_name",
+        "_parameters",
+        "_recipe",
+        "output",
+        "parameters",
+    )
 
     def __init__(self, method: Method, check: InputCheck, call: Call, recipe: tuple[Any, ...]) -> None:
         self._name = method.name
@@ -39,6 +51,7 @@ class BoundMethod:
         self._check = check
         self._call = call
         self._answer = compile_output(method.output)
+        self._index = method.index
         self._empty: Callable[[], Any] = lambda: empty_output(method.output)
         self._parameters: ParameterCheck | None = None
         if method.parameters is not None:
@@ -57,14 +70,18 @@ class BoundMethod:
             parameters = self._checked(parameters, data)
         batch = self._check(data)
         if not batch.rows:
-            return self._empty()
+            return self._indexed(self._empty(), batch)
         try:
             raw = self._call(batch, parameters)
         except ModelwheelError:
             raise
         except Exception as error:  # the border to foreign code: whatever a model raises becomes one typed error
             raise failed(self._name, error) from error
-        return self._answer(raw, batch.rows, batch.single)
+        return self._indexed(self._answer(raw, batch.rows, batch.single), batch)
+
+    def _indexed(self, answer: Any, batch: Batch) -> Any:
+        """The answer with the caller's index, where the original gives it back."""
+        return answer.set_axis(batch.index) if self._index and batch.index is not None else answer
 
     def _checked(self, parameters: dict[str, Any], data: object) -> dict[str, Any]:
         """The parameters as the original takes them; an error about them also lists what is wrong with the data."""

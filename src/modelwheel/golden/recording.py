@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.opening import Float, Schema, Tensor, Tolerance
 from modelwheel_loader.proof import compare
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate import library_of, objects, where_null
+from modelwheel_loader.validate import is_pandas, library_of, objects, where_null
 
 from ..adapters.base import Adapter
 from ..inference.infer import Note, Sample, infer_output
@@ -23,6 +23,9 @@ from .choose import Golden
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
 _NAN = "pack.nan"
+_INDEX = "pack.index"
+_NEVER = frozenset({_NAN, _INDEX})
+"""What no method of the model may show: with scores of NaN, its labels mean nothing either."""
 _GENERATED = (
     "State what a field may hold, and generated rows hold that: schema.with_field(NAME, allowed=(…)). "
     "Or give rows that may be stored: Examples(source='given', data=…)."
@@ -32,7 +35,10 @@ Predict = Callable[[Any], Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recorded:
-    """A method of the original: its answers for the golden rows and the whole sample, and what follows from them."""
+    """A method of the original: its answers for the golden rows and the whole sample, and what follows from them.
+
+    `index` when an answer has the index of the DataFrame or Series that the method was given.
+    """
 
     name: str
     output: Schema
@@ -40,6 +46,12 @@ class Recorded:
     whole: Any
     deterministic: bool
     tolerance: Tolerance
+    index: bool
+
+    def agrees(self, expected: Any, found: Any) -> bool:
+        """Whether two answers of the method for the same rows are the same answer, within its tolerance."""
+        with np.errstate(all="ignore"):
+            return compare(expected, found, absolute=self.tolerance.absolute, relative=self.tolerance.relative).within
 
 
 def chosen_methods(model: Any, adapter: Adapter, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -74,7 +86,7 @@ def record(
     """The answers of every method, and why others were left out.
 
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
-    none is left, or all of its numbers are NaN: then `PackError`.
+    none is left, all of its numbers are NaN, or it reads the index: then `PackError`.
     """
     hint = _hint(notes)
     recorded: list[Recorded] = []
@@ -85,7 +97,7 @@ def record(
         try:
             recorded.append(_record(name, function, golden, sample))
         except PackError as error:
-            if wanted or error.defects[0].code == _NAN:  # scores of NaN: its labels mean nothing either
+            if wanted or error.defects[0].code in _NEVER:
                 raise
             failed[name] = error.message
             defects += [_of_method(name, defect, hint) for defect in error.defects]
@@ -127,6 +139,7 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
         if golden.source != "synthetic":
             raise
         predict(name, function, sample.data)  # when it fails there too, that is what is wrong
+        _asked_by_index(name, function, sample.data)  # or that the generated rows have another index
         message = error.message.replace("fails on the sample", "fails on generated rows", 1)
         raise PackError.of("pack.predict", message, hint=_GENERATED) from error.__cause__
     again = predict(name, function, golden.sample.data)
@@ -137,7 +150,63 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
     tolerance = _tolerance(output, whole)
     # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
     alike = compare(first, again, absolute=tolerance.absolute, relative=tolerance.relative).within
-    return Recorded(name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance)
+    made = Recorded(
+        name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance, index=False
+    )
+    if golden.source in ("sample", "none"):
+        return replace(made, index=_keeps_index(made, function, golden.sample.data, first))
+    few = sample.take(np.arange(min(golden.rows, sample.rows)))
+    return replace(made, index=_keeps_index(made, function, few, predict(name, function, few)))
+
+
+def _keeps_index(method: Recorded, function: Predict, data: Any, own: Any) -> bool:
+    """Whether what the method gives has the index of what it is given; raises `PackError` when it reads the index.
+
+    `own` is what it gives for `data`, whose index may be any. The same rows are numbered in two ways: what a method
+    reads shows in another answer, what it hands through in another index.
+    """
+    if not is_pandas(data):
+        return is_pandas(own) and bool(own.index.equals(numbered(own).index))
+    asked = [(data, own), *_asked_by_index(method.name, function, data)]
+    if method.deterministic and not all(method.agrees(own, answer) for _, answer in asked):
+        raise reads_index(method.name)
+    if not is_pandas(own):
+        return False
+    if all(found.index.equals(given.index) and found.index.names == given.index.names for given, found in asked):
+        return True
+    if not all(found.index.equals(numbered(found).index) for _, found in asked):
+        raise PackError.of(
+            _INDEX,
+            f"the answer of the model's {method.name}() has an index of its own, which a bundle does not carry",
+            hint="Make it a column of the answer, or answer in the order of the rows: answer.reset_index().",
+        )
+    return False
+
+
+def _asked_by_index(name: str, function: Predict, data: Any) -> list[tuple[Any, Any]]:
+    """The rows numbered upward from 0 and downward to 1, each with what the method gives for them."""
+    if not is_pandas(data):
+        return []
+    given = [numbered(data), data.set_axis(range(len(data), 0, -1))]
+    try:
+        return [(rows, predict(name, function, rows)) for rows in given]
+    except PackError as error:
+        raise reads_index(name) from error.__cause__
+
+
+def numbered(data: Any) -> Any:
+    """A DataFrame or Series whose rows are numbered from 0, as a bundle gives it to its model."""
+    return data.set_axis(range(len(data)))
+
+
+def reads_index(name: str) -> PackError:
+    """The refusal of a model that reads the index."""
+    message = f"the model's {name}() reads the index of its input, which a bundle does not carry"
+    hint = (
+        "Make it a column that the model reads: frame.reset_index(). A model that only aligns rows by it begins with "
+        "frame.reset_index(drop=True)."
+    )
+    return PackError.of(_INDEX, message, hint=hint)
 
 
 def _refuse_nan(name: str, whole: Any) -> None:

@@ -185,6 +185,7 @@ class Draft:
             tolerance=method.tolerance,
             classes=self.subject.adapter.classes(self.subject.model, method.name),
             parameters=self.contract.parameters[method.name],
+            index=method.index,
         )
 
     def _left_out(self, payloads: Sequence[Payload]) -> tuple[LeftOut, ...]:

@@ -14,10 +14,9 @@ import numpy as np
 
 from modelwheel_loader.errors import Defect, ModelwheelError, PackError
 from modelwheel_loader.opening import Schema
-from modelwheel_loader.proof import compare
-from modelwheel_loader.validate import compile_input, compile_native
+from modelwheel_loader.validate import compile_input, compile_native, is_pandas
 
-from ..golden.recording import Predict, Recorded, predict
+from ..golden.recording import Predict, Recorded, numbered, predict, reads_index
 from ..inference.infer import Note, Sample
 from .measure import MOST_ROWS, part
 
@@ -47,6 +46,8 @@ def hold(
     given = compile_native(schema)(check(sample.take(places)))
     for method in recorded:
         if method.deterministic and (found := _differs(method, methods[method.name], given, places)):
+            if _is_by_index(method, methods[method.name], sample.take(places), places):
+                raise reads_index(method.name)
             message = f"the contract cannot carry what {method.name}() tells apart in the sample"
             raise PackError(message, list(_defects(found, notes)))
 
@@ -58,19 +59,20 @@ def _differs(method: Recorded, function: Predict, given: Any, places: np.ndarray
         found = predict(method.name, function, given)
     except ModelwheelError as error:
         return error.message
-    if _within(expected, found, method):
+    if method.agrees(expected, found):
         return ""
     if len(places) > _COUNTED:
         return f"some of {len(places):,} rows are predicted otherwise"
     rows = (np.array([place]) for place in range(len(places)))
-    wrong = sum(not _within(part(expected, row), part(found, row), method) for row in rows)
+    wrong = sum(not method.agrees(part(expected, row), part(found, row)) for row in rows)
     return f"{wrong:,} of {len(places):,} rows are predicted otherwise"
 
 
-def _within(expected: Any, found: Any, method: Recorded) -> bool:
-    tolerance = method.tolerance
-    with np.errstate(all="ignore"):
-        return compare(expected, found, absolute=tolerance.absolute, relative=tolerance.relative).within
+def _is_by_index(method: Recorded, function: Predict, data: Any, places: np.ndarray[Any, Any]) -> bool:
+    """Whether the same rows with another index are predicted otherwise, and with their own as expected."""
+    if not is_pandas(data) or _differs(method, function, data, places):
+        return False
+    return bool(_differs(method, function, numbered(data), places))
 
 
 def _defects(found: str, notes: Iterable[Note]) -> Iterator[Defect]:

@@ -199,7 +199,8 @@ PARAMETERS = Object(Schema, _not_parameters)
 class Method(Record):
     """A prediction method: its output, whether it is deterministic, how near other machines come, its classes.
 
-    `parameters` are its named arguments beside the data, a field with a default each; None when it has none.
+    `parameters` are its named arguments beside the data, a field with a default each; None when it has none. With
+    `index`, the answer for a DataFrame or Series of pandas has the index of that.
     """
 
     name: str = required(Text(100, is_method, "a public Python name"))
@@ -208,6 +209,7 @@ class Method(Record):
     tolerance: Tolerance = required(Object(Tolerance), default=Tolerance())
     classes: tuple[CategoryValue, ...] | None = optional(Array(SCALAR), default=None)
     parameters: Schema | None = sparse(PARAMETERS, default=None)
+    index: bool = sparse(FLAG, default=False)
 
 
 class Weight(Record):

@@ -177,6 +177,8 @@ pack.method: The model lacks a prediction method. -> Name methods that the model
 pack.predict: The model itself fails on the sample. -> See the `__cause__`. Was it fitted on data like the sample?
 pack.promise: The model tells apart in the sample what the contract makes alike.
     -> Write it in one way before fitting, or make the difference a value of its own.
+pack.index: The model reads the index of the DataFrame, or answers with an index of its own.
+    -> Make the index a column, of the sample or of the answer: frame.reset_index().
 pack.schema: The given schema and the sample have different fields.
     -> Begin with infer_schema(sample).schema and change it.
 pack.parameter: A parameter's default does not fit its type hint. -> Correct the default or the hint.

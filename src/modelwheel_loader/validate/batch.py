@@ -120,10 +120,11 @@ class Batch:
     Fields that are floats may lie together in `block`, a float array of shape (rows, fields in `block_names`) in
     which null is NaN; all others are in `columns`. Both may be the caller's own memory: never write into them, unless
     `owned`: then the memory came with the batch, and the model may have it. `narrow` when it is known that float32
-    holds every number in the block.
+    holds every number in the block. `index` is that of a DataFrame or Series of
+    pandas, for the answer; no model sees it.
     """
 
-    __slots__ = ("_index", "block", "block_names", "columns", "narrow", "owned", "rows", "single")
+    __slots__ = ("_index", "block", "block_names", "columns", "index", "narrow", "owned", "rows", "single")
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class Batch:
         self.block_names = block_names
         self.owned = owned
         self.narrow = narrow
+        self.index: Any = None
         self._index: dict[str, int] | None = None
 
     def column(self, name: str) -> Column:

@@ -19,7 +19,7 @@ from ..text import clip, nearest, shown
 from .batch import Array, Batch, Column, Raw, with_none
 from .kinds import Check, found, kind_of
 from .problems import Inside, Problems
-from .reading import depth, is_a, is_sequence, is_sparse, is_table, native, raw, table_columns
+from .reading import depth, is_a, is_pandas, is_sequence, is_sparse, is_table, native, raw, table_columns
 
 if TYPE_CHECKING:
     from .inputs import Block
@@ -55,6 +55,8 @@ class Careful:
         _check_count(batch.rows, self.schema)
         if self.schema.unique:
             _check_unique(batch, self.schema.unique)
+        if is_pandas(data := native(data)):
+            batch.index = data.index
         return batch
 
     def _batch(self, data: Any) -> Batch:

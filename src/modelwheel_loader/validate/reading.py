@@ -351,6 +351,11 @@ def is_a(value: object, library: str, *names: str) -> bool:
     return isinstance(value, classes)
 
 
+def is_pandas(value: Any) -> bool:
+    """Whether the value is a DataFrame or Series of pandas: what has an index of its rows."""
+    return is_a(value, "pandas", "DataFrame", "Series")
+
+
 def native(value: Any) -> Any:
     """What a narwhals DataFrame or Series stands for; anything else as it is."""
     if library_of(value) == "narwhals" and hasattr(value, "to_native"):
