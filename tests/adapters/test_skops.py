@@ -102,7 +102,7 @@ def test_what_it_builds_is_shown_before_anything_is_trusted(tmp_path: Path, caps
     assert any(TREE in str(note) for note in bundle.report.notes)
     with modelwheel.open(bundle.path) as opened:
         status = opened.explain().runtimes[0]
-        assert status.detail == f"builds, beside what skops trusts by itself: {TREE}"
+        assert status.detail == f"types beyond those that skops trusts by default: {TREE}"
         assert {"numpy.cbrt", TREE, "sklearn.pipeline.Pipeline"} <= set(status.imports)
         with pytest.raises(TrustError, match="a skops file, which builds objects of the classes that it lists"):
             opened.load()
@@ -166,7 +166,7 @@ def test_own_code_has_to_travel_as_source(tmp_path: Path, monkeypatch: pytest.Mo
     with modelwheel.open(path) as bundle:
         payload: Any = bundle.runtimes[0]
         assert payload.settings["types"] == ["acme_logs.Log"]
-        assert bundle.explain().runtimes[0].detail.startswith("brings the source of acme_logs; builds")
+        assert bundle.explain().runtimes[0].detail.startswith("includes the source of acme_logs; types")
     script = "import sys, modelwheel as m; b = m.load(sys.argv[1], trust=m.Trust.unsafe_run_code());"
     script += "assert b.check().ok; assert 'acme_logs' in sys.modules"
     subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script, str(path)], check=True, cwd=tmp_path)

@@ -275,6 +275,6 @@ def test_the_commands_lock_prove_and_list(
     assert {item.name for item in native.requires} >= {"packaging", "scikit-learn"}
     assert native.modules == ("beside",)
     assert "packaging==" in bundle.requirements()
-    assert "brings the source of beside" in str(bundle.explain())
+    assert "includes the source of beside" in str(bundle.explain())
     assert main(["inspect", str(bundle.path)]) == 0
     assert "all platforms (resolved by uv)" in " ".join(capsys.readouterr().out.split())
