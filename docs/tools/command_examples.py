@@ -225,7 +225,7 @@ $ python -m modelwheel_loader inspect dist/churn-1.2.0-py3-none-any.whl
 churn 1.2.0
 …
 $ python -m modelwheel_loader verify dist/churn-1.2.0-py3-none-any.whl
-churn 1.2.0: OK
+churn 1.2.0: OK (native not run)
 …
 $ python -m modelwheel_loader predict dist/churn-1.2.0-py3-none-any.whl -i customers.csv -o answers.csv
 ```

@@ -175,8 +175,13 @@ class Bundle:
 
         return requirements_of(self.manifest, self._members("code", None), runtime)
 
-    def verify(self, *, trust: Trust | None = None, progress: Progress | None = None) -> Report:
-        """Compare every byte with its digest and replay the golden examples on each runtime that may run here."""
+    def verify(
+        self, *, trust: Trust | None = None, progress: Progress | None = None, structure_only: bool = False
+    ) -> Report:
+        """Compare every byte with its digest and replay the golden examples on each runtime that may run here.
+
+        `report.ok` is True only if a model ran; `structure_only` runs none and accepts a valid structure.
+        """
         from .proof.verification import verify_bundle
 
         given = self._trusting(trust)
@@ -186,7 +191,8 @@ class Bundle:
                 return self.replay(model).steps
 
         candidates = list(self._candidates(given))
-        return verify_bundle(self.manifest, self.examples, self._place, candidates, replay_on, progress)
+        found = (self.manifest, self.examples, self._place, candidates, replay_on, progress)
+        return verify_bundle(*found, structure_only=structure_only)
 
     def replay(self, model: Model) -> Report:
         """Replay the golden examples through `model`, which was loaded from this bundle."""
@@ -320,9 +326,12 @@ def verify(
     trust: Trust | None = None,
     progress: Progress | None = None,
     limits: Limits = DEFAULT,
+    structure_only: bool = False,
 ) -> Report:
     """Verify the bundle that `reference` means: `report.ok` says whether it is valid and predicts as recorded.
 
+    It is False when no model ran: without trust, in another environment, or without golden examples. With
+    `structure_only` no model runs, and `report.ok` says whether the structure is valid.
     A bundle that cannot be opened gives a report with the defects, not an exception; `ResolutionError` is raised when
     there is nothing to verify.
     """
@@ -332,4 +341,4 @@ def verify(
         bundle = open_bundle(reference, limits=limits)
     except BundleError as error:
         return failed_report(safe(str(reference)), error)
-    return bundle.verify(trust=trust, progress=progress)
+    return bundle.verify(trust=trust, progress=progress, structure_only=structure_only)

@@ -69,10 +69,11 @@ def test_without_golden_examples_nothing_is_replayed(tmp_path: Path) -> None:
     with pack(tmp_path, examples=Examples(source="none")) as bundle:
         with bundle.load() as model:
             report = model.check()
-        verified = bundle.verify()
+        verified, structure = bundle.verify(), bundle.verify(structure_only=True)
     assert [(step.outcome, step.detail) for step in report.steps] == [("not run", "the bundle has no golden examples")]
     assert not report.ok  # nothing was checked
-    assert verified.ok
+    assert not verified.ok  # the model was loaded, and nothing was compared
+    assert structure.ok
     assert [step.outcome for step in verified.steps if step.name == "examples"] == ["not run"]
 
 

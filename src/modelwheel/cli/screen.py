@@ -118,7 +118,7 @@ def print_report(report: Report, *, as_json: bool) -> None:
         return
     screen = console()
     title = plain(report.subject, "bold")
-    title.append(": OK" if report.ok else ": FAILED", style="green" if report.ok else "bold red")
+    title.append(f": {report.verdict}", style="green" if report.ok else "bold red")
     screen.print(title)
     for step in report.steps:
         first, *rest = step.lines()

@@ -174,9 +174,12 @@ def verify(path: Path) -> None:
 def packed(path: Path, draft: Draft, left_out: Mapping[str, str]) -> PackedBundle:
     """The bundle at `path` with its report."""
     bundle = open_packed(path)
-    notes = (*draft.contract.notes, *_environment_notes(draft.captured, draft.locked))
+    notes = [*draft.contract.notes, *_environment_notes(draft.captured, draft.locked)]
+    message = "not deterministic: it answers the same rows otherwise, so only the schema of its output can be verified"
+    loose = [method.name for method in draft.recorded if not method.deterministic]
+    notes += [Note(code="not-deterministic", message=message, field=name) for name in loose]
     bundle.report = PackReport(
-        manifest=bundle.manifest, size=path.stat().st_size, notes=notes, methods_left_out=dict(left_out)
+        manifest=bundle.manifest, size=path.stat().st_size, notes=tuple(notes), methods_left_out=dict(left_out)
     )
     return bundle
 

@@ -27,6 +27,7 @@ from modelwheel_loader.text import clip, counted
 from ..origins import Origins, is_standard
 
 Progress = Callable[[str, int, int], None]
+_LOADED = Step(name="load", outcome="passed", detail="the model was loaded there", tried="model")
 _OUTCOMES = {"exact": "bit for bit", "within": "within tolerance", "schema": "not deterministic"}
 
 
@@ -71,7 +72,7 @@ def _native(bundle: Bundle, trust: Trust | None, settings: Isolation) -> Iterato
     """The original object, loaded in the room."""
     try:
         with bundle.load(trust=trust, runtime="isolated", isolation=settings, integrity="code") as model:
-            yield Step(name="load", outcome="passed", detail="the model was loaded there")
+            yield _LOADED
             yield from map(explained, model.check().steps)
     except EnvironmentMismatch as error:
         if not any(defect.code.startswith("native.") for defect in error.defects):
@@ -118,6 +119,7 @@ def _graph(bundle: Bundle, _trust: Trust | None, settings: Isolation) -> Iterato
         defect = Defect(code="prove.failed", message=f"the loader ended there: {said}")
         yield explained(Step(name="load", outcome="failed", detail=defect.message, defects=(defect,)))
         return
+    yield _LOADED
     for step in json.loads(done.stdout)["steps"]:
         if step["name"].startswith("native"):
             continue  # it has a room of its own
@@ -125,7 +127,8 @@ def _graph(bundle: Bundle, _trust: Trust | None, settings: Isolation) -> Iterato
             Defect(**{key: defect[key] for key in ("code", "message", "found", "expected") if defect.get(key)})
             for defect in step["defects"]
         )
-        yield explained(Step(name=step["name"], outcome=step["outcome"], detail=step["detail"], defects=defects))
+        plain = {key: step[key] for key in ("name", "outcome", "detail", "tried")}
+        yield explained(Step(**plain, defects=defects))
 
 
 def _environment(bundle: Bundle, settings: Isolation) -> Environment:

@@ -217,7 +217,8 @@ os.register_at_fork(after_in_child=lambda: list(map(Worker.forget, list(_ALL))))
 def _start(
     python: str, bytecode: str, descriptors: tuple[int, ...], memory: int, lent: contextlib.ExitStack
 ) -> subprocess.Popen[bytes]:
-    """The interpreter, isolated from everything that its caller has set up for Python."""
+    """The interpreter, isolated from everything that its caller has set up for Python, and from the caller's folder."""
+    python, bytecode = os.path.abspath(python), os.path.abspath(bytecode)
     passed = []
     for number in descriptors:
         # above the standard streams: a caller that was started without them has given their numbers to other files
@@ -228,6 +229,7 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=_screen(),  # what a model prints is not an answer: it goes to standard error
         stderr=_screen(),
+        cwd=os.path.dirname(bytecode),  # the environment's: a relative path must not find a file of the caller
         env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
         pass_fds=passed,
         start_new_session=True,  # an interrupt by the keyboard is the caller's to handle

@@ -10,19 +10,22 @@ from ..defects import SHOWN_DEFECTS, Defect, listed
 from ..doors import door
 from ..opening.manifest import Cost, LeftOut, Parity, Requirement
 from ..records import Record
-from ..text import safe
+from ..text import clip, safe
 
 Outcome = Literal["passed", "failed", "not run"]
+Tried = Literal["structure", "model", "schema"]
+"""What a step tried: the bundle's structure; the model; the model, of whose output only the schema was checked."""
 _MARKS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "not run": "·"}
 
 
 class Step(Record):
-    """One step of a check: its name, how it ended, one sentence of detail, and the defects that it found."""
+    """One step of a check: its name, how it ended, one sentence of detail, the defects it found, and what it tried."""
 
     name: str
     outcome: Outcome
     detail: str = ""
     defects: tuple[Defect, ...] = ()
+    tried: Tried = "structure"
 
     def lines(self) -> Iterator[str]:
         """The step as text, its defects below it."""
@@ -37,16 +40,38 @@ class Step(Record):
 
 
 class Report(Record):
-    """The steps of a check of the bundle `subject`. `ok` when none failed and at least one passed."""
+    """The steps of a check of the bundle `subject`. `structure_only` says that the caller wanted no model to run."""
 
     subject: str
     steps: tuple[Step, ...]
+    structure_only: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed. Steps that were not run do not count against a bundle; each says why."""
-        outcomes = [step.outcome for step in self.steps]
-        return "failed" not in outcomes and "passed" in outcomes
+        """Whether nothing failed and a model ran (with `structure_only`: whether the structure is valid).
+
+        Steps that were not run do not count against a bundle; each says why.
+        """
+        passed = {step.tried for step in self.steps if step.outcome == "passed"}
+        return not self._failed and bool(passed if self.structure_only else passed - {"structure"})
+
+    @property
+    def verdict(self) -> str:
+        """What the check found, in words: `OK` with what it left out, `FAILED`, or that no model ran."""
+        passed = {step.tried for step in self.steps if step.outcome == "passed"}
+        if self._failed:
+            return "FAILED"
+        if passed <= {"structure"}:
+            return "structure OK, no model ran" if passed else "no model ran"
+        missing = ", ".join(step.name for step in self.steps if step.outcome == "not run")
+        loose = ", ".join(step.name for step in self.steps if step.outcome == "passed" and step.tried == "schema")
+        notes = [f"{clip(missing, 200)} not run"] if missing else []
+        notes += [f"{clip(loose, 200)} not deterministic: only the schema of the output was checked"] if loose else []
+        return f"OK ({'; '.join(notes)})" if notes else "OK"
+
+    @property
+    def _failed(self) -> bool:
+        return any(step.outcome == "failed" for step in self.steps)
 
     @property
     def defects(self) -> tuple[Defect, ...]:
@@ -54,7 +79,7 @@ class Report(Record):
         return tuple(defect for step in self.steps for defect in step.defects)
 
     def __str__(self) -> str:
-        lines = [f"{safe(self.subject)}: {'OK' if self.ok else 'FAILED'}"]
+        lines = [f"{safe(self.subject)}: {self.verdict}"]
         lines += [f"  {line}" for step in self.steps for line in step.lines()]
         return "\n".join(lines)
 
@@ -66,10 +91,12 @@ class Report(Record):
         return {
             "subject": self.subject,
             "ok": self.ok,
+            "verdict": self.verdict,
             "steps": [
                 {
                     "name": step.name,
                     "outcome": step.outcome,
+                    "tried": step.tried,
                     "detail": step.detail,
                     "defects": [defect.to_dict() for defect in step.defects],
                 }

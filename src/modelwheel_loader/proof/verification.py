@@ -30,16 +30,18 @@ def verify_bundle(
     candidates: Sequence[Candidate],
     replay_on: Callable[[str], Iterable[Step]],
     progress: Progress | None,
+    *,
+    structure_only: bool,
 ) -> Report:
     """The report on an opened bundle. `replay_on` loads one runtime and replays the golden examples on it.
 
-    Loads nothing that the trust of `candidates` does not permit.
+    Loads nothing that the trust of `candidates` does not permit, and nothing at all with `structure_only`.
     """
     files = counted(len(place.members), "file")
     steps = [Step(name="structure", outcome="passed", detail=f"{files}, structure valid"), _digests(place, progress)]
     if all(step.outcome == "passed" for step in steps):
         steps.append(_examples_fit(manifest, goldens))
-        for candidate in candidates:
+        for candidate in () if structure_only else candidates:
             reasons = "; ".join(defect.message for defect in (*candidate.refusal, *candidate.hindrances))
             if not candidate.available:
                 steps.append(Step(name=candidate.kind, outcome="not run", detail=reasons))
@@ -48,7 +50,8 @@ def verify_bundle(
                 steps += replay_on(candidate.kind)
             except ModelwheelError as error:
                 steps.append(_failed(candidate.kind, error))
-    return Report(subject=f"{manifest.name} {manifest.version}", steps=tuple(steps))
+    subject = f"{manifest.name} {manifest.version}"
+    return Report(subject=subject, steps=tuple(steps), structure_only=structure_only)
 
 
 def failed_report(subject: str, error: ModelwheelError) -> Report:
@@ -126,15 +129,17 @@ def replay(
     inputs = goldens.input
     recorded = {method.name: method for method in manifest.methods}
     for name, predict in methods.items():
-        step = f"{runtime} {name}"
+        title = f"{runtime} {name}"
         if name not in goldens.methods:
-            yield Step(name=step, outcome="not run", detail="no golden examples of this method")
+            yield Step(name=title, outcome="not run", detail="no golden examples of this method")
             continue
         try:
             found = _predicted(predict, inputs)
-            yield _compared(step, recorded[name], goldens.output(name), found)
+            method = recorded[name]
+            step = _compared(title, method, goldens.output(name), found)
+            yield step.replace(tried="model" if method.deterministic else "schema")
         except ModelwheelError as error:
-            yield _failed(step, error)
+            yield _failed(title, error)
 
 
 def _predicted(method: Callable[[object], object], inputs: object) -> object:

@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     inspect = _command(commands, "inspect", _inspect, "show what a bundle is, its input, methods and requirements")
     inspect.add_argument("--verbose", action="store_true", help="every field in full, and what the pickle would import")
-    _trusting(_command(commands, "verify", _verify, "check every byte and replay the golden examples"))
+    verify = _trusting(_command(commands, "verify", _verify, "check every byte and replay the golden examples"))
+    verify.add_argument("--structure-only", action="store_true", help="run no model: accept a valid structure")
     predict = _trusting(_command(commands, "predict", _predict, "run predictions on rows of JSON lines or CSV"))
     predict.add_argument("--input", "-i", default="-", help="a .jsonl or .csv file (default: -, standard input)")
     predict.add_argument("input", nargs="?", default=argparse.SUPPRESS, help="the same as --input")
@@ -122,7 +123,8 @@ def _warn(text: str) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     progress = _progress if sys.stderr.isatty() else None
-    report = verify(options.bundle, trust=_trust(options), progress=progress)
+    given = {"trust": _trust(options), "structure_only": options.structure_only}
+    report = verify(options.bundle, progress=progress, **given)
     if options.json:
         _print_json(report.to_dict())
     else:

@@ -194,7 +194,7 @@ def explanation_view(explanation: Explanation) -> str:
 
 def report_view(report: Report) -> str:
     """Each step with its outcome, and all defects."""
-    verdict = styled("good", "OK") if report.ok else styled("bad", "FAILED")
+    verdict = styled("good" if report.ok else "bad", report.verdict)
     found = [part for step in report.steps if step.defects for part in _found(step)]
     steps = ((styled(*_MARKS[step.outcome]), step.name, step.detail) for step in report.steps)
     return view(Html(f"<h4>{text(report.subject)}: {verdict}</h4>"), table(steps), *found)

@@ -65,14 +65,16 @@ def explain(bundle: str, trust: Trust | None, *, as_json: bool) -> int:
 @click.command("verify", cls=Command, short_help="Check every byte and replay the golden examples.")
 @bundle_argument
 @trust_options
+@click.option("--structure-only", is_flag=True, help="Run no model: accept a valid structure.")
 @json_option
-def verify(bundle: str, trust: Trust | None, *, as_json: bool) -> int:
+def verify(bundle: str, trust: Trust | None, *, structure_only: bool, as_json: bool) -> int:
     """Check every byte against its digest and replay the golden examples.
 
     The examples are replayed on each runtime that may run here. A file's own pickle is not run unless you trust it.
+    Exit status 1 when no model ran, unless --structure-only is given.
     """
     with progress() as tell:
-        report = verify_bundle(bundle, trust=trust, progress=tell)
+        report = verify_bundle(bundle, trust=trust, progress=tell, structure_only=structure_only)
     print_report(report, as_json=as_json)
     return GOOD if report.ok else SHORT
 
