@@ -1,4 +1,4 @@
-"""modelwheel: a model bundle is a wheel. Pack a trained model, open it without running it, load it and ask it.
+"""modelwheel: a model bundle is a wheel. Pack a trained model, open it without running it, load it and predict.
 
 Names are resolved on first use, so that a service which only loads never pays for packing.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
-
-from .version import VERSION
 
 if TYPE_CHECKING:
     from modelwheel_loader import Bundle as Bundle
@@ -32,10 +30,9 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .packing.pack import pack as pack
     from .proving.prove import prove as prove
+    from .version import VERSION as __version__  # noqa: F401, N811
     from .wheel.metadata import About as About
     from .wheel.repack import repack as repack
-
-__version__ = VERSION
 
 _OWN = {
     "About": "wheel.metadata",
@@ -79,6 +76,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_OWN[name]}", __name__), name)
     elif name in ("errors", "types"):
         return importlib.import_module(f".{name}", __name__)
+    elif name == "__version__":
+        value = importlib.import_module(".version", __name__).VERSION
     elif name in __all__:
         value = getattr(importlib.import_module("modelwheel_loader"), name)
     else:

@@ -14,9 +14,8 @@ from .doors import door
 from .errors import BundleError, IntegrityError, UsageError
 from .limits import DEFAULT, Limits
 from .model import Model
-from .opening.consistency import checked_manifest
+from .opening.integrity import Checker, Members, checked_manifest
 from .opening.manifest import ISOLATED
-from .opening.members import Checker, Members
 from .opening.resolve import open_place
 from .run.selection import Candidate, candidates, choose
 from .run.trust import Trust
@@ -25,8 +24,8 @@ from .text import safe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .opening.integrity import Policy
     from .opening.manifest import Manifest, Method, Payload
-    from .opening.members import Policy
     from .opening.places import Place
     from .opening.schema import Schema
     from .proof.examples import Goldens
@@ -86,7 +85,7 @@ class Bundle:
     @cached_property
     def metadata(self) -> Mapping[str, tuple[str, ...]]:
         """The headers of METADATA by their names in lower case: `author`, `license-expression` and so on."""
-        from .opening.consistency import read_headers
+        from .opening.integrity import read_headers
 
         return MappingProxyType(read_headers(self._place, self._limits))
 

@@ -13,7 +13,7 @@ from typing import Any
 DOORS = {
     "arrow.read": "bridges.arrow:read_arrow",
     "arrow.write": "bridges.arrow:to_arrow",
-    "check.column": "validate.columns:compile_column",
+    "check.column": "validate.inputs:compile_column",
     "check.data": "validate.inputs:check_data",
     "code": "show.codes:code",
     "diff": "show.diff:diff",
@@ -52,8 +52,8 @@ def door(name: str) -> Any:
 FACES = {
     "opening": """
         .archive: ALIGNMENT central_header end_records local_header
-        .consistency: entry_points read_headers
         .graph: DTYPES GraphInfo Shape WEIGHTS_LOCATION check_graph
+        .integrity: entry_points read_headers
         .manifest: Cost Digest ExampleFiles FEATURES FIRST_READER FORMATS GraphInput ISOLATED KINDS LeftOut LockFile
             MEMBER Manifest Method MethodCost NativePayload OnnxPayload PACKER Parity Payload Proof RUNTIMES
             Requirement Tolerance Weight can_be_called
@@ -70,8 +70,7 @@ FACES = {
     "validate": """
         .batch: Batch Raw may_be_null null_name objects where_null
         .building: arrow_type_of compile_native
-        .columns: compile_column
-        .inputs: compile_input
+        .inputs: compile_column compile_input
         .outputs: compile_output
         .problems: Problems
         .reading: is_a is_pandas is_table library_of native table_columns unwrapped

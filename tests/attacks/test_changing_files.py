@@ -10,7 +10,7 @@ import pytest
 import modelwheel
 from builders import FILE_NAME, archive, files
 from modelwheel.errors import IntegrityError
-from modelwheel_loader.opening.members import Checker
+from modelwheel_loader.opening.integrity import Checker
 from modelwheel_loader.opening.places import Identity, Place
 from modelwheel_loader.opening.record import sha256_of
 

@@ -30,7 +30,7 @@ from modelwheel_loader.opening.types import (
     Timestamp,
 )
 from modelwheel_loader.validate.batch import Instant, Raw, is_null
-from modelwheel_loader.validate.columns import compile_column
+from modelwheel_loader.validate.inputs import compile_column
 from modelwheel_loader.validate.kinds import Mismatch, found
 from modelwheel_loader.validate.problems import COLLECTED, Inside, Problems
 from modelwheel_loader.validate.times import (

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..defects import Defect
 from ..errors import EnvironmentMismatch, InvalidBundle, ResolutionError
-from ..opening.members import user_cache
+from ..opening.integrity import user_cache
 from ..opening.record import sha256_of
 from ..records import Record
 from ..run import environment as rules
@@ -31,8 +31,8 @@ from ..run.requirements import LOCK, MOST_BYTES, LockedPackages, read_lock
 from ..text import clip, counted, safe, without_secrets
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import Manifest, NativePayload
-    from ..opening.members import Members
 
 # --- interpreters: this one, those on PATH, pyenv's, and those that uv knows or can download ---
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .schema import *
     from .manifest import *
     from .archive import *  # type: ignore[assignment]
-    from .consistency import *
+    from .integrity import *
     from .graph import *
     from .names import *  # type: ignore[assignment]
     from .places import *

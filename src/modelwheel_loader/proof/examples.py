@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..limits import Limits
+    from ..opening.integrity import Members
     from ..opening.manifest import ExampleFiles, Manifest
-    from ..opening.members import Members
     from ..opening.schema import Field, Schema
     from ..validate.batch import Batch
 

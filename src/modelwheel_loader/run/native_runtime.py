@@ -9,8 +9,8 @@ from ..text import clip
 from ..validate.building import compile_native
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import NativePayload
-    from ..opening.members import Members
     from ..opening.schema import Schema
     from .selection import Call
 

@@ -26,8 +26,8 @@ from ..text import clip, safe
 from ..validate.batch import Array, Batch, objects
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import OnnxPayload
-    from ..opening.members import Members
     from ..opening.schema import Schema
     from .selection import Call
 

@@ -20,8 +20,8 @@ from ..records import Record
 from ..text import clip, safe, shown
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import Manifest, Payload
-    from ..opening.members import Members
 
 
 LOCK = "pylock.toml"

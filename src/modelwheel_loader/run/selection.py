@@ -19,8 +19,8 @@ from ..text import clip, safe
 from . import environment
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import Manifest, MethodCost, Payload
-    from ..opening.members import Members
     from ..opening.places import Place
     from ..validate.batch import Batch
     from .isolation import Isolation

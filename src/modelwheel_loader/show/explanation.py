@@ -15,8 +15,8 @@ from ..text import clip, safe
 from .inspection import cost_lines, parity_lines
 
 if TYPE_CHECKING:
+    from ..opening.integrity import Members
     from ..opening.manifest import Manifest
-    from ..opening.members import Members
     from ..run.selection import Candidate
 
 

@@ -8,7 +8,6 @@ from ..doors import face
 if TYPE_CHECKING:
     from .batch import *
     from .building import *
-    from .columns import *
     from .inputs import *
     from .outputs import *
     from .problems import *

@@ -1,7 +1,7 @@
 """The careful check of data of any kind: explains every defect, or accepts what the quick path did not recognise.
 
-Columns are bound by name wherever there are names. Rows and columns go through `columns.py`, so they follow the same
-rules.
+Columns are bound by name wherever there are names. Rows and columns go through `compile_column`, so they follow the
+same rules.
 """
 
 from __future__ import annotations

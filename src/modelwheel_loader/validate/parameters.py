@@ -13,7 +13,7 @@ from ..opening.schema import Physical
 from ..text import clip, counted, nearest
 from .batch import Raw
 from .building import compile_objects
-from .columns import compile_column
+from .inputs import compile_column
 from .problems import Problems
 
 if TYPE_CHECKING:
