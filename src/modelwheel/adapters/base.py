@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from modelwheel_loader.opening import CategoryValue, Schema
 
@@ -42,6 +42,16 @@ class Adapter(Protocol):
         """The sample in containers that schemas describe, where the framework has some of its own."""
         return sample
 
+    checks_columns: ClassVar[bool] = False
+    """Whether the models themselves refuse a sample that lacks a column that they need."""
+
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """The names of the columns that the model was fitted on, in its order; None where it knows none.
+
+        `model` may not be `opened` yet. `labels` name the columns of the sample; none when they have no names.
+        """
+        return None
+
     def check(self, model: Any) -> None:
         """Raise `PackError` when the model cannot answer yet, such as an estimator that is not fitted."""
         return
@@ -76,6 +86,12 @@ class Adapter(Protocol):
 
     def convert(self, model: Any, schema: Schema, methods: Sequence[str]) -> Conversion:
         """Graphs to try, best first, and reasons where there is none. Never raises for a model it cannot convert."""
+
+
+def unless_made_up(names: Sequence[Any], labels: Sequence[str], *, made_up: bool) -> tuple[str, ...] | None:
+    """The names of columns; those that a framework made up for an array count only if the sample has them all."""
+    known = tuple(map(str, names))
+    return None if made_up and not set(known) <= set(labels) else known
 
 
 def plain_classes(labels: Any) -> tuple[CategoryValue, ...] | None:

@@ -16,7 +16,7 @@ from modelwheel_loader.run import CATBOOST, XGBOOST, LightgbmRegressor, XgboostB
 from ..capturing.capture import NativeFile
 from ..extras import needed
 from ..onnx import Conversion, convert_booster
-from .base import PREDICT, Adapter, plain_classes
+from .base import PREDICT, Adapter, plain_classes, unless_made_up
 
 
 class BoosterAdapter(Adapter):
@@ -83,6 +83,12 @@ class XgboostAdapter(BoosterAdapter):
     estimators = XGBOOST
     bare = XgboostBooster
 
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """The names in the booster."""
+        model = self.unwrapped(model)
+        names = (model if type(model).__name__ == "Booster" else model.get_booster()).feature_names
+        return None if names is None else tuple(names)
+
     def is_trained(self, model: Any) -> bool:
         """Whether it was boosted; XGBoost raises for a booster that has seen no data."""
         if not isinstance(model, XgboostBooster):
@@ -115,6 +121,12 @@ class LightgbmAdapter(BoosterAdapter):
     estimators = ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")
     bare = LightgbmRegressor
 
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """The names in the booster; those of an array's columns are `Column_0`, `Column_1`, …."""
+        model = self.unwrapped(model)
+        names = (model if type(model).__name__ == "Booster" else model.booster_).feature_name()
+        return unless_made_up(names, labels, made_up=names == [f"Column_{place}" for place in range(len(names))])
+
     def is_trained(self, model: Any) -> bool:
         """Whether it has trees."""
         return bool(model.booster.num_trees() if isinstance(model, self.bare) else model.__sklearn_is_fitted__())
@@ -134,6 +146,11 @@ class CatboostAdapter(BoosterAdapter):
     framework = "catboost"
     estimators = CATBOOST
     probabilities = ("predict_proba", "predict_log_proba")
+
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """The names in the model; those of an array's columns are their numbers."""
+        names = model.feature_names_ or []
+        return unless_made_up(names, labels, made_up=names == list(map(str, range(len(names)))))
 
     def is_trained(self, model: Any) -> bool:
         """Whether it was trained."""

@@ -38,6 +38,13 @@ class SklearnAdapter(Adapter):
         """Whether it is an estimator instance. When scikit-learn was never imported, nothing is."""
         return is_a(model, "sklearn.base", "BaseEstimator")
 
+    checks_columns = True
+
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """`feature_names_in_`."""
+        names = getattr(model, "feature_names_in_", None)
+        return None if names is None else tuple(map(str, names))
+
     def check(self, model: object) -> None:
         """Raise `PackError` when the estimator is not fitted."""
         from sklearn.exceptions import NotFittedError

@@ -10,7 +10,7 @@ from modelwheel_loader.opening import Schema
 from modelwheel_loader.validate import is_a
 
 from ..onnx import Conversion
-from .base import Adapter, Predict
+from .base import Adapter, Predict, unless_made_up
 
 
 class StatsmodelsAdapter(Adapter):
@@ -34,6 +34,16 @@ class StatsmodelsAdapter(Adapter):
         if frame is not None:
             made.model.data.frame = frame[[name for name in frame.columns if str(name) in formula]]
         return made
+
+    def columns(self, model: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+        """Those of the table that it was fitted on. A formula finds its columns by itself."""
+        inner = model.model
+        names = getattr(inner, "exog_names", None)
+        if hasattr(inner, "formula") or not isinstance(names, list):
+            return None
+        columns = getattr(getattr(inner.data, "orig_exog", None), "columns", None)
+        # without the data, the names may be made up, or be of parameters too
+        return unless_made_up(names if columns is None else columns, labels, made_up=columns is None)
 
     def function(self, model: Any, method: str, schema: Schema) -> Predict:
         """`predict` of rows alone: its other arguments belong to each kind of model."""

@@ -14,6 +14,8 @@ from modelwheel_loader.errors import Defect, MissingExtra, PackError, TrustError
 from modelwheel_loader.show import plain_list
 from modelwheel_loader.text import clip, safe
 
+from ..adapters import recognise
+from ..inference.bound import bind
 from .tables.sources import KINDS, kind_of
 
 
@@ -186,17 +188,19 @@ def shaped(sample: Any, model: Any, *, drop: Sequence[str], column: str | None) 
     if column is not None:
         return plain_list(sample[column]), [f"the sample is column {clip(column)!r} alone"]
     wanted = [name for name in names if name not in drop]
-    fitted = getattr(model, "feature_names_in_", None)
-    if fitted is not None:
-        _all_there(fitted.tolist(), wanted)
-        wanted, others = fitted.tolist(), [name for name in wanted if name not in set(fitted.tolist())]
-        notes = [f"left out, for the model was not fitted on them: {', '.join(map(clip, others))}"] if others else []
-        return _selected(sample, wanted), notes
     chosen = _selected(sample, wanted)
-    if getattr(model, "n_features_in_", None) is None:
+    fitted = recognise(model).columns(model, wanted)
+    if fitted is not None:
+        bound, notes = bind(chosen, fitted)
+        left = ", ".join(clip(note.field) for note in notes if note.field)
+        said = [f"left out, for the model was not fitted on them: {left}"] if left else []
+        return bound, said + [str(note) for note in notes if not note.field]
+    # a CatBoost model from a file counts no features, and names them by their numbers
+    count = getattr(model, "n_features_in_", None) or len(getattr(model, "feature_names_", None) or ())
+    if not count:
         return chosen, []
-    if model.n_features_in_ != len(wanted):
-        message = f"the model was fitted on {model.n_features_in_} columns, and the sample has {len(wanted)}"
+    if count != len(wanted):
+        message = f"the model was fitted on {count} columns, and the sample has {len(wanted)}"
         raise PackError.of("pack.schema", message, hint="Name those to leave out: --drop COLUMN.")
     return _array(chosen), ["the model was fitted without names of columns: the sample is an array, in this order"]
 

@@ -7,6 +7,7 @@ limits; text of few different values stays text; null is allowed where it was se
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip
 
 from .answers import read_answer
+from .bound import named
 from .columns import Note
 from .samples import Inferred, Sample
 from .spread import choose_rows
@@ -44,16 +46,21 @@ def infer_schema(sample: Any, *, max_categories: int = MAX_CATEGORIES) -> Inferr
 
     Raises `PackError` with every column that no type describes, and `UsageError` for an object that is not a sample.
     """
+    return infer_named(sample, None, max_categories)
+
+
+def infer_named(sample: Any, names: Sequence[str] | None, max_categories: int) -> Inferred:
+    """As `infer_schema`, with the model's `names` for the columns of an array in place of `x0`, `x1`, …."""
     given = Sample.of(sample)
     if given.rows == 0:
         raise PackError.of("infer.empty", "the sample has no rows")
-    inferred = given.infer(max_categories)
+    inferred = named(given.infer(max_categories), names)
     fields = inferred.schema.fields
     never = [field.name for field in fields if not field.nullable]
     if never:
         few = len(never) <= _NAMED
-        named = ", ".join(clip(name) for name in never) if few else f"{len(never)} of {len(fields)} fields"
-        message = f"no nulls seen in {named}: nulls will be rejected"
+        which = ", ".join(clip(name) for name in never) if few else f"{len(never)} of {len(fields)} fields"
+        message = f"no nulls seen in {which}: nulls will be rejected"
         note = Note(code="never-null", message=message)
         return dataclasses.replace(inferred, notes=(*inferred.notes, note))
     return inferred

@@ -85,6 +85,15 @@ class Sample(ABC):
         """The rows at `indices`, in that order, as data of the same kind."""
         return _take(self.data, np.asarray(indices, dtype=np.int64))
 
+    @property
+    def labels(self) -> list[Any] | None:
+        """The labels of the columns, where columns have some."""
+        return None
+
+    def select(self, places: Sequence[int]) -> Any:
+        """The labelled columns at `places`, in that order, as data of the same kind."""
+        raise NotImplementedError
+
     @abstractmethod
     def columns(self) -> Iterator[Any]:
         """The columns, but for tensors."""
@@ -105,13 +114,22 @@ class _Table(Sample):
         super().__init__(data)
         self.library: Any = _library(data, _TABLES)
 
+    @property
+    def labels(self) -> list[Any] | None:
+        return list(self.data.column_names if self.library == "pyarrow" else self.data.columns)
+
+    def select(self, places: Sequence[int]) -> Any:
+        if self.library == "pandas":
+            return self.data.iloc[:, list(places)]
+        return self.data.select(list(places)) if self.library == "pyarrow" else self.data[:, list(places)]
+
     def columns(self) -> Iterator[Any]:
         if self.library == "pandas":
             return (self.data.iloc[:, index] for index in range(self.data.shape[1]))
         return iter(self.data.columns if self.library == "pyarrow" else self.data.get_columns())
 
     def infer(self, max_categories: int) -> Inferred:
-        labels = list(self.data.column_names if self.library == "pyarrow" else self.data.columns)
+        labels = self.labels or []
         read = READERS[self.library]
         seen = Fields(self.rows)
         replaced: dict[int, Any] = {}
@@ -244,6 +262,14 @@ class _Columns(Sample):
             found = ", ".join(f"{name}: {length}" for name, length in list(lengths.items())[:5])
             raise PackError.of("infer.lengths", "the columns have different lengths", found=found)
         return next(iter(lengths.values()), 0)
+
+    @property
+    def labels(self) -> list[Any] | None:
+        return list(self.data)
+
+    def select(self, places: Sequence[int]) -> Any:
+        labels = list(self.data)
+        return {labels[place]: self.data[labels[place]] for place in places}
 
     def take(self, indices: Sequence[int] | Array) -> Any:
         places = np.asarray(indices, dtype=np.int64)

@@ -13,7 +13,8 @@ from modelwheel_loader.opening import Field, Schema, can_be_called
 
 from ..adapters import Adapter, recognise
 from ..golden.recording import chosen_methods
-from ..inference.infer import Note, Sample, infer_schema
+from ..inference.bound import bind, labels_of
+from ..inference.infer import Note, Sample, infer_named
 
 FRAMEWORKS = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "torch", "keras", "tensorflow", "imblearn"})
 """Parameters of these packages' own methods (`return_std`, `copy`, `raw_score`) change what kind of answer comes, or
@@ -23,9 +24,10 @@ _PLAIN = (bool, int, float, str)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """The model as its adapter opened it, and the names of the methods to pack."""
+    """The model as its author gave it and as its adapter opened it, and the names of the methods to pack."""
 
     adapter: Adapter
+    given: Any
     model: Any
     names: tuple[str, ...]
 
@@ -35,7 +37,7 @@ class Subject:
         adapter = recognise(given)
         model = adapter.opened(given)
         adapter.check(model)
-        return cls(adapter=adapter, model=model, names=chosen_methods(model, adapter, methods))
+        return cls(adapter=adapter, given=given, model=model, names=chosen_methods(model, adapter, methods))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,13 +58,15 @@ class Contract:
     def of(cls, subject: Subject, sample: Any, schema: Any, categories: int) -> Contract:
         """What `sample` shows and the author's `schema`, if there is one, says."""
         adapter, model = subject.adapter, subject.model
-        untouched = adapter.sample(sample)
-        inferred = infer_schema(untouched, max_categories=categories)
-        agreed = agree(None if schema is None else Schema.of(schema), inferred.schema)
+        given = adapter.sample(sample)
+        names = adapter.columns(subject.given, labels_of(given))
+        untouched, moved = bind(given, names, complete=not adapter.checks_columns)
+        inferred = infer_named(untouched, names, categories)
+        agreed = agree(None if schema is None else Schema.of(schema), inferred.schema, named=names is not None)
         contract = adapter.contract(model, agreed)
         methods = {name: adapter.function(model, name, contract) for name in subject.names}
         offered = {name: parameters_of(name, function) for name, function in methods.items()}
-        notes = (*inferred.notes, *(note for _, told in offered.values() for note in told))
+        notes = (*moved, *inferred.notes, *(note for _, told in offered.values() for note in told))
         parameters = {name: made for name, (made, _) in offered.items()}
         return cls(
             schema=contract,
@@ -74,17 +78,18 @@ class Contract:
         )
 
 
-def agree(schema: Schema | None, made: Schema) -> Schema:
+def agree(schema: Schema | None, made: Schema, *, named: bool = False) -> Schema:
     """The author's `schema` with how the model saw each column, which only the schema `made` of the sample tells.
 
-    The columns of an array, and a single value per row, have no names of their own: the schema gives them, in order.
+    The columns of an array, and a single value per row, have no names of their own: the schema gives them, in order,
+    unless the model `named` them.
     Raises `PackError` when the two do not name the same fields. Whether the sample's values fit is seen when the
     golden examples are validated.
     """
     if schema is None:
         return made
     seen = {field.name: field for field in made.fields}
-    if _without_names(made) and len(schema.fields) == len(made.fields):
+    if not named and _without_names(made) and len(schema.fields) == len(made.fields):
         seen = dict(zip(schema.names, made.fields, strict=True))
     only = {name: "schema and not in the sample" for name in schema.names if name not in seen}
     only |= {name: "sample and not in the schema" for name in seen if name not in schema.names}

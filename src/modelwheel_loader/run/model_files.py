@@ -33,7 +33,8 @@ class XgboostBooster:
         import xgboost
 
         categories = "c" in (self.booster.feature_types or ())
-        return self.booster.predict(xgboost.DMatrix(data, enable_categorical=categories))
+        names = self.booster.feature_names if isinstance(data, np.ndarray) else None  # an array has none of its own
+        return self.booster.predict(xgboost.DMatrix(data, feature_names=names, enable_categorical=categories))
 
 
 class LightgbmRegressor:
