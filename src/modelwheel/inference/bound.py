@@ -25,7 +25,8 @@ def bind(sample: Any, names: Sequence[str] | None, *, complete: bool = True) -> 
     """The columns `names` of the sample, in that order, with notes on those that are left out or were moved.
 
     The sample itself where its columns have no names, the model knows none (None), or nothing has to change. Raises
-    `PackError` for the columns that the sample lacks; unless `complete`, only when it lacks all of them.
+    `PackError` for the columns that the sample lacks. Unless `complete`, the model refuses such a sample or takes it as
+    it is: only one that lacks all of them raises.
     """
     given = Sample.of(sample)
     if names is None or given.labels is None:
@@ -40,6 +41,9 @@ def bind(sample: Any, names: Sequence[str] | None, *, complete: bool = True) -> 
     if wanted == list(range(len(labels))) or len(set(labels)) < len(labels):
         return sample, ()
     left = [label for place, label in enumerate(labels) if place not in wanted]
+    if len(wanted) < len(names):  # the model says best what it makes of this
+        message = "the model was not fitted on it; kept, for other columns are missing"
+        return sample, tuple(Note(code="unknown-column", message=message, field=label) for label in left)
     message = "left out, for the model was not fitted on it"
     notes = [Note(code="left-out", message=message, field=label) for label in left]
     if wanted != sorted(wanted):
