@@ -30,6 +30,7 @@ from .adapters import recognise
 from .adapters.base import Adapter
 from .inference.infer import infer_schema
 from .onnx import Graph
+from .packing.contract import BOUND_ROWS
 from .packing.pack import PackedBundle, pack
 
 __all__ = ["CHECKS", "Case", "Check"]
@@ -106,6 +107,7 @@ def converts_without_raising(case: Case, folder: Path) -> None:
     model = case.adapter.opened(case.model)
     inferred = infer_schema(case.adapter.sample(case.sample))
     schema = case.adapter.contract(model, inferred.schema)
+    case.adapter.bind(model, inferred.taken.take(range(min(inferred.rows, BOUND_ROWS))))
     given = list(case.adapter.convert(model, schema, list(case.adapter.methods(model))))
     assert given, "convert must give a graph or a reason"
     assert all(isinstance(item, Graph) or (isinstance(item, str) and item) for item in given), "of another type"
@@ -227,4 +229,5 @@ def _answers(case: Case) -> dict[str, Any]:
     model = case.adapter.opened(case.model)
     sample = infer_schema(case.adapter.sample(case.sample))
     schema = case.adapter.contract(model, sample.schema)
+    case.adapter.bind(model, sample.taken.take(range(min(sample.rows, BOUND_ROWS))))
     return {name: case.adapter.function(model, name, schema)(sample.sample) for name in case.adapter.methods(model)}

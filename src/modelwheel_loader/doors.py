@@ -87,7 +87,7 @@ FACES = {
         .requirements: LOCK MOST_BYTES divided folded for_runtime parse_lock read_lock requirements_of unfolded
         .selection: PREFERENCES Preference
         .trust: Trust
-        ..native.wrappers: ContextModel TorchModule parameter tensor
+        ..native.wrappers: ContextModel TorchInputs TorchModule parameter tensor
     """,
     "proof": """
         .comparison: Comparison compare

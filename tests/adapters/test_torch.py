@@ -125,3 +125,31 @@ def test_exporting_needs_onnxscript(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingExtra, match=r"modelwheel\[torch\]"):
         pack(linear(), np.ones((4, 3)), tmp_path)
+
+
+class Labels(torch.nn.Linear):  # type: ignore[misc]
+    def predict(self, x: Any) -> Any:
+        with torch.inference_mode():
+            return self(torch.as_tensor(x)).argmax(1).numpy()
+
+
+def test_a_predict_of_its_own_is_not_replaced_by_forward(tmp_path: Path) -> None:
+    model, x = seeded(lambda: Labels(3, 4)), np.eye(3, dtype="float32")
+    with pytest.raises(PackError, match=r"predict\(\) of its own, and forward\(\)"):
+        pack(model, x, tmp_path)
+    with pack(model.predict, x, tmp_path, options=NATIVE) as bundle:
+        np.testing.assert_array_equal(bundle.load().predict(x), model.predict(x))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace` is:DeprecationWarning")
+def test_inputs_without_keyword_and_traced_modules(tmp_path: Path) -> None:
+    class Positional(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any, /, y: Any, **more: Any) -> Any:
+            return x - y + sum(more.values())
+
+    sample = {name: np.full((4, 2), number) for name, number in [("z", 1.0), ("y", 3.0), ("x", 9.0)]}
+    with pack(Positional().eval(), sample, tmp_path, options=NATIVE) as bundle:
+        assert bundle.load().predict(sample).tolist() == [[7.0, 7.0]] * 4
+    traced = torch.jit.trace(linear(), torch.ones(2, 3))
+    with pytest.raises(PackError, match="names of its inputs"):
+        pack(traced, {"x": np.ones((4, 3), "float32")}, tmp_path)

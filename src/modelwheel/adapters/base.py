@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from modelwheel_loader.errors import PackError
 from modelwheel_loader.opening import CategoryValue, Schema
 
 from ..capturing.capture import NativeFile
@@ -76,6 +77,10 @@ class Adapter(Protocol):
         """
         return schema
 
+    def bind(self, model: Any, rows: Any) -> None:
+        """Settle how `model`, as `opened` returned it, is fed; `rows` are a few of the sample's. After `contract`."""
+        return
+
     def native(self, model: Any) -> NativeFile | str | None:
         """The model in a file format of its own; None to pickle it; a text that says why it has no native form."""
         return None
@@ -98,3 +103,12 @@ def plain_classes(labels: Any) -> tuple[CategoryValue, ...] | None:
     """The labels of a classifier, when they are of types that a manifest can hold."""
     values = tuple(labels.tolist())
     return values if all(type(value) in (str, int, float, bool) for value in values) else None
+
+
+def refuse_own_predict(model: object, framework: str, packed: str) -> None:
+    """Raise `PackError` for a class of the author's with a `predict`: what is `packed` as that predicts otherwise."""
+    owner = next((kind for kind in type(model).__mro__ if "predict" in vars(kind)), None)
+    if owner is not None and owner.__module__.partition(".")[0] != framework:
+        message = f"{owner.__qualname__} has a predict() of its own, and {packed} would be packed under its name"
+        hint = "Pack the method that is to predict, pack(model.predict, …), or rename predict() of the class."
+        raise PackError.of("pack.method", message, hint=hint)

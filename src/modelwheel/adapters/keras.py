@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modelwheel_loader.errors import PackError
+from modelwheel_loader.errors import Defect, PackError
 from modelwheel_loader.opening import Field, Schema, Tensor
 from modelwheel_loader.run import CONFIG, MEMBERS, KerasModel, SavedModel, foreign_names
 from modelwheel_loader.text import clip
@@ -19,7 +19,7 @@ from modelwheel_loader.validate import is_a
 
 from ..capturing.capture import NativeFile
 from ..onnx import Conversion, export_keras, quiet
-from .base import Adapter
+from .base import Adapter, refuse_own_predict
 from .tensorflow import names_of, need_tf2onnx, read_folder, saved_model_file
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -45,7 +45,8 @@ class KerasAdapter(Adapter):
         return super().class_name(type(model.model))
 
     def check(self, model: KerasModel) -> None:
-        """Raise `PackError` for a model that has no weights yet."""
+        """Raise `PackError` for a model with a `predict` of its own, or that has no weights yet."""
+        refuse_own_predict(model.model, "keras", "the network")
         if not model.model.built:
             hint = "Train it, or call it on data once."
             raise PackError.of("pack.not-fitted", "this model of Keras is not built yet: it has no weights", hint=hint)
@@ -55,6 +56,7 @@ class KerasAdapter(Adapter):
         if not model.inputs and schema.layout == "columns":
             # a class of the author's own, which takes a dict and does not say of what
             model.inputs, model.form = schema.names, "dict"
+        _refuse_others(model, schema)
         if len(schema.fields) == 1 and only_input(model.model) is not None:
             return schema.replace(fields=(_freed(schema.fields[0], only_input(model.model)),))
         inputs = named_inputs(model.model)
@@ -78,6 +80,19 @@ class KerasAdapter(Adapter):
         if keras.backend.backend() == "tensorflow":
             need_tf2onnx()
         return export_keras(model, schema, "predict")
+
+
+def _refuse_others(model: KerasModel, schema: Schema) -> None:
+    """Raise `PackError` for fields that no input is fed with, and for inputs that are not in the sample."""
+    inputs = tuple(named_inputs(model.model))
+    unknown = [name for name in schema.names if name not in inputs]
+    missing = [name for name in inputs if name not in schema.names]
+    if inputs and (unknown or missing):
+        hint = f"The inputs of the model are {clip(', '.join(inputs), 200)}: pass a dict with these names."
+        told = [(name, "is not an input of the model") for name in unknown]
+        told += [(name, "is not in the sample") for name in missing]
+        defects = [Defect(code="pack.schema", message=message, field=name, hint=hint) for name, message in told]
+        raise PackError("the model does not take the sample", defects)
 
 
 def _freed(field: Field, tensor: Any) -> Field:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,31 +25,29 @@ def export_module(model: Any, schema: Schema, method: str) -> Conversion:
 def _exported(model: Any, schema: Schema) -> OnnxModel:
     import torch
 
-    names = list(model.inputs) if schema.layout == "columns" else list(model.inputs[:1])
-    example = _example(schema, names)
-    precision = next((item.dtype for item in model.module.parameters() if item.dtype.is_floating_point), None)
-    tensors = [torch.from_numpy(item) for item in example]
-    fed = [item.to(precision) if precision is not None and item.dtype.is_floating_point else item for item in tensors]
+    data = _example(schema, model.inputs)
+    positional, named = model.fed(data if model.inputs else data[""])
+    free = {0: torch.export.Dim.DYNAMIC}
     with quiet():
         program = torch.onnx.export(
             model.module,
-            tuple(fed),
+            positional,
+            kwargs=named,
             dynamo=True,
-            input_names=names,
-            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in names),
+            input_names=[*model.inputs] or None,
+            dynamic_shapes=(*(free for _ in positional), *(free for _ in named)),
             verbose=False,
         )
         return read_model(program.model_proto)
 
 
-def _example(schema: Schema, names: list[str]) -> list[np.ndarray[Any, Any]]:
-    """Arrays of zeros of the shapes and dtypes of the sample."""
+def _example(schema: Schema, names: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays of zeros of the shapes and dtypes of the sample; one array is called ""."""
     if schema.layout in ("matrix", "frame"):
-        return [np.zeros((_ROWS, len(schema)), schema.dtype or "float64")]
-    fields = [schema[name] for name in names] if schema.layout == "columns" else list(schema.fields[:1])
-    made = []
-    for field in fields:
-        inner = tuple(axis or _ROWS for axis in field.type.shape) if isinstance(field.type, Tensor) else ()
-        dtype = field.type.dtype if isinstance(field.type, Tensor) else field.type.canonical
-        made.append(np.zeros((_ROWS, *inner), dtype))
+        return {"": np.zeros((_ROWS, len(schema)), schema.dtype or "float64")}
+    made = {}
+    for name in names or ("",):
+        kind = (schema[name] if name else schema.fields[0]).type
+        inner = tuple(axis or _ROWS for axis in kind.shape) if isinstance(kind, Tensor) else ()
+        made[name] = np.zeros((_ROWS, *inner), kind.dtype if isinstance(kind, Tensor) else kind.canonical)
     return made

@@ -19,6 +19,8 @@ from ..inference.infer import Note, Sample, infer_named
 FRAMEWORKS = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "torch", "keras", "tensorflow", "imblearn"})
 """Parameters of these packages' own methods (`return_std`, `copy`, `raw_score`) change what kind of answer comes, or
 how it is computed: they are no part of the contract. A method that the author wrote, in a subclass too, is asked."""
+BOUND_ROWS = 2
+"""Rows of the sample that adapters see to find out how the model is fed."""
 _PLAIN = (bool, int, float, str)
 
 
@@ -64,6 +66,8 @@ class Contract:
         inferred = infer_named(untouched, names, categories)
         agreed = agree(None if schema is None else Schema.of(schema), inferred.schema, named=names is not None)
         contract = adapter.contract(model, agreed)
+        rows = Sample.of(untouched)
+        adapter.bind(model, rows.take(range(min(rows.rows, BOUND_ROWS))))
         methods = {name: adapter.function(model, name, contract) for name in subject.names}
         offered = {name: parameters_of(name, function) for name, function in methods.items()}
         notes = (*moved, *inferred.notes, *(note for _, told in offered.values() for note in told))
@@ -73,7 +77,7 @@ class Contract:
             methods=methods,
             parameters=parameters,
             sample=inferred.taken,
-            untouched=Sample.of(untouched),
+            untouched=rows,
             notes=notes,
         )
 

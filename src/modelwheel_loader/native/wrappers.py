@@ -12,7 +12,7 @@ import numpy as np
 
 
 class TorchModule:
-    """A module of PyTorch that takes and answers arrays; `inputs` are the names of what its `forward` takes."""
+    """What bundles of before hold in place of `TorchInputs`; `inputs` are the names of what its `forward` takes."""
 
     def __init__(self, module: Any, inputs: tuple[str, ...]) -> None:
         self.module = module
@@ -32,6 +32,44 @@ class TorchModule:
             fed = [item.to(precision) if item.dtype.is_floating_point else item for item in fed]
         with torch.inference_mode():
             return _arrays(self.module(*fed))
+
+
+class TorchInputs:
+    """A module of PyTorch that is fed as its author feeds it: `module(**sample)`, or one array, in their dtypes.
+
+    `inputs` are the names of what it is fed, empty for one array; `leading` of them have no keyword. `precision` is
+    the dtype that floats are cast to, None where the module takes those of the sample.
+    """
+
+    def __init__(
+        self, module: Any, inputs: tuple[str, ...] = (), leading: int = 0, precision: str | None = None
+    ) -> None:
+        self.module = module
+        self.inputs = inputs
+        self.leading = leading
+        self.precision = precision
+
+    def predict(self, data: Any) -> Any:
+        """What `forward` answers for a matrix or array, or for a mapping with an array for each input."""
+        import torch
+
+        positional, named = self.fed(data)
+        with torch.inference_mode():
+            return _arrays(self.module(*positional, **named))
+
+    def fed(self, data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The tensors that the module gets for `data`: by position, and by keyword."""
+        if not self.inputs:
+            return (self._tensor(data),), {}
+        tensors = {name: self._tensor(data[name]) for name in self.inputs}
+        return tuple(tensors.pop(name) for name in self.inputs[: self.leading]), tensors
+
+    def _tensor(self, array: Any) -> Any:
+        import torch
+
+        made = torch.from_numpy(np.ascontiguousarray(array))
+        cast = self.precision is not None and made.dtype.is_floating_point
+        return made.to(getattr(torch, str(self.precision))) if cast else made
 
 
 def _arrays(answer: Any) -> Any:
