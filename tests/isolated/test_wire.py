@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from modelwheel_loader.errors import WorkerError
+from modelwheel_loader.errors import PredictionError, WorkerError
 from modelwheel_loader.isolated import channel as channels
 from modelwheel_loader.isolated.channel import Channel, Closed, Kind, Segment
-from modelwheel_loader.isolated.wire import Buffers, WireError, decode, encode, from_document
+from modelwheel_loader.isolated.wire import Buffers, RemoteError, WireError, decode, encode, from_document, to_document
 
 calm = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -211,6 +211,22 @@ def test_errors_are_rebuilt() -> None:
     error = from_document(failure())
     assert type(error).__name__ == "InputError"
     assert error.defects[0].row == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ValueError("x"), ValueError),
+        (ExceptionGroup("x", [ValueError()]), RemoteError),
+        (ImportError("x"), RemoteError),
+    ],
+)
+def test_causes_are_rebuilt_from_their_message_where_that_is_enough(cause: Exception, kind: type) -> None:
+    error = PredictionError.of("predict.failed", "predict() raised")
+    error.__cause__ = cause
+    back = from_document(json.loads(json.dumps(to_document(error))))
+    assert type(back) is PredictionError
+    assert type(back.__cause__) is kind
 
 
 @pytest.mark.parametrize(

@@ -453,7 +453,9 @@ _OWN = {
 _BUILTIN = {
     name: kind
     for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError | ImportError)
+    if isinstance(kind, type)
+    and issubclass(kind, Exception)
+    and not issubclass(kind, UnicodeError | ImportError | ExceptionGroup)
 }
 """Exceptions of Python that take nothing but their message."""
 
