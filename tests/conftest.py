@@ -1,4 +1,4 @@
-"""What holds for all tests: no index is asked for a lock unless a test says so, and what `make fuzz` changes.
+"""What holds for all tests: no index is asked for a lock, and no interpreter replays, unless a test says so.
 
 Packing asks an index for a lock unless told otherwise, and tests pack hundreds of times. `make fuzz` gives the property
 tests many times as many examples.
@@ -6,6 +6,7 @@ tests many times as many examples.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import settings
 
 from environments import ABSENT, PYTHONS
 from modelwheel.locking.resolvers import Unresolved, resolve
+from modelwheel.packing import elsewhere
+from modelwheel.replaying.fresh import started
 
 _USED = "modelwheel.locking.lock.resolve"
 _TIMES = 10
@@ -29,6 +32,20 @@ def _no_index() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_USED, _nobody)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _replay_here() -> Iterator[None]:
+    """`pack` starts no interpreter of its own: it costs a second, and the tests pack hundreds of times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elsewhere, "started", lambda *_: contextlib.nullcontext())
+        yield
+
+
+@pytest.fixture
+def fresh_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pack` replays in an interpreter of its own, as it does by default."""
+    monkeypatch.setattr(elsewhere, "started", started)
 
 
 @pytest.fixture

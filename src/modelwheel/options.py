@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 Source = Literal["sample", "given", "synthetic", "none"]
 NativeFormat = Literal["auto", "skops"]
+Replay = Literal["fresh", "here"]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -38,6 +39,10 @@ class Options:
 
     `native="skops"` keeps a scikit-learn model as a skops file, not as a pickle: loading it builds objects of classes
     that the bundle lists, and of no others. `auto` is the framework's own file format, where it has one, else a pickle.
+
+    `replay="fresh"` replays the golden examples once in an interpreter of its own: in another folder, without the
+    modules and files of this process, with another number of rows as well. `here` leaves that out, and the report says
+    so.
     """
 
     methods: tuple[str, ...] | None = None
@@ -46,6 +51,7 @@ class Options:
     categories: int = 1000
     measure_cost: bool = False
     native: NativeFormat = "auto"
+    replay: Replay = "fresh"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

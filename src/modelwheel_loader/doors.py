@@ -91,7 +91,7 @@ FACES = {
     """,
     "proof": """
         .comparison: Comparison compare
-        .examples: decode_input encode_input encode_output
+        .examples: decode_input decode_output encode_input encode_output
         .report: Explanation Outcome Report RuntimeStatus Step
     """,
     "show": """
@@ -104,7 +104,7 @@ FACES = {
             json_rows json_text plain_list
     """,
     "isolated": """
-        .environments: Environment find find_uv folder_of listed ready remove
+        .environments: Environment HIDDEN find find_uv folder_of listed probe ready remove
     """,
     "bridges": """
         .arrow: from_arrow_type

@@ -6,11 +6,12 @@ value, and what cannot be is refused with a list: nothing by reference slips thr
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modelwheel_loader.errors import Defect, DependencyError
+from modelwheel_loader.errors import Defect, DependencyError, InvalidBundle
 from modelwheel_loader.opening import Requirement, normalize_name
 from modelwheel_loader.run import COMPUTED, Reference, file_specifier_for, python_specifier, references, specifier_for
 from modelwheel_loader.text import clip
@@ -96,7 +97,7 @@ def capture(
     origins = origins or origins_for(settings)
     sources = read_code(settings.code)
     pickled = dump(model, origins)
-    found = references(pickled.stream)
+    found = references_in(pickled)
     imports = {**pickled.imports, **sources.imports}
     defects = [*_by_reference(found, origins, model), *_local_imports(imports, origins, sources)]
     if defects:
@@ -112,6 +113,15 @@ def capture(
         local_modules=tuple(_local_modules(pickled.by_value.values(), origins)),
         sources=sources,
     )
+
+
+def references_in(pickled: Pickled) -> tuple[Reference, ...]:
+    """The names that the pickle, and those that are bytes in it, look up."""
+    found = dict.fromkeys(references(pickled.stream))
+    for data in pickled.nested:
+        with contextlib.suppress(InvalidBundle):  # bytes that only look like one
+            found |= dict.fromkeys(references(data))
+    return tuple(found)
 
 
 def capture_file(file: NativeFile, also: Mapping[str, str], settings: Dependencies, origins: Origins) -> Captured:

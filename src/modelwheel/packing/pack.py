@@ -10,6 +10,7 @@ from typing import Any
 from ..capturing.capture import Captured, origins_for
 from ..golden.choose import choose_goldens
 from ..golden.recording import record
+from ..locking.lock import Locked
 from ..options import Dependencies, Examples, Options, Progress
 from ..parity.promise import hold
 from ..wheel.metadata import About, check_about, identify
@@ -17,6 +18,7 @@ from ..wheel.save import save
 from .contract import Contract, Subject
 from .cost import measure_costs
 from .draft import Draft
+from .elsewhere import elsewhere
 from .needs import graph_requires, with_answers
 from .stages import (
     PackedBundle,
@@ -78,35 +80,44 @@ def pack(
     stages.begin("pickle")  # before the model predicts anything, which may leave traces in it
     captured = capture_native(subject, contract.schema, dependencies, origins, options)
 
-    stages.begin("record")
-    wanted = options.methods is not None
-    recorded, left_out = record(contract.methods, golden, contract.untouched, contract.notes, wanted=wanted)
-    hold(contract.schema, contract.methods, contract.sample, recorded, contract.notes)
+    with elsewhere(captured, contract, origins, options) as fresh:
+        stages.begin("record")
+        wanted = options.methods is not None
+        recorded, left_out = record(contract.methods, golden, contract.untouched, contract.notes, wanted=wanted)
+        hold(contract.schema, contract.methods, contract.sample, recorded, contract.notes)
 
-    stages.begin("convert")
-    measured = convert(subject, contract, recorded, golden, options)
+        stages.begin("convert")
+        measured = convert(subject, contract, recorded, golden, options)
 
-    stages.begin("lock")
-    answers = [method.output for method in recorded]
-    if isinstance(captured, Captured):
-        captured = with_answers(captured, answers, dependencies)
-    graph = None if measured is None else measured.candidate
-    graph_needs = () if graph is None else graph_requires(graph, answers, dependencies, origins)
-    locked = lock(captured, graph_needs, required(dependencies) if prove else dependencies, origins)
+        answers = [method.output for method in recorded]
+        if isinstance(captured, Captured):
+            captured = with_answers(captured, answers, dependencies)
+        graph = None if measured is None else measured.candidate
+        graph_needs = () if graph is None else graph_requires(graph, answers, dependencies, origins)
+        draft = Draft(
+            identity=identity,
+            about=about,
+            subject=subject,
+            contract=contract,
+            recorded=recorded,
+            golden=golden,
+            captured=captured,
+            measured=measured,
+            graph_requires=graph_needs,
+            locked=Locked(),
+            runtimes=options.runtimes,
+        )
+        fresh.ask(draft)
 
-    draft = Draft(
-        identity=identity,
-        about=about,
-        subject=subject,
-        contract=contract,
-        recorded=recorded,
-        golden=golden,
-        captured=captured,
-        measured=measured,
-        graph_requires=graph_needs,
-        locked=locked,
-        runtimes=options.runtimes,
-    )
+        stages.begin("lock")
+        locking = required(dependencies) if prove else dependencies
+        draft = replace(draft, locked=lock(captured, graph_needs, locking, origins))
+        stages.begin("replay")
+        seen = fresh.answer(draft)
+        if seen.imported:
+            captured = seen.declared(captured)
+            draft = replace(draft, captured=captured, locked=lock(captured, graph_needs, locking, origins))
+
     if prove:
         stages.begin("prove")
         draft = replace(draft, proof=prove_draft(draft, dependencies, stages.progress))
@@ -119,4 +130,4 @@ def pack(
     save(target, lambda stream: draft.write(stream, stages.progress), check=verify, overwrite=options.overwrite)
 
     stages.begin("done")
-    return packed(target, draft, left_out)
+    return packed(target, draft, left_out, seen)

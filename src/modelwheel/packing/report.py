@@ -38,6 +38,7 @@ class PackReport:
     size: int
     notes: tuple[Note, ...]
     methods_left_out: dict[str, str]
+    replayed: str
 
     @property
     def title(self) -> str:
@@ -67,6 +68,7 @@ class PackReport:
             "lock": [] if manifest.lock is None else [self._lock(manifest.lock)],
             "proof": [] if manifest.proof is None else [proof_text(manifest.proof)],
             "examples": [self._examples()],
+            "replay": [safe(self.replayed)],
             "check": [safe(line) for line in _together(self.notes)],
         }
         return {heading: said for heading, said in sections.items() if said}
@@ -126,6 +128,7 @@ class PackReport:
             "proof": plain(self.manifest.proof),
             "left_out": [{"kind": item.kind, "reason": item.reason} for item in self.manifest.left_out],
             "methods_left_out": self.methods_left_out,
+            "replayed": self.replayed,
             "notes": [{"code": note.code, "message": note.message, "field": note.field} for note in self.notes],
         }
 

@@ -25,17 +25,18 @@ from ..golden.choose import Golden
 from ..golden.recording import Recorded
 from ..inference.infer import Note
 from ..locking.lock import Locked, make_lock
-from ..options import Dependencies, NativeFormat, Options, Progress
+from ..options import Dependencies, NativeFormat, Options, Progress, Replay
 from ..origins import Origins
 from ..parity.measure import Measured, Original, measure
 from ..proving.room import prove_bundle
+from ..replaying.fresh import Seen
 from ..wheel.save import save
 from .contract import Contract, Subject
 from .draft import Draft
 from .needs import libraries_of
 from .report import PackReport
 
-_STAGES = ("infer", "pickle", "record", "convert", "lock", "prove", "measure", "write", "done")
+_STAGES = ("infer", "pickle", "record", "convert", "lock", "replay", "prove", "measure", "write", "done")
 
 
 class PackedBundle(Bundle):
@@ -92,6 +93,8 @@ def check_options(options: Options) -> None:
     if options.native not in get_args(NativeFormat):
         expected = f"one of {', '.join(get_args(NativeFormat))}"
         raise UsageError.of("usage.argument", "unknown native format", found=shown(options.native), expected=expected)
+    if options.replay not in get_args(Replay):
+        raise UsageError.argument("replay", options.replay, f"one of {', '.join(get_args(Replay))}")
     reserved = sorted(set(options.methods or ()) & RESERVED)
     if reserved:
         raise PackError.of("pack.method", f"{reserved[0]!r} is a reserved name: loaded models use it themselves")
@@ -171,7 +174,7 @@ def verify(path: Path) -> None:
                 raise PackError(message, report.defects)
 
 
-def packed(path: Path, draft: Draft, left_out: Mapping[str, str]) -> PackedBundle:
+def packed(path: Path, draft: Draft, left_out: Mapping[str, str], seen: Seen) -> PackedBundle:
     """The bundle at `path` with its report."""
     bundle = open_packed(path)
     notes = [*draft.contract.notes, *_environment_notes(draft.captured, draft.locked)]
@@ -179,7 +182,11 @@ def packed(path: Path, draft: Draft, left_out: Mapping[str, str]) -> PackedBundl
     loose = [method.name for method in draft.recorded if not method.deterministic]
     notes += [Note(code="not-deterministic", message=message, field=name) for name in loose]
     bundle.report = PackReport(
-        manifest=bundle.manifest, size=path.stat().st_size, notes=tuple(notes), methods_left_out=dict(left_out)
+        manifest=bundle.manifest,
+        size=path.stat().st_size,
+        notes=(*notes, *seen.notes),
+        methods_left_out=dict(left_out),
+        replayed=seen.text,
     )
     return bundle
 

@@ -69,6 +69,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         """Functions, classes and modules whose code is in the stream, each with its module."""
         self.imports: dict[str, str] = {}
         """Modules that code by value imports when it runs, with the function that does."""
+        self.nested: list[bytes] = []
+        """Texts of bytes that are pickles themselves, by how they begin and end."""
         self.trail: list[object] = []
         """After an exception: the objects on the way to it, innermost first."""
         self.sought: tuple[str, str] | None = None
@@ -120,6 +122,8 @@ class CanonicalPickler(_Pickler):  # type: ignore[misc]
         self._save_shared(obj, obj, super().save_str)
 
     def _save_bytes(self, obj: bytes) -> None:
+        if obj[:1] == pickle.PROTO and obj[-1:] == pickle.STOP:
+            self.nested.append(obj)
         if 0 < len(obj) <= _SHARED_BYTES:
             self._save_shared(obj, obj, super().save_bytes)
         else:

@@ -39,9 +39,9 @@ class Pickled:
 
     `reproducible` is false, with the `reason`, where another process may make other bytes of the same model.
     `by_value` are the functions, classes and modules whose code is inside, each with its module; `imports` the
-    modules that this code imports when it runs, each with the function that does. `mapped_bytes` stay where they are
-    mapped when the model is loaded, `copied_bytes` are copied: measured by loading it (scikit-learn copies the nodes
-    of its trees).
+    modules that this code imports when it runs, each with the function that does; `nested` the pickles that are bytes
+    in this one. `mapped_bytes` stay where they are mapped when the model is loaded, `copied_bytes` are copied: measured
+    by loading it (scikit-learn copies the nodes of its trees).
     """
 
     stream: bytes
@@ -50,6 +50,7 @@ class Pickled:
     reason: str = ""
     by_value: dict[str, str] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    nested: tuple[bytes, ...] = ()
     mapped_bytes: int = 0
     copied_bytes: int = 0
 
@@ -140,6 +141,7 @@ def _once(model: object, origins: Origins) -> Pickled:
         reproducible=not pickler.ambiguous,
         by_value=pickler.by_value,
         imports=pickler.imports,
+        nested=tuple(pickler.nested),
     )
 
 

@@ -53,6 +53,10 @@ def minor_of(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
+HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
+"""How variables begin that another interpreter must not see."""
+
+
 class Python(Record):
     """An interpreter: its path, its version (`3.11.7`) and its platform (`linux-x86_64`)."""
 

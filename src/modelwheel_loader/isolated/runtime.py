@@ -24,7 +24,7 @@ from ..errors import EnvironmentMismatch, UsageError, WorkerError
 from ..run.isolation import Isolation
 from ..text import clip, safe
 from .channel import OUT_OF_MEMORY, Channel, Closed, Kind, Message, nameless
-from .environments import Plan, obtain, ready
+from .environments import HIDDEN, Plan, obtain, ready
 from .wire import Buffers, WireError, compile_answer_decoder, encode, encode_batch, from_document
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ _PATIENCE = 2.0
 """The seconds within which a worker must end by itself."""
 _RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC})
 _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_boot.py")
-_HIDDEN = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "CONDA")
 _FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
     (TimeoutError, "worker.timeout", "the worker did not {what} within {timeout:g} seconds, and was ended"),
     (WireError, "worker.protocol", "the worker broke the protocol: {error}"),
@@ -230,7 +229,7 @@ def _start(
         stdout=_screen(),  # what a model prints is not an answer: it goes to standard error
         stderr=_screen(),
         cwd=os.path.dirname(bytecode),  # the environment's: a relative path must not find a file of the caller
-        env={name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)},
+        env={name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)},
         pass_fds=passed,
         start_new_session=True,  # an interrupt by the keyboard is the caller's to handle
     )

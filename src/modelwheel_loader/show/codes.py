@@ -172,6 +172,8 @@ pack.pickle: The model, or something in it, cannot be pickled.
     -> Remove open files, connections, locks and generators from the model, or create them in `__setstate__`.
 pack.extra: A package that packing needs is not installed, or cannot be imported. -> Install the extra in the message.
 pack.file: A model or sample file cannot be read. -> Check the file, and the library that wrote it.
+pack.elsewhere: The model does not answer in a fresh interpreter as it does in the author's process.
+    -> Keep in the model what it reads from files, registries and modules of the process, or let their source travel.
 pack.dependency: The model refers to code that is neither installed nor loaded. -> Import or install it before packing.
 pack.method: The model lacks a prediction method. -> Name methods that the model has: Options(methods=…).
 pack.predict: The model itself fails on the sample. -> See the `__cause__`. Was it fitted on data like the sample?

@@ -17,7 +17,7 @@ from modelwheel_loader.show import size_text
 from modelwheel_loader.text import counted
 
 from ...airgap.targets import NAMES, Target, here
-from ...options import Dependencies, Examples, NativeFormat, Options
+from ...options import Dependencies, Examples, NativeFormat, Options, Replay
 from ...wheel.metadata import About
 from ..options import (
     FILE,
@@ -121,6 +121,12 @@ _options = options(
         of=get_args(NativeFormat),
         default="auto",
         help="The format of the original: skops is a file of listed types, for scikit-learn.",
+    ),
+    choice(
+        "--replay",
+        of=get_args(Replay),
+        default="fresh",
+        help="Replay the examples in a new interpreter, or only in this process.",
     ),
     click.option("--measure-cost", is_flag=True, help="Measure and record the cost of each runtime."),
     click.option("--overwrite", is_flag=True, help="Replace a file of this version with different content."),
