@@ -19,12 +19,14 @@ from modelwheel_loader.validate import is_pandas, library_of, objects, where_nul
 from ..adapters.base import Adapter
 from ..inference.infer import Note, Sample, infer_output
 from .choose import Golden
+from .state import changed_settings
 
 SINGLE_PRECISION = Tolerance(absolute=1e-5, relative=1e-4)
 """What float32 arithmetic and another machine's libraries may change in probabilities; scaled for other numbers."""
 _NAN = "pack.nan"
 _INDEX = "pack.index"
-_NEVER = frozenset({_NAN, _INDEX})
+_STATE = "pack.state"
+_NEVER = frozenset({_NAN, _INDEX, _STATE})
 """What no method of the model may show: with scores of NaN, its labels mean nothing either."""
 _GENERATED = (
     "State what a field may hold, and generated rows hold that: schema.with_field(NAME, allowed=(…)). "
@@ -86,7 +88,7 @@ def record(
     """The answers of every method, and why others were left out.
 
     A method that fails on the sample is left out with its reason, unless the author asked for it by name (`wanted`),
-    none is left, all of its numbers are NaN, or it reads the index: then `PackError`.
+    none is left, or it shows what no method may (`_NEVER`): then `PackError`.
     """
     hint = _hint(notes)
     recorded: list[Recorded] = []
@@ -153,10 +155,29 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
     made = Recorded(
         name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance, index=False
     )
+    _refuse_state(made, function, golden)
     if golden.source in ("sample", "none"):
         return replace(made, index=_keeps_index(made, function, golden.sample.data, first))
     few = sample.take(np.arange(min(golden.rows, sample.rows)))
     return replace(made, index=_keeps_index(made, function, few, predict(name, function, few)))
+
+
+def _refuse_state(method: Recorded, function: Predict, golden: Golden) -> None:
+    """Raise `PackError` when the method answers otherwise where a setting of this process is at its default."""
+    for what, neutral in changed_settings():
+        try:
+            with neutral():
+                found = predict(method.name, function, golden.sample.data)
+            same = infer_output(found, golden.rows) == method.output
+            if same and (not method.deterministic or method.agrees(method.golden, found)):
+                continue
+        except PackError:
+            pass
+        raise PackError.of(
+            _STATE,
+            f"the answers of the model's {method.name}() depend on {what}, which a bundle does not carry",
+            hint="Set it inside the function or module that is packed, around what needs it; or pack without it.",
+        )
 
 
 def _keeps_index(method: Recorded, function: Predict, data: Any, own: Any) -> bool:

@@ -31,6 +31,7 @@ from modelwheel_loader.run import MEMBER as CODE
 from ..capturing.capture import Captured
 from ..golden.choose import Golden
 from ..golden.recording import Recorded
+from ..golden.state import sklearn_settings
 from ..locking.lock import Locked
 from ..onnx import WEIGHTS, stored
 from ..parity.measure import Measured
@@ -116,6 +117,7 @@ class Draft:
             copied_bytes=model.copied_bytes,
             settings=model.settings,
             reproducible=model.reproducible,
+            **sklearn_settings(captured.requires),
             cost=self.costs.get("native"),
         )
         content[payload.member] = [model.data]

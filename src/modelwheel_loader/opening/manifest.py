@@ -277,7 +277,8 @@ class NativePayload(Record):
     """The original object: a pickle, or a file of its framework with the `settings` that such a file does not hold.
 
     The large arrays of a pickle are in `buffers_member`, at `spans` of (offset, size).
-    `code_member` holds the source of `modules` that the author gave, which the pickle refers to.
+    `code_member` holds the source of `modules` that the author gave, which the pickle refers to. scikit-learn's own
+    settings `transform_output` and `metadata_routing` are set around each call.
     """
 
     kind: Literal["native"] = required(Choice("native"), default="native")
@@ -295,6 +296,8 @@ class NativePayload(Record):
     copied_bytes: int = optional(COUNT, default=0)
     reproducible: bool = optional(FLAG, default=True)
     settings: Mapping[str, Any] = sparse(Table(Setting()), default=_NOTHING)
+    transform_output: str = sparse(Choice("default", "pandas", "polars"), default="default", within="sklearn")
+    metadata_routing: bool = sparse(FLAG, default=False, name="enable_metadata_routing", within="sklearn")
     cost: Cost | None = sparse(Object(Cost), default=None)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PredictionError
@@ -9,9 +11,12 @@ from ..text import clip
 from ..validate.building import compile_native
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ..opening.integrity import Members
     from ..opening.manifest import NativePayload
     from ..opening.schema import Schema
+    from ..validate.batch import Batch
     from .selection import Call
 
 
@@ -40,14 +45,22 @@ class NativeRuntime:
             from .model_files import open_file
 
             self._model = open_file(payload.format, data, payload.settings)
+        self._context = _compile_context(payload)  # the model has imported what it needs
 
     def prepare(self, method: str) -> Call:
         """The function that runs `method` of the original; a plain callable is its own prediction method."""
         function = getattr(self._model, method, self._model if callable(self._model) else None)
         if function is None:
             raise PredictionError.of("predict.no-method", f"the object has no method {clip(method)!r}")
-        bind = self._bind
-        return lambda batch, parameters: function(bind(batch), **parameters)
+        bind, context = self._bind, self._context
+        if context is None:
+            return lambda batch, parameters: function(bind(batch), **parameters)
+
+        def call(batch: Batch, parameters: Mapping[str, Any]) -> object:
+            with context():
+                return function(bind(batch), **parameters)
+
+        return call
 
     def reopen(self) -> None:
         """Nothing to do: objects and private maps survive a fork."""
@@ -55,3 +68,21 @@ class NativeRuntime:
     def close(self) -> None:
         """Drop the object; its maps go with the last array that uses them."""
         self._model = None
+
+
+def _compile_context(payload: NativePayload) -> Callable[[], Any] | None:
+    """The context of a call: scikit-learn's settings as the author had them, whatever the caller's are.
+
+    They belong to a thread. None when the model does not need scikit-learn.
+    """
+    if not any(item.name == "scikit-learn" for item in payload.requires):
+        return None
+    with contextlib.suppress(ImportError):
+        sklearn: Any = import_module("sklearn")  # a fixed name, never one from a file
+        settings = {
+            "transform_output": payload.transform_output,
+            "enable_metadata_routing": payload.metadata_routing,
+        }
+        known = {name: value for name, value in settings.items() if name in sklearn.get_config()}
+        return lambda: sklearn.config_context(**known)
+    return None

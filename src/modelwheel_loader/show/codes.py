@@ -181,6 +181,7 @@ pack.promise: The model tells apart in the sample what the contract makes alike.
     -> Write it in one way before fitting, or make the difference a value of its own.
 pack.index: The model reads the index of the DataFrame, or answers with an index of its own.
     -> Make the index a column, of the sample or of the answer: frame.reset_index().
+pack.state: The answers depend on a setting of the author's process. -> Set it inside the function that is packed.
 pack.schema: The given schema and the sample have different fields.
     -> Begin with infer_schema(sample).schema and change it.
 pack.parameter: A parameter's default does not fit its type hint. -> Correct the default or the hint.
