@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 RESERVED = frozenset({"bundle", "check", "close", "methods", "runtime"})
-"""Names that a prediction method cannot have."""
+"""Names that a prediction method cannot have: those of format 1, frozen. A later name of `Model` hides no method."""
 
 
 class BoundMethod:
@@ -150,17 +150,39 @@ class Model:
         for name in self.methods:
             setattr(self, name, _closed)
 
+    if TYPE_CHECKING:
+        original: Any
+        """The packed object itself, with `runtime="native"`; of a model in its framework's own file, what that holds.
+
+        It validates nothing. A prediction method of this name wins. Other runtimes raise `NoSuchMethod`.
+        """
+
     def __getattr__(self, name: str) -> Any:
-        # only for names that are not there
+        # only for names that are not there, so that `original` never hides a method of the bundle
         bundle = self.__dict__.get("bundle")
-        if bundle is not None and name in bundle.methods:
+        if bundle is None:
+            raise NoSuchMethod.of("usage.no-method", f"the model has no method {clip(name)!r}")
+        if name in bundle.methods:
             raise NoSuchMethod.of(
                 "usage.runtime-method",
                 f"the {self.runtime} runtime of {bundle.name} has no method {name!r}; it has {', '.join(self.methods)}",
                 hint="Load another runtime: load(…, runtime=…). bundle.runtimes lists the methods of each.",
             )
-        known = f"; its methods are {', '.join(self.__dict__.get('methods', ()))}" if bundle is not None else ""
-        raise NoSuchMethod.of("usage.no-method", f"the model has no method {clip(name)!r}{known}")
+        if name != "original":
+            known = ", ".join(self.__dict__.get("methods", ()))
+            raise NoSuchMethod.of(
+                "usage.no-method",
+                f"the model has no method {clip(name)!r}; its methods are {known}",
+                hint='Tools of its framework take the original object: load(…, runtime="native").original.',
+            )
+        original = getattr(self._runtime, "original", None)
+        if original is None:
+            raise NoSuchMethod.of(
+                "usage.runtime-method",
+                f"the {self.runtime} runtime has no original object",
+                hint='Load the runtime that has it, if you trust the bundle: load(…, runtime="native").original.',
+            )
+        return original()
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +195,8 @@ class Model:
 
     def __repr__(self) -> str:
         bundle = self.bundle
-        return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}>"
+        more = "; the object: .original" if self.runtime == "native" else ""  # tools that need it print what they got
+        return f"<Model {safe(bundle.name)} {safe(bundle.version)} ({self.runtime}): {', '.join(self.methods)}{more}>"
 
     def _repr_html_(self) -> str:
         return str(door("html.model")(self))

@@ -6,7 +6,7 @@ import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PredictionError
+from ..errors import PredictionError, UsageError
 from ..text import clip
 from ..validate.building import compile_native
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..opening.schema import Schema
     from ..validate.batch import Batch
     from .selection import Call
+
+
+_WRAPPED = ("module", "model", "booster", "loaded")
+"""The attribute in which a wrapper of ours has the original, whichever it has."""
 
 
 class NativeRuntime:
@@ -61,6 +65,13 @@ class NativeRuntime:
                 return function(bind(batch), **parameters)
 
         return call
+
+    def original(self) -> Any:
+        """The object that was packed; without our wrapper, through which some models take rows."""
+        if self._model is None:
+            raise UsageError.of("usage.closed", "the model is closed")
+        ours = type(self._model).__module__.startswith(f"{__package__.partition('.')[0]}.")
+        return next(vars(self._model)[name] for name in _WRAPPED if name in vars(self._model)) if ours else self._model
 
     def reopen(self) -> None:
         """Nothing to do: objects and private maps survive a fork."""
