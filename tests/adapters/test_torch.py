@@ -141,7 +141,7 @@ def test_a_predict_of_its_own_is_not_replaced_by_forward(tmp_path: Path) -> None
         np.testing.assert_array_equal(bundle.load().predict(x), model.predict(x))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace` is:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_inputs_without_keyword_and_traced_modules(tmp_path: Path) -> None:
     class Positional(torch.nn.Module):  # type: ignore[misc]
         def forward(self, x: Any, /, y: Any, **more: Any) -> Any:
