@@ -315,8 +315,9 @@ def test_unfitted_models(model: Any, tmp_path: Path) -> None:
 
 
 def test_the_model_is_fed_another_sample(tmp_path: Path) -> None:
-    with pytest.raises(PackError, match="fails on the sample"):
+    with pytest.raises(PackError, match="the sample lacks columns that the model was fitted on") as error:
         pack(MODELS["xgboost-binary"](), tmp_path, X[["a"]])
+    assert "b" in {defect.field for defect in error.value.defects}
 
 
 # --- in pipelines, and light ---

@@ -69,7 +69,7 @@ CASES = {
     "scikit-learn": Case(adapter=SklearnAdapter(), model=LogisticRegression().fit(X, Y), sample=X,
                          unfitted=LogisticRegression(), wrong=SMALL, module="sklearn"),
     "statsmodels": Case(adapter=StatsmodelsAdapter(), model=statsmodels.api.OLS(X["a"] * 2, X).fit(), sample=X,
-                        wrong=X.assign(d=1.0), graph=False, module="statsmodels"),
+                        wrong=X[["b"]], graph=False, module="statsmodels"),
     "statsmodels-formula": Case(adapter=StatsmodelsAdapter(), sample=with_target()[["a", "b", "kind"]], wrong=SMALL,
                                 model=statsmodels.formula.api.ols("y ~ a + I(b ** 2) + C(kind)", with_target()).fit(),
                                 graph=False, module="statsmodels"),

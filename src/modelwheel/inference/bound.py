@@ -56,7 +56,8 @@ def _lacking(names: Sequence[str], places: Collection[str], labels: Sequence[str
     for name in names:
         if name not in places:
             message = "the model was fitted on it, and it is not in the sample"
-            yield Defect(code="pack.schema", message=message, field=name, hint=nearest(name, list(labels)))
+            hint = nearest(name, labels) or "Pass the columns that the model was fitted on."
+            yield Defect(code="pack.schema", message=message, field=name, hint=hint)
 
 
 def named(inferred: Inferred, names: Sequence[str] | None) -> Inferred:
