@@ -145,7 +145,7 @@ def packed(folder: Path, model: Any, sample: Any, name: str) -> modelwheel.Bundl
     with zipfile.ZipFile(bundle.path) as archive:
         for payload in bundle.runtimes:
             if payload.kind == "onnx":
-                data = archive.read(f"modelwheel_bundles/{bundle.name}/{payload.member}")
+                data = archive.read(f"modelwheel_bundles/{bundle.name.replace('-', '_')}/{payload.member}")
                 (folder / f"{name}.onnx").write_bytes(data)
     return bundle
 
