@@ -31,7 +31,7 @@ rows = [{"x": float(number)} for number in range(20)]
 alone = modelwheel.Dependencies(lock="none")
 bundle = modelwheel.pack(double, name="double", version="1.0", sample=rows, dependencies=alone)
 assert bundle.load().predict({"x": 21.0}) == 42.0
-assert modelwheel.verify(bundle.path).ok
+assert modelwheel.verify(bundle.path, trust=modelwheel.Trust.unsafe_run_code()).ok
 """
 """What a new environment with the built wheel does: the golden row, then a bundle of its own."""
 

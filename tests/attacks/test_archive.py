@@ -187,7 +187,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_builder_makes_what_the_writer_writes(tmp_path: Path) -> None:
     assert tiny(tmp_path).read_bytes() == VALID
-    assert modelwheel.verify(tmp_path / FILE_NAME).ok
+    assert modelwheel.verify(tmp_path / FILE_NAME, structure_only=True).ok
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -196,7 +196,7 @@ def test_refused_before_any_content_with_our_error(attack: str, path: Path) -> N
     with pytest.raises(BundleError) as caught:
         modelwheel.open(path)
     assert caught.value.defects
-    assert not modelwheel.verify(path).ok
+    assert not modelwheel.verify(path, structure_only=True).ok
     assert [entry.name for entry in path.parent.iterdir()] == [FILE_NAME]
 
 
@@ -217,7 +217,7 @@ def test_every_flipped_bit_is_found_by_open_or_verify(path: Path, every: bool) -
         for bit in range(8) if every else (position % 8,):
             whole[position] ^= 1 << bit
             path.write_bytes(whole)
-            if modelwheel.verify(path).ok:
+            if modelwheel.verify(path, structure_only=True).ok:
                 missed.append((position, bit))
             whole[position] ^= 1 << bit
     # times of members are free, and nothing depends on them; they are the same in both headers, so one bit shows

@@ -91,4 +91,4 @@ def test_licences_are_compared_by_verify(tmp_path: Path) -> None:
     assert not report.ok
     assert "LICENSE" in str(report)
     path.write_bytes(archive(members))
-    assert modelwheel.verify(path).ok
+    assert modelwheel.verify(path, structure_only=True).ok
