@@ -22,7 +22,7 @@ RUNNABLE = [page for page in PAGES if any(block.language in ("python", "console"
 KNOWN = {"python", "console", "text", "json", "toml", ""}
 
 
-@pytest.mark.usefixtures("index")  # the pages show what people see, and their packing asks for a lock
+@pytest.mark.usefixtures("index", "fresh_replay")  # what people see: packing asks for a lock, and replays elsewhere
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
     differences = list(run_page(page, tmp_path))

@@ -9,7 +9,7 @@ from modelwheel_loader.bundle import Bundle
 from modelwheel_loader.model import BoundMethod, Model
 from modelwheel_loader.text import clip
 
-PACK_THE_ORIGINAL = "Pack or hold the object that was packed into that bundle, or pass the bundle itself on."
+PACK_THE_ORIGINAL = "Pack or hold the object itself, load(…, runtime='native').original, or pass the bundle on."
 _STEPS = 30
 """How many steps of a path are shown; a cycle of objects could make it endless."""
 
