@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from modelwheel_loader.errors import Defect, PackError
+from modelwheel_loader.errors import Defect, OutputError, PackError
 from modelwheel_loader.opening import Float, Schema, Tensor, Tolerance
 from modelwheel_loader.proof import compare
 from modelwheel_loader.text import clip
-from modelwheel_loader.validate import is_pandas, library_of, objects, where_null
+from modelwheel_loader.validate import compile_output, is_pandas, library_of, objects, where_null
 
 from ..adapters.base import Adapter
-from ..inference.infer import Note, Sample, infer_output
+from ..inference.infer import Note, Sample, infer_output, infer_outputs
 from .choose import Golden
 from .state import changed_settings
 
@@ -49,6 +49,7 @@ class Recorded:
     deterministic: bool
     tolerance: Tolerance
     index: bool
+    notes: tuple[Note, ...] = ()
 
     def agrees(self, expected: Any, found: Any) -> bool:
         """Whether two answers of the method for the same rows are the same answer, within its tolerance."""
@@ -145,9 +146,18 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
         message = error.message.replace("fails on the sample", "fails on generated rows", 1)
         raise PackError.of("pack.predict", message, hint=_GENERATED) from error.__cause__
     again = predict(name, function, golden.sample.data)
-    output = infer_output(first, golden.rows)
     whole = predict(name, function, sample.data)
-    infer_output(whole, sample.rows)  # the output for many rows must have a layout too
+    answers = [(first, golden.rows), (whole, sample.rows)]
+    # a few rows, of which there are others than golden ones: with one row only, that row twice
+    places = np.arange(golden.rows - 1 if golden.rows > 1 else 2) % sample.rows
+    few, notes = None, []
+    try:
+        few = predict(name, function, sample.take(places))
+        answers.append((few, len(places)))
+    except PackError as error:
+        notes.append(Note(code="batch", message=f"{error.message}, when it has {len(places)} rows", field=name))
+    output = infer_outputs(answers)
+    _check(name, output, answers)
     _refuse_nan(name, whole)
     tolerance = _tolerance(output, whole)
     # threads add in any order, so the last bits may differ: within the tolerance that is the same answer
@@ -156,10 +166,14 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
         name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance, index=False
     )
     _refuse_state(made, function, golden)
+    if alike and few is not None and not made.agrees(part(output, whole, places), few):
+        message = f"{name}() answers a row by the other rows of the call too: one row alone may get another answer"
+        notes.append(Note(code="batch", message=message, field=name))
+    made = replace(made, notes=tuple(notes))
     if golden.source in ("sample", "none"):
         return replace(made, index=_keeps_index(made, function, golden.sample.data, first))
-    few = sample.take(np.arange(min(golden.rows, sample.rows)))
-    return replace(made, index=_keeps_index(made, function, few, predict(name, function, few)))
+    head = sample.take(np.arange(min(golden.rows, sample.rows)))
+    return replace(made, index=_keeps_index(made, function, head, predict(name, function, head)))
 
 
 def _refuse_state(method: Recorded, function: Predict, golden: Golden) -> None:
@@ -168,7 +182,7 @@ def _refuse_state(method: Recorded, function: Predict, golden: Golden) -> None:
         try:
             with neutral():
                 found = predict(method.name, function, golden.sample.data)
-            same = infer_output(found, golden.rows) == method.output
+            same = infer_output(found, golden.rows) == infer_output(method.golden, golden.rows)
             if same and (not method.deterministic or method.agrees(method.golden, found)):
                 continue
         except PackError:
@@ -228,6 +242,26 @@ def reads_index(name: str) -> PackError:
         "frame.reset_index(drop=True)."
     )
     return PackError.of(_INDEX, message, hint=hint)
+
+
+def _check(name: str, output: Schema, answers: Iterable[tuple[Any, int]]) -> None:
+    """Raise `PackError` when the output schema does not describe one of the answers that it was inferred from."""
+    check = compile_output(output)
+    for answer, rows in answers:
+        try:
+            check(answer, rows, False)  # noqa: FBT003 - a call of many rows
+        except OutputError as error:
+            message = f"no output schema describes every answer of {name}(): {error.message}"
+            raise PackError.of("infer.answer", message, found=f"an answer for {rows:,} rows") from None
+
+
+def part(output: Schema, answer: Any, places: np.ndarray[Any, Any]) -> Any:
+    """Some rows of an answer of any layout."""
+    if output.layout == "columns":
+        return {name: values[places] for name, values in answer.items()}
+    if output.layout == "arrays":
+        return [values[places] for values in answer]
+    return Sample.of(answer).take(places)
 
 
 def _refuse_nan(name: str, whole: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from modelwheel_loader.errors import PackError, UsageError
 from modelwheel_loader.opening import DataType, Field, Float, List, Schema, Struct, Tensor
-from modelwheel_loader.text import shown
+from modelwheel_loader.text import clip, shown
 
 from .arrays import tensor_field
 from .columns import Array
@@ -27,19 +27,54 @@ _ALL_CATEGORIES = 100_000
 """Categories of an answer are the model's own, so they are all stored."""
 
 
-def read_answer(answer: Any, rows: int) -> Schema:
-    """The schema of an answer for `rows` rows; raises `PackError` when no layout describes it."""
-    schema = _read(answer, rows)
-    return schema.replace(fields=tuple(_loose(field) for field in schema.fields))
+Answers = Sequence[tuple[Any, int]]
+"""Answers of one method for different numbers of rows, each with its number."""
 
 
-def _read(answer: Any, rows: int) -> Schema:
+def read_answers(answers: Answers) -> Schema:
+    """The schema that describes every answer; raises `PackError` when no layout does.
+
+    One number of rows does not show which axis of an answer counts the rows: sixteen numbers for each of sixteen rows
+    look like sixteen outputs.
+    """
+    by_output = all(_has_one_array_per_output(answer, rows) for answer, rows in answers)
+    schemas = [_read(answer, rows, by_output=by_output) for answer, rows in answers]
+    known = max(zip(answers, schemas, strict=True), key=lambda pair: pair[0][1])[1]
+    fields = zip(*(_fields_like(known, schema) for schema in schemas), strict=True)
+    merged = [_merged(field, seen) for field, seen in zip(known.fields, fields, strict=True)]
+    return known.replace(fields=tuple(map(_loose, merged)))
+
+
+def _fields_like(known: Schema, schema: Schema) -> tuple[Field, ...]:
+    """The fields of `schema`, which must have the form of `known`."""
+    one, other = (f"{item.layout} of {', '.join(item.names)}" for item in (known, schema))
+    if (known.container, one) != (schema.container, other):
+        message = "the form of the answer depends on the number of rows"
+        raise PackError.of("infer.answer", message, expected=clip(one, 200), found=clip(other, 200))
+    return schema.fields
+
+
+def _merged(field: Field, seen: Sequence[Field]) -> Field:
+    """The field of the most rows, nullable where any is; an axis of a tensor that changes with the rows has no length.
+
+    Whether the other types fit is seen when the answers are checked.
+    """
+    kind, infinite = field.type, any(one.allow_infinity for one in seen)
+    shapes = [one.type.shape for one in seen if isinstance(one.type, Tensor)]
+    if isinstance(kind, Tensor) and all(len(shape) == len(kind.shape) for shape in shapes):
+        axes = tuple(lengths[0] if len(set(lengths)) == 1 else None for lengths in zip(*shapes, strict=True))
+        kind = Tensor(kind.dtype, axes, kind.sparse)
+    null = field if field.nullable else next((one for one in seen if one.nullable), field)
+    return field.replace(type=kind, nullable=null.nullable, physical=null.physical, allow_infinity=infinite)
+
+
+def _read(answer: Any, rows: int, *, by_output: bool) -> Schema:
     if isinstance(answer, np.ndarray):
         return _read_array(answer, rows)
     if isinstance(answer, Mapping):
         return _read_named(answer, rows)
     if isinstance(answer, list | tuple):
-        return _read_list(answer, rows)
+        return _read_several(answer, rows) if by_output else _read_list(answer, rows)
     try:
         sample = Sample.of(answer)
     except UsageError:
@@ -117,12 +152,28 @@ def _array_field(values: Array, rows: int, name: str) -> Field:
     return seen.done()[0]
 
 
+def _has_one_array_per_output(answer: Any, rows: int) -> bool:
+    """Whether an answer may be a list of one array for each output; any other list has one item per row."""
+    return (
+        isinstance(answer, list | tuple)
+        and bool(answer)
+        and all(isinstance(part, np.ndarray) and part.ndim and part.shape[0] == rows for part in answer)
+    )
+
+
+def _read_several(answer: Sequence[Array], rows: int) -> Schema:
+    fields = [_array_field(part, rows, f"{VALUE}{index}") for index, part in enumerate(answer)]
+    return Schema(fields=tuple(fields), layout="arrays")
+
+
+def _is_tensor(item: Any) -> bool:
+    return type(item) is np.ndarray and item.ndim > 0 and item.dtype.kind in "biuf"
+
+
 def _read_list(answer: Sequence[Any], rows: int) -> Schema:
-    """A list of arrays is one answer per output; any other list has one item per row."""
-    if answer and all(isinstance(part, np.ndarray) and part.ndim and part.shape[0] == rows for part in answer):
-        fields = [_array_field(part, rows, f"{VALUE}{index}") for index, part in enumerate(answer)]
-        return Schema(fields=tuple(fields), layout="arrays")
     _check_rows(len(answer), rows)
+    if all(map(_is_tensor, answer)) and len({(item.shape, item.dtype) for item in answer}) == 1:
+        return Schema(fields=(tensor_field(VALUE, np.stack(answer)),), layout="array", container="list")
     if all(isinstance(item, Mapping) for item in answer):
         return _read_records(answer, rows)
     return _renamed(single(Sample.of(answer), from_objects, "list").schema)

@@ -15,7 +15,7 @@ import numpy as np
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip
 
-from .answers import read_answer
+from .answers import Answers, read_answers
 from .bound import named
 from .columns import Note
 from .samples import Inferred, Sample
@@ -24,7 +24,7 @@ from .spread import choose_rows
 if TYPE_CHECKING:
     from modelwheel_loader.opening import Schema
 
-__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "Sample", "infer_output", "infer_schema", "spread"]
+__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "Sample", "infer_output", "infer_outputs", "infer_schema", "spread"]
 
 _NAMED = 6
 """How many fields a note names; more are counted."""
@@ -73,7 +73,12 @@ def infer_output(answer: Any, rows: int) -> Schema:
     output; tables, sparse matrices, dicts of arrays and lists of one item per row are themselves. Floats may be NaN
     or infinite whatever the sample showed. Raises `PackError` when no layout describes the answer.
     """
-    return read_answer(answer, rows)
+    return infer_outputs([(answer, rows)])
+
+
+def infer_outputs(answers: Answers) -> Schema:
+    """The schema of what a method answered for several numbers of rows: answers, each with its number of rows."""
+    return read_answers(answers)
 
 
 def spread(sample: Any, *, rows: int = 16) -> np.ndarray[Any, Any]:

@@ -178,6 +178,7 @@ def packed(path: Path, draft: Draft, left_out: Mapping[str, str], seen: Seen) ->
     """The bundle at `path` with its report."""
     bundle = open_packed(path)
     notes = [*draft.contract.notes, *_environment_notes(draft.captured, draft.locked)]
+    notes += [note for method in draft.recorded for note in method.notes]
     message = "not deterministic: it answers the same rows otherwise, so only the schema of its output can be verified"
     loose = [method.name for method in draft.recorded if not method.deterministic]
     notes += [Note(code="not-deterministic", message=message, field=name) for name in loose]

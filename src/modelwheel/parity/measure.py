@@ -17,7 +17,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.validate import compile_input, compile_native, compile_output
 
 from ..golden.choose import Golden
-from ..golden.recording import Predict, Recorded, predict
+from ..golden.recording import Predict, Recorded, part, predict
 from ..inference.infer import Sample
 from ..onnx import Conversion, Graph, laid_out
 from .edges import Check, Row, Rows, edge_rows
@@ -164,7 +164,7 @@ class _Trial:
         ]
         for kind, data, expected, places in parts:
             given = one.answer(method, self._check(data.take(places)))
-            found.add([kind] * len(places), _compare(part(expected, places), given, method))
+            found.add([kind] * len(places), _compare(part(method.output, expected, places), given, method))
         if method.name not in self._asked:
             self._asked[method.name] = list(self._ask(method.name, self._edges))
         answered = [*self._asked[method.name], *self._ask(method.name, list(beside))]
@@ -176,7 +176,8 @@ class _Trial:
                 decided = np.flatnonzero(~one.ties.flags("tied", batch))
                 found.undecided += len(kept) - len(decided)
                 kinds = [kinds[place] for place in decided.tolist()]
-                comparison = _compare(part(expected, decided), part(given, decided), method)
+                one_part, other = (part(method.output, answer, decided) for answer in (expected, given))
+                comparison = _compare(one_part, other, method)
             found.add(kinds, comparison)
         found.refused = len(self._edges) + len(beside) - sum(len(kept) for kept, _ in answered)
         return found
@@ -226,15 +227,6 @@ class _Opened:
 def _compare(expected: Any, given: Any, method: Recorded) -> Comparison:
     with np.errstate(all="ignore"):  # what is made up may overflow, on both sides alike
         return compare(expected, given, absolute=method.tolerance.absolute, relative=method.tolerance.relative)
-
-
-def part(answer: Any, places: np.ndarray[Any, Any]) -> Any:
-    """Some rows of an answer of any layout."""
-    if isinstance(answer, Mapping):
-        return {name: part(values, places) for name, values in answer.items()}
-    if isinstance(answer, list | tuple) and answer and isinstance(answer[0], np.ndarray):
-        return [values[places] for values in answer]
-    return Sample.of(answer).take(places)
 
 
 def merge(one: Comparison, other: Comparison) -> Comparison:

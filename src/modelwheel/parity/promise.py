@@ -16,9 +16,9 @@ from modelwheel_loader.errors import Defect, ModelwheelError, PackError
 from modelwheel_loader.opening import Schema
 from modelwheel_loader.validate import compile_input, compile_native, is_pandas
 
-from ..golden.recording import Predict, Recorded, numbered, predict, reads_index
+from ..golden.recording import Predict, Recorded, numbered, part, predict, reads_index
 from ..inference.infer import Note, Sample
-from .measure import MOST_ROWS, part
+from .measure import MOST_ROWS
 
 _COUNTED = 2_000
 """Rows that are compared one by one, to say how many differ."""
@@ -54,7 +54,7 @@ def hold(
 
 def _differs(method: Recorded, function: Predict, given: Any, places: np.ndarray[Any, Any]) -> str:
     """How the predictions differ from those for the sample itself; empty when they do not."""
-    expected = part(method.whole, places)
+    expected = part(method.output, method.whole, places)
     try:
         found = predict(method.name, function, given)
     except ModelwheelError as error:
@@ -64,7 +64,8 @@ def _differs(method: Recorded, function: Predict, given: Any, places: np.ndarray
     if len(places) > _COUNTED:
         return f"some of {len(places):,} rows are predicted otherwise"
     rows = (np.array([place]) for place in range(len(places)))
-    wrong = sum(not method.agrees(part(expected, row), part(found, row)) for row in rows)
+    pairs = ((part(method.output, expected, row), part(method.output, found, row)) for row in rows)
+    wrong = sum(not method.agrees(one, other) for one, other in pairs)
     return f"{wrong:,} of {len(places):,} rows are predicted otherwise"
 
 

@@ -43,6 +43,8 @@ _SAME = Comparison(exact=True, within=True)
 
 def compare(expected: Any, found: Any, *, absolute: float = 0.0, relative: float = 0.0) -> Comparison:
     """Compare two answers of one method for the same rows. NaN equals NaN; infinities equal themselves."""
+    if _are_arrays(expected) != _are_arrays(found) and isinstance(expected, list) and isinstance(found, list):
+        expected, found = {"": objects(expected)}, {"": objects(found)}  # rows, which one of the two wrote as arrays
     left, right = _parts(expected), _parts(found)
     if len(left) != len(right):
         return _apart(f"{len(left)} parts", f"{len(right)} parts", "another number of parts")
@@ -75,7 +77,7 @@ def _parts(answer: Any) -> dict[Any, Any]:
     if isinstance(answer, np.ndarray) or hasattr(answer, "tocsr"):
         return {"": answer}
     if isinstance(answer, list | tuple):
-        if answer and all(isinstance(part, np.ndarray) or hasattr(part, "tocsr") for part in answer):
+        if _are_arrays(answer):
             return dict(enumerate(answer))
         if answer and all(isinstance(part, Mapping) for part in answer):
             return {name: _array([record.get(name) for record in answer]) for name in answer[0]}
@@ -83,6 +85,12 @@ def _parts(answer: Any) -> dict[Any, Any]:
     if hasattr(answer, "column_names") or hasattr(answer, "columns"):
         return _table_parts(answer)
     return {"": _array(answer)}
+
+
+def _are_arrays(answer: Any) -> bool:
+    """Whether an answer is a list of arrays."""
+    known = isinstance(answer, list | tuple) and len(answer) > 0
+    return known and all(isinstance(part, np.ndarray) or hasattr(part, "tocsr") for part in answer)
 
 
 def _table_parts(table: Any) -> dict[Any, Any]:

@@ -115,7 +115,7 @@ def _together(columns: list[Any], schema: Schema) -> Any:
     """The answer that the columns make up."""
     match schema.layout:
         case "array":
-            return columns[0]
+            return list(columns[0]) if schema.container == "list" else columns[0]
         case "arrays":
             return columns
         case "records":

@@ -351,6 +351,24 @@ class _List(_Form):
         return values
 
 
+class _ListOfArrays(_Array):
+    """A list of one array for each row."""
+
+    def check(self, raw: Any, rows: int) -> Any:
+        if not isinstance(raw, list | tuple):
+            _wrong_kind("is not a list", "a list of arrays", raw, self.field)
+        _check_rows(len(raw), rows, self.field)
+        try:
+            stacked = np.stack(raw) if raw else super().empty()
+        except ValueError:
+            _wrong_shape("arrays of one shape", ", ".join(str(np.shape(item)) for item in raw[:3]), self.field)
+        value = super().check(stacked, rows)
+        return raw if value is stacked else list(value)
+
+    def empty(self) -> Any:
+        return []
+
+
 class _Matrix(_Form):
     """A 2-D array whose columns have names and, when it holds objects, types of their own."""
 
@@ -536,7 +554,7 @@ def _form(schema: Schema) -> _Form:
     if isinstance(field.type, Tensor) and field.type.sparse:
         return _Sparse(field)
     if schema.container == "list":
-        return _List(field)
+        return (_ListOfArrays if isinstance(field.type, Tensor) else _List)(field)
     return _Array(field) if schema.container == "numpy" else _Series(schema)
 
 
