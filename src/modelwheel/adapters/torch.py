@@ -74,7 +74,8 @@ class TorchAdapter(Adapter):
         """Raise `PackError` for a module with a `predict` of its own, in training mode, or not on the CPU."""
         refuse_own_predict(model.module, "torch", "forward()")
         if model.module.training:
-            raise PackError.of("pack.training", "the module is in training mode", hint="Call model.eval() first.")
+            hint = "Call model.eval() first. Its forward() must then give an answer for each row, not a loss."
+            raise PackError.of("pack.training", "the module is in training mode", hint=hint)
         devices = {item.device.type for item in (*model.module.parameters(), *model.module.buffers())}
         if devices - {"cpu"}:
             found = ", ".join(sorted(devices))

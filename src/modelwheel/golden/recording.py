@@ -17,7 +17,7 @@ from modelwheel_loader.text import clip
 from modelwheel_loader.validate import compile_output, is_pandas, library_of, objects, where_null
 
 from ..adapters.base import Adapter
-from ..inference.infer import Note, Sample, infer_output, infer_outputs
+from ..inference.infer import Note, Sample, classes_lost, infer_output, infer_outputs
 from .choose import Golden
 from .state import changed_settings
 
@@ -169,7 +169,8 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
     if alike and few is not None and not made.agrees(part(output, whole, places), few):
         message = f"{name}() answers a row by the other rows of the call too: one row alone may get another answer"
         notes.append(Note(code="batch", message=message, field=name))
-    made = replace(made, notes=tuple(notes))
+    lost = (Note(code="not-kept", message=f"{name}: {words}", field=name) for words in classes_lost(first, output))
+    made = replace(made, notes=(*notes, *lost))
     if golden.source in ("sample", "none"):
         return replace(made, index=_keeps_index(made, function, golden.sample.data, first))
     head = sample.take(np.arange(min(golden.rows, sample.rows)))

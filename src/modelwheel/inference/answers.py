@@ -7,7 +7,9 @@ may answer so tomorrow, and refusing its own answer would help nobody. An author
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from .columns import Array
 from .objects import from_objects, from_values
 from .samples import Fields, Sample, single
 
+_PLAIN = (tuple, list, dict, str, bytes, int, float, dt.datetime, dt.timedelta)
+"""What the values of a list are to another process, whatever their own class."""
 VALUE = "value"
 """The name of an answer that has none of its own."""
 _ALL_CATEGORIES = 100_000
@@ -115,7 +119,42 @@ def _free_type(kind: DataType) -> DataType:
     return kind
 
 
+def classes_lost(answer: Any, output: Schema) -> Iterator[str]:
+    """What of the classes in an answer a bundle does not give back, in words, each once."""
+    if output.layout in ("arrays", "columns") and type(answer) not in (list, dict):
+        yield f"{_named(answer)} comes back as a {'list' if output.layout == 'arrays' else 'dict'}"
+    if isinstance(answer, np.ndarray) and type(answer) is not np.ndarray:
+        yield f"{_named(answer)} comes back as a plain array"
+    if isinstance(answer, list | tuple):
+        for kind, item in {type(item): item for item in (answer, *answer)}.items():
+            plain = next((base for base in _PLAIN if issubclass(kind, base)), kind)
+            if plain is not kind and not issubclass(kind, bool | np.generic):
+                yield f"{_named(item)} comes back as a plain {plain.__name__} from the isolated runtime"
+
+
+def _named(item: object) -> str:
+    """The class of an object, with its article."""
+    name = type(item).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def _check_items(items: Iterable[Any]) -> None:
+    """Raise `PackError` for members of an Enum, which are values to some readers and objects to others."""
+    kind = next((kind for kind in set(map(type, items)) if issubclass(kind, enum.Enum)), None)
+    if kind is not None:
+        message, hint = "the answer holds members of an Enum", "Answer with their values: member.value."
+        raise PackError.of("infer.answer", message, found=clip(kind.__name__), hint=hint)
+
+
+def _check_mask(values: Array) -> None:
+    if isinstance(values, np.ma.MaskedArray):
+        message, hint = "the answer is a masked array, whose mask is not kept", "Fill it: answer.filled(…)."
+        raise PackError.of("infer.answer", message, hint=hint)
+
+
 def _read_array(answer: Array, rows: int) -> Schema:
+    _check_mask(answer)
+    _check_items(answer.ravel() if answer.dtype.kind == "O" else ())
     if answer.ndim == 0:
         raise PackError.of("infer.answer", "the method gives one value for all rows", found=str(answer.dtype))
     _check_rows(answer.shape[0], rows)
@@ -130,9 +169,15 @@ def _read_array(answer: Array, rows: int) -> Schema:
     return _renamed((single(sample, from_values, "numpy") if answer.ndim == 1 else sample.infer(0)).schema)
 
 
+def _check_names(names: Iterable[Any]) -> None:
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        message, hint = "the names of the outputs are not text", "Answer with names that are text: str(name)."
+        raise PackError.of("infer.answer", message, found=shown(wrong[0]), hint=hint)
+
+
 def _read_named(answer: Mapping[Any, Any], rows: int) -> Schema:
-    if not all(isinstance(name, str) for name in answer):
-        raise PackError.of("infer.answer", "the names of the outputs are not text", found=shown(next(iter(answer))))
+    _check_names(answer)
     fields = []
     for name, values in answer.items():
         if not isinstance(values, np.ndarray) or values.ndim == 0:
@@ -144,6 +189,7 @@ def _read_named(answer: Mapping[Any, Any], rows: int) -> Schema:
 
 def _array_field(values: Array, rows: int, name: str) -> Field:
     """One array among several: a column, or a tensor per row."""
+    _check_mask(values)
     _check_rows(values.shape[0], rows)
     if values.ndim > 1:
         return tensor_field(name, values)
@@ -172,6 +218,7 @@ def _is_tensor(item: Any) -> bool:
 
 def _read_list(answer: Sequence[Any], rows: int) -> Schema:
     _check_rows(len(answer), rows)
+    _check_items(answer)
     if all(map(_is_tensor, answer)) and len({(item.shape, item.dtype) for item in answer}) == 1:
         return Schema(fields=(tensor_field(VALUE, np.stack(answer)),), layout="array", container="list")
     if all(isinstance(item, Mapping) for item in answer):
@@ -181,6 +228,7 @@ def _read_list(answer: Sequence[Any], rows: int) -> Schema:
 
 def _read_records(answer: Sequence[Mapping[Any, Any]], rows: int) -> Schema:
     names = list(answer[0])
+    _check_names(names)
     if any(list(record) != names and set(record) != set(names) for record in answer):
         raise PackError.of("infer.answer", "the rows of the answer have different names")
     seen = Fields(rows)

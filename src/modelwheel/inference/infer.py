@@ -15,7 +15,7 @@ import numpy as np
 from modelwheel_loader.errors import PackError
 from modelwheel_loader.text import clip
 
-from .answers import Answers, read_answers
+from .answers import Answers, classes_lost, read_answers
 from .bound import named
 from .columns import Note
 from .samples import Inferred, Sample
@@ -24,7 +24,17 @@ from .spread import choose_rows
 if TYPE_CHECKING:
     from modelwheel_loader.opening import Schema
 
-__all__ = ["MAX_CATEGORIES", "Inferred", "Note", "Sample", "infer_output", "infer_outputs", "infer_schema", "spread"]
+__all__ = [
+    "MAX_CATEGORIES",
+    "Inferred",
+    "Note",
+    "Sample",
+    "classes_lost",
+    "infer_output",
+    "infer_outputs",
+    "infer_schema",
+    "spread",
+]
 
 _NAMED = 6
 """How many fields a note names; more are counted."""
