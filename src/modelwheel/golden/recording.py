@@ -147,12 +147,15 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
         raise PackError.of("pack.predict", message, hint=_GENERATED) from error.__cause__
     again = predict(name, function, golden.sample.data)
     whole = predict(name, function, sample.data)
-    answers = [(first, golden.rows), (whole, sample.rows)]
-    # a few rows, of which there are others than golden ones: with one row only, that row twice
-    places = np.arange(golden.rows - 1 if golden.rows > 1 else 2) % sample.rows
+    infer_output(whole, sample.rows)  # the output for many rows must have a layout too
+    answers = [(first, golden.rows)]
+    if type(whole) is type(first):  # what is fed as arrays may have been lists in the author's sample
+        answers.append((whole, sample.rows))
+    # another number of rows than the golden ones: of one row, that row twice
+    places = np.arange(golden.rows - 1 if golden.rows > 1 else 2) % golden.rows
     few, notes = None, []
     try:
-        few = predict(name, function, sample.take(places))
+        few = predict(name, function, golden.sample.take(places))
         answers.append((few, len(places)))
     except PackError as error:
         notes.append(Note(code="batch", message=f"{error.message}, when it has {len(places)} rows", field=name))
@@ -166,7 +169,7 @@ def _record(name: str, function: Predict, golden: Golden, sample: Sample) -> Rec
         name=name, output=output, golden=first, whole=whole, deterministic=alike, tolerance=tolerance, index=False
     )
     _refuse_state(made, function, golden)
-    if alike and few is not None and not made.agrees(part(output, whole, places), few):
+    if alike and few is not None and not made.agrees(part(output, first, places), few):
         message = f"{name}() answers a row by the other rows of the call too: one row alone may get another answer"
         notes.append(Note(code="batch", message=message, field=name))
     lost = (Note(code="not-kept", message=f"{name}: {words}", field=name) for words in classes_lost(first, output))
