@@ -78,7 +78,7 @@ class Draft:
             dist_info=self.identity.dist_info,
             payload=content,
             manifest=self._manifest(payloads),
-            metadata=metadata_of(self.identity, self.about, payloads, features=()),
+            metadata=metadata_of(self.identity, self.about, payloads, self._features(payloads)),
             progress=progress,
         )
 
@@ -152,6 +152,16 @@ class Draft:
             content[WEIGHTS] = pieces
         return payload
 
+    def _features(self, payloads: tuple[Payload, ...]) -> tuple[str, ...]:
+        """What a reader of this bundle must understand, beyond the first form of the format."""
+        used = {"answers-index"} if any(self._method(method).index for method in self.recorded) else set()
+        for payload in payloads:
+            if isinstance(payload, NativePayload) and (
+                payload.metadata_routing or payload.transform_output != "default"
+            ):
+                used.add("sklearn-settings")
+        return tuple(sorted(used))
+
     def _manifest(self, payloads: tuple[Payload, ...]) -> Callable[[Mapping[str, Digest]], bytes]:
         """A function from the digests of the members to the manifest, which is written after them."""
 
@@ -174,6 +184,7 @@ class Draft:
                 lock=self.locked.file,
                 proof=self.proof,
                 members=digests,
+                features=self._features(payloads),
             )
             return dump_json(made.to_dict())
 

@@ -89,7 +89,7 @@ FORMAT_MAJOR = 1
 """Raise this only for a change that older loaders must refuse, and keep a reader for every older major."""
 FORMAT = f"{FORMAT_NAME}/{FORMAT_MAJOR}"
 FIRST_READER = "0.1.0"
-FEATURES: Mapping[str, str] = {}
+FEATURES: Mapping[str, str] = {"answers-index": "0.1.0", "sklearn-settings": "0.1.0"}
 """What this reader understands beyond the first form, and the first version that does: see `docs/format.md`."""
 MEMBER = "manifest.json"
 PACKER = "modelwheel"
