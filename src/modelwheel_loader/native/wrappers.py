@@ -35,9 +35,9 @@ class TorchModule:
 
 
 class TorchInputs:
-    """A module of PyTorch that is fed as its author feeds it: `module(**sample)`, or one array, in their dtypes.
+    """A PyTorch module, called as its author calls it: `module(**sample)`, or one array, in their dtypes.
 
-    `inputs` are the names of what it is fed, empty for one array; `leading` of them have no keyword. `precision` is
+    `inputs` are the names of its inputs, empty for one array; `leading` of them have no keyword. `precision` is
     the dtype that floats are cast to, None where the module takes those of the sample.
     """
 
