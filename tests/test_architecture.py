@@ -26,10 +26,10 @@ FILES = sorted(SRC.rglob("*.py"))
 LOADER = sorted((SRC / "modelwheel_loader").rglob("*.py"))
 CAPS = {
     "base + opening": (4_570, 18),
-    "core": (14_350, 71),
-    "loader": (19_250, 95),
+    "core": (13_550, 59),
+    "loader": (18_420, 81),
     "onnx": (6_600, 45),
-    "src": (38_450, 255),
+    "src": (37_800, 217),
 }
 """The most lines and files of each part. Raise one only for what needs it, with the reason beside the number."""
 MOST_NAMING_A_TYPE = 8
